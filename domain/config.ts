@@ -1,0 +1,270 @@
+import { z } from 'zod';
+import { parseDuration } from './duration.ts';
+import { TIERS } from './objectives.ts';
+
+/**
+ * The schema of `tyk-dr.yaml`. Descriptions become the page `docs/generated/configuration.md`. Workflow code
+ * never imports this file: it would carry zod into the sandbox.
+ */
+
+const name = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'expected lower-case letters, digits and dashes, at most 40');
+const path = z.string().regex(/^\//, 'expected an absolute path');
+const port = z.int().min(1).max(65_535);
+const url = z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// address' });
+const argv = z
+  .array(z.string())
+  .min(1, 'expected a command as a list of words, such as [systemctl, start, redis]');
+const durationMs = z
+  .string()
+  .refine((text) => parseDuration(text) !== undefined, 'expected a duration such as 90s, 15m or 1h30m')
+  .transform((text) => parseDuration(text)!);
+const secretRef = z
+  .string()
+  .regex(
+    /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/,
+    'expected a reference, env:NAME or file:/path, never the secret itself',
+  )
+  .transform((text) => text as `env:${string}` | `file:${string}`);
+
+const serviceCommands = z.strictObject({
+  start: argv.describe('Starts the service and returns; must do nothing when it already runs.'),
+  stop: argv.describe('Stops the service and returns when it has stopped.'),
+  status: argv.describe('Exit code 0: running; 3: stopped (as the Linux Standard Base has it).'),
+});
+const service = z
+  .union([
+    serviceCommands,
+    z.strictObject({ systemd: z.string().min(1).describe('A systemd unit, driven with systemctl.') }),
+    z.strictObject({
+      kubernetes: z.strictObject({
+        context: z.string().optional(),
+        namespace: z.string(),
+        workload: z
+          .string()
+          .regex(/^(deployment|statefulset)\/.+$/, 'expected deployment/NAME or statefulset/NAME'),
+        replicas: z.int().min(1).default(1),
+      }),
+    }),
+  ])
+  .describe('How the component is started, stopped and looked at.');
+
+const component = {
+  worker: name.optional().describe("The worker that serves it; default the site's."),
+  service,
+  install: argv
+    .optional()
+    .describe("Installs the component when it is missing; gets the backup's version in TYK_DR_VERSION."),
+};
+
+const tree = z.strictObject({
+  root: path.describe('The folder that holds its configuration file and everything beside it.'),
+  config: z.string().min(1).describe('The configuration file, relative to root.'),
+  include: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Folders and files below root that belong to it: certificates, middleware, apps, policies, portal.',
+    ),
+});
+
+const redis = z.strictObject({
+  ...component,
+  host: z.string().default('127.0.0.1'),
+  port,
+  username: z.string().optional(),
+  password: secretRef.optional(),
+  dataDir: path.describe('Where Redis keeps dump.rdb or appendonlydir.'),
+  configFile: path.optional().describe("The server's own configuration file, backed up with the set."),
+  binary: z.string().default('redis-server'),
+  runAs: z
+    .string()
+    .optional()
+    .describe('The system user that owns the data; default the user of the worker.'),
+});
+
+const postgres = z.strictObject({
+  ...component,
+  kind: z.literal('postgresql'),
+  host: z.string().default('127.0.0.1'),
+  port,
+  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
+  user: z.string(),
+  password: secretRef,
+  admin: z
+    .strictObject({ user: z.string().default('postgres'), password: secretRef.optional() })
+    .prefault({}),
+  dataDir: path,
+  configFile: path
+    .optional()
+    .describe('postgresql.conf, where it lies outside the data directory (as in Debian).'),
+  binDir: path.default('/usr/lib/postgresql/15/bin'),
+  runAs: z
+    .string()
+    .optional()
+    .describe('The system user that owns the cluster; default the user of the worker.'),
+  pgbackrest: z.strictObject({
+    configFile: path.describe(
+      "The site's own pgbackrest.conf, written by tyk-dr (mode 0600, user of the cluster).",
+    ),
+    lockPath: path,
+    spoolPath: path,
+    logPath: path,
+  }),
+});
+
+const dashboard = z.strictObject({
+  ...component,
+  ...tree.shape,
+  url,
+  accessKey: secretRef.describe("A Dashboard user's access key, for the proofs."),
+  adminSecret: secretRef.optional(),
+});
+
+const gateway = z.strictObject({
+  name,
+  ...component,
+  ...tree.shape,
+  url,
+});
+
+const pump = z.strictObject({ ...component, ...tree.shape, url: url.optional() });
+
+const site = z.strictObject({
+  worker: name.describe('The worker on its hosts; each component may name another.'),
+  redis: redis.optional(),
+  database: postgres.optional(),
+  dashboard: dashboard.optional(),
+  gateways: z.array(gateway).min(1),
+  pump: pump.optional(),
+  provision: argv.optional().describe('Makes the hosts ready before anything else; must be repeatable.'),
+  fence: z
+    .strictObject({
+      marker: path.describe(
+        'A file that the start commands of the site honour: while it exists nothing starts.',
+      ),
+      command: argv
+        .optional()
+        .describe('Cuts the site off (network, power) where services cannot be stopped.'),
+    })
+    .describe('How the site is kept from writing once it was given up.'),
+  network: z
+    .array(z.strictObject({ host: z.string(), port, why: z.string().optional() }))
+    .default([])
+    .describe('Addresses that the site must reach before it can serve.'),
+});
+
+const traffic = z.strictObject({
+  kind: z.literal('haproxy'),
+  worker: name.optional().describe('The worker beside the load balancer; default that of the target site.'),
+  socket: path.describe("HAProxy's runtime socket, level admin."),
+  backend: z.string(),
+  servers: z.record(name, z.array(z.string()).min(1)).describe('The servers of each site in that backend.'),
+  stateFile: path.optional().describe('Where the state of the servers is kept for a restart of HAProxy.'),
+  url: url.describe('The address that clients use.'),
+});
+
+const probe = z.strictObject({
+  name,
+  method: z.enum(['GET', 'POST', 'PUT', 'DELETE', 'HEAD']).default('GET'),
+  path: z.string().regex(/^\//, 'expected a path that begins with /'),
+  key: secretRef.optional().describe('The API key to send in the Authorization header.'),
+  expect: z
+    .strictObject({
+      status: z.int().min(100).max(599).default(200),
+      bodyContains: z.string().optional(),
+    })
+    .prefault({}),
+  proves: z
+    .enum(['api', 'known-key', 'wrong-key', 'expired-key', 'quota', 'rate-limit'])
+    .default('api')
+    .describe('What an answer as expected proves.'),
+  tier: z.enum(TIERS).optional().describe("The tier of the API; default the deployment's."),
+});
+
+const backup = z.strictObject({
+  repository: path.describe('Where backup sets are kept: outside every site.'),
+  recipients: z
+    .array(z.string().regex(/^age1[0-9a-z]{58}$/, 'expected an age recipient, age1...'))
+    .min(2, 'expected at least two recipients, one of them offline'),
+  identity: secretRef.describe('The age identity that opens the sets.'),
+  signingKey: secretRef.describe('The Ed25519 private key (PEM) that signs manifests.'),
+  trustedKeys: z
+    .array(z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, 'expected ed25519:BASE64 of a public key'))
+    .min(1)
+    .describe('Public keys whose signatures count.'),
+  pgbackrest: z
+    .strictObject({
+      repository: path.describe('The root of the pgBackRest repositories, one folder per site generation.'),
+      stanza: name,
+      passphrase: secretRef,
+      processes: z.int().min(1).max(64).default(2),
+    })
+    .optional(),
+});
+
+const deployment = z.strictObject({
+  tier: z.enum(TIERS),
+  objectives: z
+    .strictObject({ rto: durationMs.optional(), rpo: durationMs.optional() })
+    .prefault({})
+    .describe("Own objectives; default the tier's from the guide's table."),
+  slos: z
+    .strictObject({
+      availabilityPercent: z.number().min(0).max(100).optional(),
+      p95Ms: z.number().positive().optional(),
+    })
+    .prefault({}),
+  organisation: z.string().describe('The id of the Tyk organisation that the proofs look at.'),
+  secrets: z
+    .strictObject({
+      gateway: secretRef.describe('secret of tyk.conf and tyk_api_config.Secret of tyk_analytics.conf.'),
+      node: secretRef.describe('node_secret of tyk.conf and shared_node_secret of tyk_analytics.conf.'),
+      admin: secretRef.optional().describe('admin_secret of tyk_analytics.conf.'),
+      certificate: secretRef.optional().describe('security.private_certificate_encoding_secret of both.'),
+    })
+    .describe('The one set of secrets that Dashboard and Gateways share.'),
+  upstreams: z
+    .strictObject({
+      /** Share of active APIs whose upstream may be unreachable, percent. */
+      unreachablePercent: z.number().min(0).max(100).default(0),
+    })
+    .prefault({})
+    .describe('The upstreams of active APIs are reached before a Gateway starts.'),
+  analytics: z
+    .strictObject({
+      path: z.string().regex(/^\//),
+      key: secretRef.optional(),
+      requests: z.int().min(1).max(1000).default(5),
+    })
+    .optional()
+    .describe('An API whose marked requests must arrive in the store through the Pump.'),
+  probes: z.array(probe).default([]),
+  backup,
+  traffic: traffic.optional(),
+  sites: z.record(name, site),
+});
+
+export const configSchema = z.strictObject({
+  version: z.literal('tyk-dr/v1', 'expected tyk-dr/v1'),
+  temporal: z
+    .strictObject({ address: z.string(), namespace: z.string().default('default'), ui: url.optional() })
+    .optional()
+    .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
+  deployments: z.record(name, deployment),
+});
+
+export type Config = z.output<typeof configSchema>;
+export type Deployment = Config['deployments'][string];
+export type Site = Deployment['sites'][string];
+export type RedisConfig = NonNullable<Site['redis']>;
+export type PostgresConfig = NonNullable<Site['database']>;
+export type DashboardConfig = NonNullable<Site['dashboard']>;
+export type GatewayConfig = Site['gateways'][number];
+export type PumpConfig = NonNullable<Site['pump']>;
+export type TrafficConfig = NonNullable<Deployment['traffic']>;
+export type BackupConfig = Deployment['backup'];
+export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
+export type ProbeConfig = Deployment['probes'][number];
+export type ServiceConfig = RedisConfig['service'];

@@ -1,0 +1,300 @@
+/**
+ * Every way in which tyk-dr refuses or fails, as one table. The CLI's exit codes, the retry policy of activities
+ * and the page `docs/generated/errors.md` all come from here. Messages are lower case and without a full stop;
+ * hints are sentences.
+ */
+
+export const EXIT_CODES = {
+  recovered: 0,
+  bug: 1,
+  usage: 2,
+  exceptions: 3,
+  refused: 10,
+  running: 11,
+  failed: 12,
+  stuck: 13,
+  detached: 130,
+} as const;
+
+export type ErrorClass = keyof typeof EXIT_CODES;
+
+type Detail = string | number | boolean | undefined;
+export type ErrorDetails = Readonly<Record<string, Detail>>;
+
+interface ErrorEntry {
+  readonly class: ErrorClass;
+  readonly retryable: boolean;
+  readonly message: (details: ErrorDetails) => string;
+  readonly hint: string;
+}
+
+const refused = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+  class: 'refused',
+  retryable: false,
+  message,
+  hint,
+});
+const usage = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+  class: 'usage',
+  retryable: false,
+  message,
+  hint,
+});
+const failed = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+  class: 'failed',
+  retryable: false,
+  message,
+  hint,
+});
+const transient = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+  class: 'failed',
+  retryable: true,
+  message,
+  hint,
+});
+
+export const ERRORS = {
+  // Usage and configuration
+  CONFIG_NOT_FOUND: usage(
+    (d) => `no configuration at ${d.path}`,
+    'Name the file with --config or TYK_DR_CONFIG, or write one with tyk-dr init.',
+  ),
+  CONFIG_INVALID: usage(
+    (d) => `${d.path} has ${d.count} error${d.count === 1 ? '' : 's'}:\n${d.problems}`,
+    'Each line names the place, the value and what was expected.',
+  ),
+  UNKNOWN_DEPLOYMENT: usage(
+    (d) => `no deployment '${d.deployment}' in the configuration; it declares ${d.known}`,
+    'Use one of the names under deployments:.',
+  ),
+  UNKNOWN_SITE: usage(
+    (d) => `deployment ${d.deployment} has no site '${d.site}'; it declares ${d.known}`,
+    'Use one of the names under sites:.',
+  ),
+  BAD_ARGUMENT: usage(
+    (d) => `${d.argument} is '${d.value}'; expected ${d.expected}`,
+    'See --help of the command.',
+  ),
+  SECRET_MISSING: refused(
+    (d) => `the secret ${d.reference} cannot be read: ${d.reason}`,
+    'Set the environment variable for the worker, or make the file readable to its user only.',
+  ),
+
+  // Temporal and workers
+  TEMPORAL_UNREACHABLE: refused(
+    (d) => `no Temporal server answers at ${d.address}`,
+    'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS.',
+  ),
+  WORKER_MISSING: refused(
+    (d) => `no worker answers on the task queue ${d.queue}`,
+    'Start it on its host: tyk-dr worker NAME.',
+  ),
+  CONFIG_DRIFT: refused(
+    (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
+    'Give every worker the same deployment section and start it again.',
+  ),
+  EXPIRED: refused(
+    (d) => `step ${d.step} was to start before ${d.notAfter} and is refused at ${d.now}`,
+    'The task waited for a dead worker. Decide again with tyk-dr retry.',
+  ),
+  SUPERSEDED: refused(
+    (d) => `epoch ${d.epoch} is no longer in command of ${d.target}: epoch ${d.current} is`,
+    'A newer run owns this target. This one must not touch it.',
+  ),
+  ALREADY_RUNNING: {
+    class: 'running',
+    retryable: false,
+    message: (d) => `${d.workflowId} is already running: ${d.run}`,
+    hint: 'One run per deployment at a time. Follow it with tyk-dr status.',
+  },
+  UNKNOWN_RUN: usage(
+    (d) => `no run '${d.run}'`,
+    'List the runs with tyk-dr status; a run id looks like rec-20261124-031500-1f2e.',
+  ),
+  NOTHING_TO_DECIDE: refused(
+    (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
+    'See what it waits for with tyk-dr status.',
+  ),
+
+  // Tools and hosts
+  TOOL_MISSING: refused(
+    (d) => `${d.tool} is not installed on ${d.host}`,
+    'Install the package that provides it and try again.',
+  ),
+  TOOL_VERSION: refused(
+    (d) => `${d.tool} is version ${d.actual}; expected ${d.expected}`,
+    'Install the version that the backup was made with.',
+  ),
+  TOOL_FAILED: transient(
+    (d) => `${d.tool} ended with ${d.exit}: ${d.output}`,
+    'The last lines of the tool say why.',
+  ),
+  DISK_TOO_SMALL: refused(
+    (d) => `${d.path} has ${d.freeBytes} bytes free; ${d.neededBytes} are needed`,
+    'Old and restored data stand side by side until close-out. Free space or enlarge the disk.',
+  ),
+  PORT_TAKEN: refused(
+    (d) => `port ${d.port} of ${d.component} on ${d.site} is taken by another process`,
+    'Stop what listens there, or correct the port in the configuration.',
+  ),
+  TARGET_SERVES: refused(
+    (d) => `${d.component} of site ${d.site} is running: the site may be serving`,
+    'Recover to a stopped site, or rebuild this one on purpose with --in-place.',
+  ),
+  TARGET_IS_ANOTHER: refused(
+    (d) => `${d.path} belongs to ${d.actual}; expected ${d.expected}`,
+    'The configuration points at the wrong place. Nothing was changed.',
+  ),
+  TARGET_BUSY: transient(
+    (d) => `another process of tyk-dr holds ${d.path}`,
+    'It ends with its worker; this step tries again by itself.',
+  ),
+  NETWORK_UNREADY: refused(
+    (d) => `${d.from} cannot reach ${d.to}: ${d.reason}`,
+    'Check name, route and firewall between the two.',
+  ),
+  CLOCK_SKEW: refused(
+    (d) => `the clock of ${d.host} is off by ${d.skewMs} ms; at most ${d.limitMs} ms are allowed`,
+    'Synchronise the clocks: times and expiries would be wrong.',
+  ),
+
+  // Backup sets
+  NO_BACKUP: refused(
+    (d) => `no usable backup set of ${d.deployment} in ${d.repository}${d.reason ? `: ${d.reason}` : ''}`,
+    'List the sets with tyk-dr backup list. A set without a signed manifest does not count.',
+  ),
+  BACKUP_OF_ANOTHER: refused(
+    (d) => `backup set ${d.set} belongs to deployment ${d.actual}, not to ${d.expected}`,
+    'Choose a set of the deployment that you recover.',
+  ),
+  MANIFEST_UNSIGNED: refused(
+    (d) => `backup set ${d.set} has no signature`,
+    'Only signed sets are restored. Choose another set.',
+  ),
+  MANIFEST_ALTERED: refused(
+    (d) => `the signature of backup set ${d.set} does not match: ${d.reason}`,
+    'The manifest was altered or signed by an unknown key. Choose another set and keep this one as evidence.',
+  ),
+  OBJECT_MISSING: refused(
+    (d) => `object ${d.object} of backup set ${d.set} is missing`,
+    'Choose another set, or bring the object back from an off-site copy.',
+  ),
+  OBJECT_DAMAGED: refused(
+    (d) => `object ${d.object} of backup set ${d.set} is damaged: ${d.reason}`,
+    'Choose another set, or bring the object back from an off-site copy.',
+  ),
+  WRONG_AGE_KEY: refused(
+    (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
+    'Use the identity of one of the recipients that the manifest names.',
+  ),
+  UNSAFE_ARCHIVE: refused(
+    (d) => `archive ${d.object} holds the entry '${d.entry}', which leads outside its folder`,
+    'The archive was not made by tyk-dr. Keep it as evidence.',
+  ),
+
+  // Stores
+  POSTGRES_VERSION: refused(
+    (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
+    'Install the major version of the backup.',
+  ),
+  REDIS_TOO_OLD: refused(
+    (d) =>
+      `Redis ${d.actual} on the target cannot load an RDB of version ${d.rdbVersion} (Redis ${d.expected})`,
+    'Install at least the version that the backup was made with.',
+  ),
+  WAL_DAMAGED: failed(
+    (d) => `WAL ended at ${d.reachedLsn}, before ${d.expectedLsn}: ${d.reason}`,
+    'Recovering further would lose committed data silently. Choose an earlier time with --to-time, or repair the archive and retry.',
+  ),
+  WAL_MISSING: failed(
+    (d) => `WAL segment ${d.segment} is not in the archive`,
+    'Bring the segment back from a copy of the repository and retry.',
+  ),
+  DATA_UNPROVEN: failed(
+    (d) => `${d.what}: expected ${d.expected}, found ${d.actual}`,
+    'The restored data differ from the backup. The old data are untouched. Choose another set.',
+  ),
+  STORE_UNREACHABLE: transient(
+    (d) => `${d.store} at ${d.address} does not answer: ${d.reason}`,
+    'Check that the service runs and that its password is the one configured.',
+  ),
+
+  // Services and proofs
+  SERVICE_FAILED: failed(
+    (d) => `${d.service} on ${d.site} did not ${d.action}: ${d.reason}`,
+    'Look at the log of the service, mend the cause and retry.',
+  ),
+  FENCED: refused(
+    (d) => `${d.service} on ${d.site} is fenced by ${d.by}`,
+    'The site was given up. Lift the fence only when no other site writes.',
+  ),
+  NOT_FENCED: failed(
+    (d) => `site ${d.site} could not be fenced: ${d.reason}`,
+    'Make sure by hand that it cannot write, then say so with tyk-dr confirm RUN --reason.',
+  ),
+  SECRETS_INCONSISTENT: failed(
+    (d) => `${d.field} differs between ${d.left} and ${d.right}`,
+    'Dashboard and Gateways must share one set of secrets.',
+  ),
+  PROOF_FAILED: failed(
+    (d) => `${d.proof}: expected ${d.expected}, found ${d.actual}`,
+    'The step did its work but the result is not what it must be. Mend the cause and retry.',
+  ),
+  TRAFFIC_FAILED: failed(
+    (d) => `the traffic switch ${d.backend} ${d.reason}`,
+    'Look at the load balancer. Clients still reach what they reached before.',
+  ),
+
+  // Runs
+  ORDER_BROKEN: {
+    class: 'bug',
+    retryable: false,
+    message: (d) => `step ${d.step} was reached before ${d.after} had ended`,
+    hint: 'This is a bug in the runbook. Please report it with the run id.',
+  },
+  OUTCOME_UNKNOWN: failed(
+    (d) => `step ${d.step} timed out and its outcome is unknown`,
+    'Look at the target; then retry, which observes first.',
+  ),
+  ABORTED: failed(
+    (d) => `aborted by ${d.actor}: ${d.reason}`,
+    'The target is left stopped and unserved. The report says what state each component is in.',
+  ),
+  BUG: {
+    class: 'bug',
+    retryable: false,
+    message: (d) => `unexpected: ${d.message}`,
+    hint: 'This is a bug. Please report it with the run id and the log.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error that tyk-dr throws on purpose. Anything else that surfaces is a bug. */
+export class DrError extends Error {
+  override readonly name = 'DrError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: { cause?: unknown }) {
+    super(ERRORS[code].message(details), options);
+    this.code = code;
+    this.details = details;
+  }
+
+  get hint(): string {
+    return ERRORS[this.code].hint;
+  }
+
+  get retryable(): boolean {
+    return ERRORS[this.code].retryable;
+  }
+
+  get exitCode(): number {
+    return EXIT_CODES[ERRORS[this.code].class];
+  }
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === 'string' && code in ERRORS;
+}

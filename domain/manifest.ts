@@ -1,0 +1,97 @@
+/** What a backup set holds. Written last and signed: no manifest, no backup. Bytes are bytes, times UTC ISO. */
+
+export const MANIFEST_FORMAT = 'tyk-dr/backup/v1';
+
+export interface Manifest {
+  readonly format: typeof MANIFEST_FORMAT;
+  /** Sorts by time: `20261124T031500Z-1f2e`. */
+  readonly set: string;
+  readonly deployment: string;
+  readonly site: string;
+  readonly createdAt: string;
+  readonly tool: { readonly name: 'tyk-dr'; readonly version: string };
+  /** The public age recipients that can open the objects. */
+  readonly recipients: readonly string[];
+  readonly objects: readonly ManifestObject[];
+  readonly redis?: RedisFacts;
+  readonly database?: PostgresFacts;
+  /** Versions as the components reported them; a component that did not answer is absent. */
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface ManifestObject {
+  /** Unique within the set: `redis`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`. */
+  readonly name: string;
+  /** Relative to the folder of the set. */
+  readonly file: string;
+  readonly plain: Fingerprint;
+  readonly cipher: Fingerprint;
+}
+
+export interface Fingerprint {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+export interface RedisFacts {
+  readonly version: string;
+  /** The RDB format's own version, from the file's first nine bytes. */
+  readonly rdbVersion: number;
+  readonly takenAt: string;
+  /** Counted in a scratch load of this very RDB, without `analytics-*`. */
+  readonly keys: number;
+  readonly expires: number;
+  /** Keys by their prefix up to the first dash or dot, largest first. */
+  readonly prefixes: Readonly<Record<string, number>>;
+  readonly samples: readonly RedisSample[];
+}
+
+export interface RedisSample {
+  readonly key: string;
+  readonly type: string;
+  /** SHA-256 over the canonical form of the value (members and fields sorted; lists and zsets in order). */
+  readonly digest: string;
+  /** Unix milliseconds, or -1 where the key does not expire. */
+  readonly expiresAtMs: number;
+}
+
+export interface PostgresFacts {
+  readonly version: string;
+  readonly majorVersion: number;
+  readonly systemIdentifier: string;
+  /** The folder of the site's generation below the root of the pgBackRest repositories: `primary-1`. */
+  readonly generation: string;
+  readonly stanza: string;
+  readonly label: string;
+  readonly type: 'full' | 'incr';
+  readonly timeline: number;
+  readonly startLsn: string;
+  readonly stopLsn: string;
+  /** The named restore point at which exact counts hold, and its LSN. */
+  readonly restorePoint: string;
+  readonly restorePointLsn: string;
+  /** First and last WAL segment that recovery to the restore point needs. */
+  readonly walStart: string;
+  readonly walStop: string;
+  readonly databaseBytes: number;
+}
+
+/** What restoring the set into a scratch instance showed. Signed apart from the manifest. */
+export interface Attestation {
+  readonly format: 'tyk-dr/attestation/v1';
+  readonly set: string;
+  readonly manifestSha256: string;
+  readonly verifiedAt: string;
+  readonly redis?: { readonly keys: number; readonly expires: number; readonly samplesEqual: number };
+  readonly database?: DatabaseFacts;
+}
+
+/** Measured in a database that was recovered to exactly the set's restore point. */
+export interface DatabaseFacts {
+  /** Exact row counts by `schema.table`. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** SHA-256 over the ordered definitions of tables, columns, indexes and constraints. */
+  readonly schemaDigest: string;
+  readonly recoveredLsn: string;
+  readonly timeline: number;
+}
