@@ -139,16 +139,17 @@ const site = z.strictObject({
   gateways: z.array(gateway).min(1),
   pump: pump.optional(),
   provision: argv.optional().describe('Makes the hosts ready before anything else; must be repeatable.'),
+  stateDir: path.describe(
+    'Where tyk-dr keeps what belongs to the site: the fence marker `fenced` (start commands must honour it: while it exists nothing starts), the epoch of the run in command, locks.',
+  ),
   fence: z
     .strictObject({
-      marker: path.describe(
-        'A file that the start commands of the site honour: while it exists nothing starts.',
-      ),
       command: argv
         .optional()
-        .describe('Cuts the site off (network, power) where services cannot be stopped.'),
+        .describe('Cuts the site off (network, power) where its services cannot be stopped.'),
     })
-    .describe('How the site is kept from writing once it was given up.'),
+    .prefault({})
+    .describe('How the site is kept from writing once it was given up, besides stopping its services.'),
   network: z
     .array(z.strictObject({ host: z.string(), port, why: z.string().optional() }))
     .default([])

@@ -1,0 +1,48 @@
+import { request as httpRequest } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+
+/** One HTTP call to a Tyk component: plain, without connection reuse, so that each answer proves a connection. */
+
+const TIMEOUT_MS = 5_000;
+
+export interface Answer {
+  /** 0 where no answer came. */
+  readonly status: number;
+  readonly body: string;
+  readonly error?: string;
+}
+
+export interface Call {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly timeoutMs?: number;
+}
+
+/** Never throws: an unreachable component is an answer with status 0 and the reason. */
+export function call(url: string, options: Call = {}): Promise<Answer> {
+  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS } = options;
+  const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+  return new Promise((resolve) => {
+    const request = send(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', (error) => resolve({ status: 0, body: '', error: error.message }));
+      response.on('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+      );
+    });
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+    request.on('error', (error) => resolve({ status: 0, body: '', error: error.message || String(error) }));
+    request.end(body);
+  });
+}
+
+/** The body as JSON, or undefined where it is none. */
+export function json(answer: Answer): unknown {
+  try {
+    return JSON.parse(answer.body) as unknown;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,29 @@
+import type { ClockPoint, ClockPointName, RunRecord } from './run.ts';
+
+/** The arithmetic of the RTO clock. Pure; times are UTC ISO strings. */
+
+export function clockPoint(clock: readonly ClockPoint[], name: ClockPointName): ClockPoint | undefined {
+  return clock.find((point) => point.name === name);
+}
+
+/** Where the RTO counts from: when it occurred; where that is unknown, was detected; else was declared. */
+export function rtoBasis(clock: readonly ClockPoint[]): ClockPoint {
+  const basis =
+    clockPoint(clock, 'occurred') ?? clockPoint(clock, 'detected') ?? clockPoint(clock, 'declared');
+  if (!basis) throw new Error('a clock without a declared time');
+  return basis;
+}
+
+/** Milliseconds from the basis to verified traffic; undefined while (or if never) verified. */
+export function achievedRtoMs(clock: readonly ClockPoint[]): number | undefined {
+  const verified = clockPoint(clock, 'traffic verified');
+  return verified ? Date.parse(verified.at) - Date.parse(rtoBasis(clock).at) : undefined;
+}
+
+/** Milliseconds during which the run stood still for a person: shown apart, never subtracted. */
+export function waitedMs(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: number): number {
+  return record.waits.reduce((sum, wait) => {
+    const end = wait.until ?? record.endedAt;
+    return sum + (end ? Date.parse(end) : nowMs) - Date.parse(wait.from);
+  }, 0);
+}

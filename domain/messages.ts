@@ -1,0 +1,35 @@
+/** The names under which CLI, workflows and workers find each other in Temporal. */
+
+/** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
+export const lockId = (deployment: string): string => `run/${deployment}`;
+
+/** Workflow tasks: served by every worker, so that a run outlives any one of them. */
+export const WORKFLOW_QUEUE = 'tyk-dr';
+
+/** Activities of one worker. */
+export const workerQueue = (worker: string): string => `tyk-dr.${worker}`;
+
+/** A person's decision, sent as an update. */
+export interface DecisionArgs {
+  readonly actor: string;
+  readonly reason: string;
+  /** Which waiting step is meant; all of them where it is left out. */
+  readonly step?: string;
+}
+
+export const DECISIONS = ['retry', 'abort', 'confirm'] as const;
+export type DecisionKind = (typeof DECISIONS)[number];
+
+export const RECORD_QUERY = 'record';
+
+/** Search attributes, all of type Keyword: SQL visibility has room for ten. */
+export const SEARCH_ATTRIBUTES = {
+  run: 'TykDrRun',
+  deployment: 'TykDrDeployment',
+  tier: 'TykDrTier',
+  runbook: 'TykDrRunbook',
+  phase: 'TykDrPhase',
+  outcome: 'TykDrOutcome',
+  site: 'TykDrSite',
+  rto: 'TykDrRto',
+} as const;

@@ -1,0 +1,75 @@
+import type { Objectives, Tier } from './objectives.ts';
+import type { Component, Forecast, Scenario, SetSummary, StepResult } from './run.ts';
+
+/** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
+
+/** Where recovery of the stores ends. */
+export type RecoveryPoint =
+  | { readonly kind: 'archive-end' }
+  | { readonly kind: 'set' }
+  | { readonly kind: 'time'; readonly at: string };
+
+/** Whose worker runs a step. */
+export type Where =
+  'target' | 'source' | 'redis' | 'database' | 'dashboard' | 'gateways' | 'pump' | 'traffic';
+
+export interface RecoverPlan {
+  readonly deployment: string;
+  readonly tier: Tier;
+  /** 1 is the most urgent; also the priority of the workflow's tasks. */
+  readonly priority: number;
+  readonly objectives: Objectives;
+  readonly from: string;
+  readonly to: string;
+  /** The failed site is rebuilt where it stands. */
+  readonly inPlace: boolean;
+  readonly component?: Component;
+  readonly scenario: Scenario;
+  /** A set's id, or `latest`. */
+  readonly backup: string;
+  /** Only sets taken before this moment may be chosen; present where the damage has a time. */
+  readonly backupBefore?: string;
+  readonly point: RecoveryPoint;
+  /** Ids of the step table, in its order. */
+  readonly steps: readonly string[];
+  readonly workers: Readonly<Record<Where, string>>;
+  readonly onFailure: 'ask' | 'abort';
+}
+
+/** The input of the workflow `recover`. */
+export interface RecoverInput {
+  /** Our own id of the run: `rec-20261124-031500-1f2e`. */
+  readonly run: string;
+  readonly plan: RecoverPlan;
+  readonly planDigest: string;
+  readonly configDigest: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly declaredAt: string;
+  readonly occurredAt?: string;
+  readonly detectedAt?: string;
+}
+
+/** The input of every step's activity. */
+export interface StepInput {
+  readonly run: string;
+  readonly step: string;
+  readonly plan: RecoverPlan;
+  readonly configDigest: string;
+  /** Grows with every run of the deployment; an older one is refused by the target. Unix milliseconds. */
+  readonly epoch: number;
+  /** The activity refuses to begin later than this: its worker was dead while the run went on. */
+  readonly notAfter: string;
+  /** The chosen set, once it is chosen. */
+  readonly set?: string;
+}
+
+export interface CheckBackupResult extends StepResult {
+  readonly set: SetSummary;
+  readonly forecast: Forecast;
+}
+
+export interface StopTargetResult extends StepResult {
+  /** The state of each component after the stop. */
+  readonly states: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,174 @@
+import type { ErrorClass, ErrorCode } from './errors.ts';
+import type { Objectives, Tier } from './objectives.ts';
+
+/** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
+
+export const PHASES = [
+  'infrastructure',
+  'redis',
+  'database',
+  'dashboard',
+  'gateways',
+  'verification',
+  'traffic',
+  'close-out',
+] as const;
+export type Phase = (typeof PHASES)[number];
+
+export const COMPONENTS = ['redis', 'database', 'dashboard', 'gateway', 'pump', 'traffic'] as const;
+export type Component = (typeof COMPONENTS)[number];
+
+export const SCENARIOS = ['infrastructure', 'corruption', 'network', 'regional', 'human-error'] as const;
+export type Scenario = (typeof SCENARIOS)[number];
+
+export type Outcome =
+  'RECOVERED' | 'RECOVERED_WITH_EXCEPTIONS' | 'FAILED_UNDONE' | 'STUCK' | 'ABORTED' | 'REFUSED';
+
+export const OUTCOME_CLASS: Readonly<Record<Outcome, ErrorClass>> = {
+  RECOVERED: 'recovered',
+  RECOVERED_WITH_EXCEPTIONS: 'exceptions',
+  FAILED_UNDONE: 'failed',
+  ABORTED: 'failed',
+  STUCK: 'stuck',
+  REFUSED: 'refused',
+};
+
+/** What one check showed. `not-measured` is never a pass. */
+export interface Proof {
+  readonly name: string;
+  readonly verdict: 'pass' | 'fail' | 'not-measured';
+  readonly expected: string;
+  readonly actual: string;
+  readonly tier?: Tier;
+}
+
+/** What every step returns: a sentence for people, and its proofs. */
+export interface StepResult {
+  readonly summary: string;
+  readonly proofs?: readonly Proof[];
+  /** True where the step found its effect already there and did nothing. */
+  readonly observed?: boolean;
+  /** Something that a plain `RECOVERED` must not hide. */
+  readonly exception?: string;
+}
+
+export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'not-part';
+
+export interface StepError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string;
+  readonly at: string;
+}
+
+export interface StepRecord {
+  readonly id: string;
+  readonly phase: Phase;
+  state: StepState;
+  startedAt?: string;
+  endedAt?: string;
+  /** How often the step was called, by itself and by people. */
+  calls: number;
+  summary?: string;
+  error?: StepError;
+  queue?: string;
+  /** What it stands still for: a person's decision, or a worker that does not answer. */
+  waitsFor?: string;
+}
+
+export interface PhaseRecord {
+  readonly phase: Phase;
+  readonly budgetMs: number;
+  startedAt?: string;
+  endedAt?: string;
+  overranAt?: string;
+}
+
+export const CLOCK_POINTS = [
+  'occurred',
+  'detected',
+  'declared',
+  'started',
+  'data restored',
+  'traffic verified',
+] as const;
+export type ClockPointName = (typeof CLOCK_POINTS)[number];
+
+export interface ClockPoint {
+  readonly name: ClockPointName;
+  readonly at: string;
+  /** Who or what says so. */
+  readonly source: string;
+}
+
+export interface Decision {
+  readonly kind: 'retry' | 'abort' | 'confirm';
+  readonly step: string;
+  readonly actor: string;
+  readonly reason: string;
+  readonly at: string;
+}
+
+export interface Wait {
+  readonly for: string;
+  readonly from: string;
+  until?: string;
+}
+
+export interface Alarm {
+  readonly at: string;
+  readonly text: string;
+}
+
+export interface Forecast {
+  readonly totalMs: number;
+  readonly parts: readonly {
+    readonly name: string;
+    readonly durationMs: number;
+    readonly arithmetic: string;
+  }[];
+}
+
+export interface SetSummary {
+  readonly set: string;
+  readonly site: string;
+  readonly createdAt: string;
+  readonly verified: boolean;
+  readonly bytes: number;
+  readonly redisKeys?: number;
+  readonly databaseBytes?: number;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+export interface RunRecord {
+  readonly format: 'tyk-dr/run/v1';
+  readonly run: string;
+  readonly runbook: 'recover';
+  readonly workflowId: string;
+  readonly deployment: string;
+  readonly tier: Tier;
+  readonly from: string;
+  readonly to: string;
+  readonly component?: Component;
+  readonly scenario: Scenario;
+  readonly reason: string;
+  readonly actor: string;
+  readonly configDigest: string;
+  readonly planDigest: string;
+  readonly objectives: Objectives;
+  forecast?: Forecast;
+  set?: SetSummary;
+  clock: ClockPoint[];
+  phases: PhaseRecord[];
+  steps: StepRecord[];
+  proofs: (Proof & { readonly step: string })[];
+  exceptions: string[];
+  decisions: Decision[];
+  waits: Wait[];
+  alarms: Alarm[];
+  /** What state each component of the target is in, where the run ended before its time. */
+  componentStates?: Record<string, string>;
+  outcome?: Outcome;
+  error?: StepError;
+  endedAt?: string;
+}

@@ -1,0 +1,219 @@
+import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Component, Scenario } from '../domain/run.ts';
+import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
+import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
+
+/**
+ * Compiles what the commander asked for into the plan that the workflow runs. Pure: names in, names out. The plan
+ * carries no command, address or secret; workers find those in their own configuration.
+ */
+
+/** What the plan needs to know of a deployment. `cli/` derives it from the configuration. */
+export interface DeploymentShape {
+  readonly deployment: string;
+  readonly tier: Tier;
+  readonly objectives: Objectives;
+  readonly hasDashboard: boolean;
+  readonly hasDatabase: boolean;
+  readonly hasRedis: boolean;
+  readonly hasPump: boolean;
+  readonly hasTraffic: boolean;
+  readonly hasAnalyticsProbe: boolean;
+  readonly sites: Readonly<Record<string, SiteShape>>;
+  readonly trafficWorker?: string;
+}
+
+export interface SiteShape {
+  readonly worker: string;
+  readonly redisWorker?: string;
+  readonly databaseWorker?: string;
+  readonly dashboardWorker?: string;
+  readonly gatewayWorkers: readonly string[];
+  readonly pumpWorker?: string;
+  readonly provisions: boolean;
+}
+
+export interface RecoverRequest {
+  readonly to: string;
+  readonly from?: string;
+  readonly backup: string;
+  readonly component?: Component;
+  readonly scenario: Scenario;
+  readonly occurredAt?: string;
+  readonly detectedAt?: string;
+  readonly toTime?: string;
+  readonly inPlace: boolean;
+  readonly onFailure: 'ask' | 'abort';
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** @throws DrError BAD_ARGUMENT, UNKNOWN_SITE where the request does not fit the deployment. */
+export function compilePlan(shape: DeploymentShape, request: RecoverRequest): RecoverPlan {
+  const from = sourceSite(shape, request);
+  const target = siteOf(shape, request.to);
+  const inPlace = from === request.to;
+  if (inPlace && !request.inPlace && request.component === undefined) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--to',
+      value: request.to,
+      expected: `another site than the failed one, or --in-place to rebuild ${request.to} where it stands`,
+    });
+  }
+  const point = recoveryPoint(request);
+  const plan: Omit<RecoverPlan, 'steps'> = {
+    deployment: shape.deployment,
+    tier: shape.tier,
+    priority: TIER_DEFAULTS[shape.tier].priority,
+    objectives: shape.objectives,
+    from,
+    to: request.to,
+    inPlace,
+    ...(request.component === undefined ? {} : { component: request.component }),
+    scenario: request.scenario,
+    backup: request.backup,
+    ...(point.kind === 'archive-end' ? {} : { backupBefore: beforeDamage(request, point) }),
+    point,
+    workers: {
+      target: target.worker,
+      source: siteOf(shape, from).worker,
+      redis: target.redisWorker ?? target.worker,
+      database: target.databaseWorker ?? target.worker,
+      dashboard: target.dashboardWorker ?? target.worker,
+      gateways: target.gatewayWorkers[0] ?? target.worker,
+      pump: target.pumpWorker ?? target.worker,
+      traffic: shape.trafficWorker ?? target.worker,
+    },
+    onFailure: request.onFailure,
+  };
+  const included = RECOVER_STEPS.filter((step) => isPart(step.id, shape, target, plan));
+  return { ...plan, steps: included.map((step) => step.id) };
+}
+
+/** Steps that stay even when only one component is recovered. */
+const ALWAYS: readonly RecoverStepId[] = [
+  'check-backup',
+  'check-target',
+  'claim-target',
+  'discard-old-data',
+  'write-record',
+];
+
+/** What a component's own recovery consists of: the guide's component procedures. */
+const COMPONENT_STEPS: Readonly<Record<Exclude<Component, 'traffic' | 'pump'>, readonly RecoverStepId[]>> = {
+  redis: ['restore-redis-data', 'start-redis', 'prove-redis', 'prove-gateways', 'prove-authentication'],
+  database: [
+    'restore-database-data',
+    'start-database',
+    'prove-database',
+    'prove-dashboard',
+    'prove-gateways',
+    'protect-database',
+  ],
+  dashboard: ['restore-dashboard-config', 'start-dashboard', 'prove-dashboard', 'prove-gateways'],
+  gateway: [
+    'restore-gateway-config',
+    'check-upstreams',
+    'start-gateways',
+    'prove-gateways',
+    'prove-apis',
+    'prove-authentication',
+  ],
+};
+
+const DATA_STEPS: readonly RecoverStepId[] = ['restore-redis-data', 'restore-database-data'];
+
+function isPart(
+  id: RecoverStepId,
+  shape: DeploymentShape,
+  target: SiteShape,
+  plan: Omit<RecoverPlan, 'steps'>,
+): boolean {
+  if (!isPresent(id, shape, target)) return false;
+  if (id === 'fence-source' && plan.inPlace) return false;
+  const { component } = plan;
+  if (component !== undefined && component !== 'traffic' && component !== 'pump') {
+    return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id);
+  }
+  switch (plan.scenario) {
+    case 'infrastructure':
+    case 'regional':
+    case 'corruption':
+      return true;
+    case 'human-error':
+      // Somebody deleted definitions: the database goes back, the keys that were issued since stay.
+      return id !== 'restore-redis-data';
+    case 'network':
+      // The stores of the target are healthy; only who serves changes.
+      return !DATA_STEPS.includes(id) && id !== 'prove-redis' && id !== 'protect-database';
+  }
+}
+
+function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape): boolean {
+  const needs: Partial<Record<RecoverStepId, boolean>> = {
+    'provision-target': target.provisions,
+    'restore-redis-data': shape.hasRedis,
+    'start-redis': shape.hasRedis,
+    'prove-redis': shape.hasRedis,
+    'restore-database-data': shape.hasDatabase,
+    'start-database': shape.hasDatabase,
+    'prove-database': shape.hasDatabase,
+    'protect-database': shape.hasDatabase,
+    'restore-dashboard-config': shape.hasDashboard,
+    'start-dashboard': shape.hasDashboard,
+    'prove-dashboard': shape.hasDashboard,
+    'start-pump': shape.hasPump,
+    'prove-analytics': shape.hasPump && shape.hasAnalyticsProbe,
+    'switch-traffic': shape.hasTraffic,
+    'prove-traffic': shape.hasTraffic,
+  };
+  return needs[id] ?? true;
+}
+
+function recoveryPoint(request: RecoverRequest): RecoveryPoint {
+  if (request.toTime !== undefined) return { kind: 'time', at: request.toTime };
+  const damaged = request.scenario === 'corruption' || request.scenario === 'human-error';
+  if (!damaged) return { kind: 'archive-end' };
+  // The end of the archive contains the damage. A set from before it does not.
+  if (request.occurredAt === undefined && request.backup === 'latest') {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--scenario',
+      value: request.scenario,
+      expected: 'a point before the damage as well: --occurred TIME, --to-time TIME or --backup SET',
+    });
+  }
+  return { kind: 'set' };
+}
+
+function beforeDamage(request: RecoverRequest, point: RecoveryPoint): string {
+  if (point.kind === 'time') return point.at;
+  return request.occurredAt ?? '9999-12-31T23:59:59.999Z';
+}
+
+function sourceSite(shape: DeploymentShape, request: RecoverRequest): string {
+  if (request.from !== undefined) {
+    siteOf(shape, request.from);
+    return request.from;
+  }
+  if (request.inPlace || request.component !== undefined) return request.to;
+  const others = Object.keys(shape.sites).filter((site) => site !== request.to);
+  if (others.length === 1) return others[0]!;
+  throw new DrError('BAD_ARGUMENT', {
+    argument: '--from',
+    value: 'missing',
+    expected: `the failed site, one of ${Object.keys(shape.sites).join(', ')}`,
+  });
+}
+
+function siteOf(shape: DeploymentShape, site: string): SiteShape {
+  const found = shape.sites[site];
+  if (!found) {
+    throw new DrError('UNKNOWN_SITE', {
+      deployment: shape.deployment,
+      site,
+      known: Object.keys(shape.sites).join(', '),
+    });
+  }
+  return found;
+}

@@ -1,0 +1,2 @@
+export { ping } from './ping.ts';
+export { recover } from './recover.ts';

@@ -1,0 +1,166 @@
+import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { clockPoint, rtoBasis } from '../domain/clock.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { PHASES, type ClockPointName, type Phase, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
+import type { RecoverInput } from '../domain/plan.ts';
+import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
+
+/** The record of a run in flight, and the surfaces on which it shows: details, memo, search attributes. */
+
+export function openRecord(input: RecoverInput): RunRecord {
+  const { plan } = input;
+  const inPlan = new Set<string>(plan.steps);
+  return {
+    format: 'tyk-dr/run/v1',
+    run: input.run,
+    runbook: 'recover',
+    workflowId: workflowInfo().workflowId,
+    deployment: plan.deployment,
+    tier: plan.tier,
+    from: plan.from,
+    to: plan.to,
+    ...(plan.component === undefined ? {} : { component: plan.component }),
+    scenario: plan.scenario,
+    reason: input.reason,
+    actor: input.actor,
+    configDigest: input.configDigest,
+    planDigest: input.planDigest,
+    objectives: plan.objectives,
+    clock: openClock(input),
+    phases: PHASES.map((phase) => ({
+      phase,
+      budgetMs: Math.round(PHASE_BUDGETS[phase] * plan.objectives.rtoMs),
+    })),
+    steps: RECOVER_STEPS.map(({ id, phase }) => ({
+      id,
+      phase,
+      state: inPlan.has(id) ? 'pending' : 'not-part',
+      calls: 0,
+    })),
+    proofs: [],
+    exceptions: [],
+    decisions: [],
+    waits: [],
+    alarms: [],
+  };
+}
+
+function openClock(input: RecoverInput): RunRecord['clock'] {
+  return [
+    ...(input.occurredAt
+      ? [{ name: 'occurred' as const, at: input.occurredAt, source: `stated by ${input.actor}` }]
+      : []),
+    ...(input.detectedAt
+      ? [{ name: 'detected' as const, at: input.detectedAt, source: `stated by ${input.actor}` }]
+      : []),
+    { name: 'declared', at: input.declaredAt, source: `command of ${input.actor}` },
+    { name: 'started', at: now(), source: 'workflow start' },
+  ];
+}
+
+/** Workflow time: deterministic under replay. */
+export const now = (): string => new Date().toISOString();
+
+export function stepRecord(record: RunRecord, id: string): StepRecord {
+  const found = record.steps.find((step) => step.id === id);
+  if (!found) throw new Error(`step ${id} is not in the table`);
+  return found;
+}
+
+export function markClock(record: RunRecord, name: ClockPointName, source: string): void {
+  if (!clockPoint(record.clock, name)) record.clock.push({ name, at: now(), source });
+}
+
+/** Enters a phase once, however many of its steps begin at the same time. */
+export function enterPhase(record: RunRecord, phase: Phase): void {
+  const entry = record.phases.find((candidate) => candidate.phase === phase)!;
+  if (entry.startedAt) return;
+  entry.startedAt = now();
+  publish(record, { phase });
+}
+
+/** Leaves a phase when none of its steps is still to be done. */
+export function leavePhase(record: RunRecord, phase: Phase): void {
+  const open = record.steps.some(
+    (step) => step.phase === phase && step.state !== 'done' && step.state !== 'not-part',
+  );
+  const entry = record.phases.find((candidate) => candidate.phase === phase)!;
+  if (!open && !entry.endedAt) entry.endedAt = now();
+}
+
+export interface SurfaceChange {
+  phase?: string;
+  outcome?: string;
+  rto?: string;
+}
+
+/** Shows a change where people look. The memo is what `status` reads when no worker lives to answer a query. */
+export function publish(record: RunRecord, change: SurfaceChange): void {
+  const pairs = (Object.keys(change) as (keyof SurfaceChange)[])
+    .filter((name) => change[name] !== undefined)
+    .map((name) => ({
+      key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
+      value: change[name]!,
+    }));
+  if (pairs.length > 0) upsertSearchAttributes(pairs);
+  upsertMemo({ summary: compact(record, change.phase) });
+}
+
+/** The record without its bulk: fits a memo, tells where the run stands. */
+function compact(record: RunRecord, phase: string | undefined): Record<string, unknown> {
+  const waiting = record.steps.filter((step) => step.state === 'waiting');
+  return {
+    run: record.run,
+    deployment: record.deployment,
+    from: record.from,
+    to: record.to,
+    phase: phase ?? record.phases.filter((entry) => entry.startedAt).at(-1)?.phase ?? 'infrastructure',
+    outcome: record.outcome ?? null,
+    done: record.steps.filter((step) => step.state === 'done').length,
+    of: record.steps.filter((step) => step.state !== 'not-part').length,
+    waiting: waiting.map((step) => ({
+      step: step.id,
+      for: step.waitsFor ?? '',
+      error: step.error?.message ?? '',
+    })),
+    clock: record.clock,
+    rtoMs: record.objectives.rtoMs,
+  };
+}
+
+/** The table that the Temporal UI shows as the run's current details. */
+export function showDetails(record: RunRecord): void {
+  const basis = rtoBasis(record.clock);
+  const deadline = new Date(Date.parse(basis.at) + record.objectives.rtoMs).toISOString();
+  const rows = record.steps
+    .filter((step) => step.state !== 'not-part' && step.state !== 'pending')
+    .map((step) => `| ${step.phase} | ${step.id} | ${step.state} | ${elapsed(step)} | ${remark(step)} |`);
+  const pending = record.steps.filter((step) => step.state === 'pending').map((step) => step.id);
+  setCurrentDetails(
+    [
+      `**${record.outcome ?? 'running'}** · ${record.deployment} from ${record.from} to ${record.to} · run \`${record.run}\``,
+      `RTO ${formatDuration(record.objectives.rtoMs)}, counted from ${basis.name} ${basis.at}: due ${deadline}`,
+      ...record.alarms.map((alarm) => `- ${alarm.at} ${alarm.text}`),
+      '',
+      '| phase | step | state | time | remark |',
+      '|---|---|---|---|---|',
+      ...rows,
+      ...(pending.length > 0 ? ['', `To come: ${pending.join(', ')}`] : []),
+    ].join('\n'),
+  );
+}
+
+function elapsed(step: StepRecord): string {
+  if (!step.startedAt || !step.endedAt) return '';
+  return formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt));
+}
+
+function remark(step: StepRecord): string {
+  const text =
+    step.state === 'waiting'
+      ? `**${step.waitsFor ?? 'a decision'}**: ${step.error?.message ?? ''}`
+      : (step.summary ?? '');
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 300);
+}

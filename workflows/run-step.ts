@@ -1,0 +1,253 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  log,
+  proxyActivities,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
+import { workerQueue } from '../domain/messages.ts';
+import type { RecoverInput, StepInput } from '../domain/plan.ts';
+import type { Decision, RunRecord, StepError, StepRecord, StepResult } from '../domain/run.ts';
+import type { Step } from '../domain/step.ts';
+import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
+import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
+
+/**
+ * Runs one step to its end: in order, on its worker, with the retries of its risk class, and where it has failed
+ * for good, with a person's decision. A mutating activity observes before it acts, so calling it again after a
+ * timeout is how its outcome is found out.
+ */
+
+/** A task that no worker took: its worker is away. Long enough for a busy one. */
+const SCHEDULE_TO_START_MS = 10_000;
+/** Workers beat every second; five missed beats and some more mean a dead one. */
+const HEARTBEAT_TIMEOUT_MS = 6_000;
+/** The activity refuses a task that waited longer than its queue time, with a margin for the clocks. */
+const NOT_AFTER_MARGIN_MS = 5_000;
+
+/** The run was given up, by a person or by `--on-failure abort`. */
+export class Abort extends Error {
+  readonly by: Decision;
+  constructor(by: Decision) {
+    super(by.reason);
+    this.by = by;
+  }
+}
+
+/** A precondition does not hold and nothing was changed yet. */
+export class Refusal extends Error {
+  readonly error: StepError;
+  constructor(error: StepError) {
+    super(error.message);
+    this.error = error;
+  }
+}
+
+export interface StepContext {
+  readonly input: RecoverInput;
+  readonly record: RunRecord;
+  /** Unix milliseconds; see StepInput. */
+  readonly epoch: number;
+  /** Steps whose effect may have begun, in order; an abort undoes them last first. */
+  readonly begun: Step<RecoverStepId>[];
+  abort?: Decision;
+  set?: string;
+}
+
+/** Runs the step unless it is not part of the plan; then it returns undefined. */
+export async function runStep<Id extends RecoverStepId>(
+  context: StepContext,
+  id: Id,
+  ...more: ExtraArgs<Id>
+): Promise<Awaited<ReturnType<Activities[Id]>> | undefined> {
+  const step: Step<RecoverStepId> = RECOVER_STEPS.find((candidate) => candidate.id === id)!;
+  const row = stepRecord(context.record, id);
+  if (row.state === 'not-part') return undefined;
+  requireOrder(context.record, step);
+  giveUpIfAborted(context);
+  enterPhase(context.record, step.phase);
+  if (step.risk === 'mutate') context.begun.push(step);
+  row.startedAt = now();
+  for (;;) {
+    const failure = await attempt(context, step, row, more);
+    if (failure === undefined) break;
+    await settleFailure(context, step, row, failure);
+    if (row.state === 'done') break;
+  }
+  row.endedAt = now();
+  leavePhase(context.record, step.phase);
+  showDetails(context.record);
+  return results.get(row) as Awaited<ReturnType<Activities[Id]>> | undefined;
+}
+
+type ExtraArgs<Id extends keyof Activities> =
+  Parameters<Activities[Id]> extends [StepInput, ...infer More] ? More : [];
+
+/** Results by their row; weak, so that it holds no state beyond its run. */
+const results = new WeakMap<StepRecord, StepResult>();
+
+async function attempt(
+  context: StepContext,
+  step: Step<RecoverStepId>,
+  row: StepRecord,
+  more: readonly unknown[],
+): Promise<StepError | 'worker-away' | 'look-again' | undefined> {
+  row.state = 'running';
+  row.queue = workerQueue(context.input.plan.workers[step.where]);
+  row.calls += 1;
+  delete row.waitsFor;
+  showDetails(context.record);
+  try {
+    const call = activityOf(step, row.queue) as (...args: unknown[]) => Promise<StepResult>;
+    const result = await call(stepInput(context, step.id), ...more);
+    results.set(row, result);
+    row.state = 'done';
+    row.summary = result.summary;
+    delete row.error;
+    for (const proof of result.proofs ?? []) context.record.proofs.push({ ...proof, step: step.id });
+    if (result.exception !== undefined) context.record.exceptions.push(result.exception);
+    return undefined;
+  } catch (error) {
+    return classify(error, step);
+  }
+}
+
+/** An activity's stub with the options of its risk class. */
+export function activityOf(
+  step: Pick<Step, 'id' | 'risk' | 'limitMs' | 'purpose'>,
+  taskQueue: string,
+): unknown {
+  const stubs = proxyActivities<Record<string, (...args: unknown[]) => Promise<StepResult>>>({
+    taskQueue,
+    startToCloseTimeout: step.limitMs,
+    scheduleToStartTimeout: SCHEDULE_TO_START_MS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+    summary: step.purpose.slice(0, 200),
+    retry: {
+      initialInterval: 300,
+      backoffCoefficient: 2,
+      maximumInterval: 5_000,
+      maximumAttempts: step.risk === 'probe' ? 5 : 3,
+      // The outcome of a mutating step that timed out is unknown: look first, then decide. Never blindly again.
+      ...(step.risk === 'mutate'
+        ? { nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'] }
+        : {}),
+    },
+  });
+  return stubs[step.id];
+}
+
+export function stepInput(context: StepContext, step: string): StepInput {
+  return {
+    run: context.input.run,
+    step,
+    plan: context.input.plan,
+    configDigest: context.input.configDigest,
+    epoch: context.epoch,
+    notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
+    ...(context.set === undefined ? {} : { set: context.set }),
+  };
+}
+
+async function settleFailure(
+  context: StepContext,
+  step: Step<RecoverStepId>,
+  row: StepRecord,
+  failure: StepError | 'worker-away' | 'look-again',
+): Promise<void> {
+  if (failure === 'look-again') {
+    log.warn('the outcome is unknown, looking again', { step: step.id });
+    if (row.calls < MAX_LOOKS) return;
+    row.error = stepError('OUTCOME_UNKNOWN', { step: step.id });
+  } else if (failure === 'worker-away') {
+    if (
+      !context.record.steps.some((other) => other.state === 'done' && other.id !== step.id) &&
+      row.calls >= 2
+    ) {
+      throw new Refusal(stepError('WORKER_MISSING', { queue: row.queue ?? '' }));
+    }
+    // Nothing to decide: it goes on by itself when the worker is back, and says so until then.
+    row.waitsFor = `the worker of ${row.queue ?? ''}`;
+    publish(context.record, {});
+    showDetails(context.record);
+    giveUpIfAborted(context);
+    return;
+  } else {
+    row.error = failure;
+  }
+  const nothingChanged = !context.begun.some((begun) => begun.id !== step.id) && step.risk === 'probe';
+  if (nothingChanged && ERRORS[row.error.code].class === 'refused') {
+    row.state = 'failed';
+    throw new Refusal(row.error);
+  }
+  await askPerson(context, step, row);
+}
+
+/** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
+const MAX_LOOKS = 5;
+
+async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
+  const { record } = context;
+  row.state = 'waiting';
+  row.waitsFor = row.error?.code === 'NOT_FENCED' ? 'retry, confirm or abort' : 'retry or abort';
+  log.error(`step ${step.id} has failed and waits for ${row.waitsFor}`, { error: row.error?.message ?? '' });
+  if (context.input.plan.onFailure === 'abort') {
+    context.abort ??= automaticAbort(step, row);
+  }
+  const wait = { for: `${step.id}: ${row.waitsFor}`, from: now() };
+  record.waits.push(wait);
+  publish(record, {});
+  showDetails(record);
+  await condition(() => row.state !== 'waiting' || context.abort !== undefined);
+  Object.assign(wait, { until: now() });
+  if (context.abort !== undefined) row.state = 'failed';
+  giveUpIfAborted(context);
+}
+
+function automaticAbort(step: Step, row: StepRecord): Decision {
+  return {
+    kind: 'abort',
+    step: step.id,
+    actor: '--on-failure abort',
+    reason: row.error?.message ?? 'a step failed',
+    at: now(),
+  };
+}
+
+function requireOrder(record: RunRecord, step: Step<RecoverStepId>): void {
+  for (const after of step.after) {
+    const { state } = stepRecord(record, after);
+    if (state !== 'done' && state !== 'not-part') {
+      throw ApplicationFailure.nonRetryable(
+        ERRORS.ORDER_BROKEN.message({ step: step.id, after }),
+        'ORDER_BROKEN',
+      );
+    }
+  }
+}
+
+function giveUpIfAborted(context: StepContext): void {
+  if (context.abort !== undefined) throw new Abort(context.abort);
+}
+
+/** What an activity's failure means for the step. Anything that is not ours is shown as the bug that it is. */
+function classify(error: unknown, step: Step): StepError | 'worker-away' | 'look-again' {
+  if (!(error instanceof ActivityFailure)) throw error;
+  const { cause } = error;
+  if (cause instanceof TimeoutFailure) {
+    if (cause.timeoutType === 'SCHEDULE_TO_START') return 'worker-away';
+    return step.risk === 'mutate' ? 'look-again' : stepError('OUTCOME_UNKNOWN', { step: step.id });
+  }
+  if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
+    if (cause.type === 'EXPIRED') return 'worker-away';
+    return { code: cause.type, message: cause.message, hint: ERRORS[cause.type].hint, at: now() };
+  }
+  return stepError('BUG', { message: cause?.message ?? error.message });
+}
+
+export function stepError(code: ErrorCode, details: Record<string, string>): StepError {
+  return { code, message: ERRORS[code].message(details), hint: ERRORS[code].hint, at: now() };
+}
