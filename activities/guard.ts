@@ -1,0 +1,109 @@
+import { Context } from '@temporalio/activity';
+import type { Deployment, Site } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { StepInput } from '../domain/plan.ts';
+import type { Secret, SecretRef } from '../domain/secret.ts';
+import { takeCommand } from '../adapters/host/epoch.ts';
+import { toFailure } from './to-failure.ts';
+
+/**
+ * What every activity does before its own work: heartbeat from entry, prove that plan and worker have the same
+ * configuration, refuse what comes too late or from a superseded run, and turn errors into Temporal's.
+ */
+
+export interface Deps {
+  readonly worker: string;
+  deployment(name: string): Deployment;
+  /** Digest of the deployment's shared section, as this worker's configuration has it. */
+  digest(deployment: string): string;
+  secret(reference: SecretRef): Promise<Secret>;
+}
+
+/** One call of one step. */
+export interface Call {
+  readonly input: StepInput;
+  readonly deployment: Deployment;
+  readonly target: Site;
+  readonly source: Site;
+  readonly deps: Deps;
+  readonly signal: AbortSignal;
+  secret(reference: SecretRef): Promise<Secret>;
+  /** Shows what a long step is doing, with its next heartbeat. */
+  progress(text: string): void;
+}
+
+const HEARTBEAT_EVERY_MS = 1_000;
+
+type Risk = 'probe' | 'mutate' | 'release';
+
+/** `release` is a mutation that gives things up (stop, undo): it needs no command over the target any more. */
+export function guarded<Result, More extends unknown[] = []>(
+  deps: Deps,
+  risk: Risk,
+  work: (call: Call, ...more: More) => Promise<Result>,
+): (input: StepInput, ...more: More) => Promise<Result> {
+  return async (input, ...more) => {
+    const context = Context.current();
+    let doing = 'begins';
+    const beat = setInterval(() => context.heartbeat(doing), HEARTBEAT_EVERY_MS);
+    try {
+      requireInTime(input);
+      requireSameConfig(deps, input);
+      const deployment = deps.deployment(input.plan.deployment);
+      const target = siteOf(deployment, input.plan.to);
+      const source = siteOf(deployment, input.plan.from);
+      if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
+      const call: Call = {
+        input,
+        deployment,
+        target,
+        source,
+        deps,
+        signal: context.cancellationSignal,
+        secret: (reference) => deps.secret(reference),
+        progress: (text) => (doing = text),
+      };
+      return await work(call, ...more);
+    } catch (error) {
+      throw toFailure(error);
+    } finally {
+      clearInterval(beat);
+    }
+  };
+}
+
+/** Where the lease lies: on the site that the step changes. */
+function siteOfStep(input: StepInput, target: Site, source: Site): string {
+  return input.step === 'fence-source' ? source.stateDir : target.stateDir;
+}
+
+function requireInTime(input: StepInput): void {
+  const now = new Date().toISOString();
+  // A retry by Temporal itself carries the time of the first attempt: only that one can come too late.
+  if (Context.current().info.attempt === 1 && now > input.notAfter) {
+    throw new DrError('EXPIRED', { step: input.step, notAfter: input.notAfter, now });
+  }
+}
+
+function requireSameConfig(deps: Deps, input: StepInput): void {
+  const actual = deps.digest(input.plan.deployment);
+  if (actual !== input.configDigest) {
+    throw new DrError('CONFIG_DRIFT', {
+      worker: deps.worker,
+      actual: actual.slice(0, 12),
+      expected: input.configDigest.slice(0, 12),
+    });
+  }
+}
+
+function siteOf(deployment: Deployment, name: string): Site {
+  const site = deployment.sites[name];
+  if (!site) {
+    throw new DrError('UNKNOWN_SITE', {
+      deployment: 'this one',
+      site: name,
+      known: Object.keys(deployment.sites).join(', '),
+    });
+  }
+  return site;
+}
