@@ -1,0 +1,119 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { userInfo } from 'node:os';
+import { run } from '../adapters/process/run.ts';
+import { declareService } from './services.ts';
+import { keyFile, outside, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
+import { readKey } from './keys.ts';
+
+/** Redis and PostgreSQL of a site: real servers with the configuration that the guide recommends. */
+
+export const PG_BIN = '/usr/lib/postgresql/15/bin';
+
+export async function declareRedis(lab: Lab, site: SiteName): Promise<void> {
+  const dir = siteDir(lab, site, 'redis');
+  await mkdir(join(dir, 'data'), { recursive: true });
+  const password = await readKey(lab, `${site}-redis-password`);
+  const lines = [
+    'bind 127.0.0.1',
+    `port ${sitePort(lab, site, 'redis')}`,
+    `requirepass ${password}`,
+    `masterauth ${password}`,
+    `dir ${dir}/data`,
+    'appendonly yes',
+    'appendfsync everysec',
+    'save 900 1',
+    'save 300 10',
+    'save 60 10000',
+    // A backup over the replication link need not wait for a second replica to join it.
+    'repl-diskless-sync yes',
+    'repl-diskless-sync-delay 0',
+    'enable-debug-command no',
+    'loglevel notice',
+  ];
+  await writeFile(join(dir, 'redis.conf'), `${lines.join('\n')}\n`, { mode: 0o600 });
+  await declareService(lab, {
+    name: `${site}-redis`,
+    site,
+    argv: ['/usr/bin/redis-server', join(dir, 'redis.conf')],
+  });
+}
+
+/** The server's configuration lies outside the data directory, as in Debian: a restore never replaces it. */
+export async function declarePostgres(lab: Lab, site: SiteName): Promise<void> {
+  const dir = siteDir(lab, site, 'postgres');
+  for (const folder of ['', 'etc', 'run', 'log', 'spool', 'lock'])
+    await mkdir(join(dir, folder), { recursive: true });
+  const etc = join(dir, 'etc');
+  const conf = [
+    "listen_addresses = '127.0.0.1'",
+    `port = ${sitePort(lab, site, 'postgres')}`,
+    `unix_socket_directories = '${dir}/run'`,
+    `hba_file = '${etc}/pg_hba.conf'`,
+    `ident_file = '${etc}/pg_ident.conf'`,
+    'max_connections = 60',
+    'shared_buffers = 128MB',
+    'wal_level = replica',
+    'max_wal_senders = 5',
+    'archive_mode = on',
+    `archive_command = 'pgbackrest --config=${dir}/pgbackrest.conf --stanza=${lab.deployment} archive-push %p'`,
+    'archive_timeout = 60',
+    'password_encryption = scram-sha-256',
+    "log_line_prefix = '%m [%p] '",
+    'timezone = UTC',
+  ];
+  const hba = [
+    'local all all peer map=lab',
+    'host all all 127.0.0.1/32 scram-sha-256',
+    'local replication all peer map=lab',
+  ];
+  const owner = lab.storeUser ?? userInfo().username;
+  await writeFile(join(etc, 'postgresql.conf'), `${conf.join('\n')}\n`);
+  await writeFile(join(etc, 'pg_hba.conf'), `${hba.join('\n')}\n`);
+  await writeFile(join(etc, 'pg_ident.conf'), `lab ${owner} postgres\n`);
+  await giveToStores(lab, dir);
+  await declareService(lab, {
+    name: `${site}-postgres`,
+    site,
+    ...(lab.storeUser === undefined ? {} : { user: lab.storeUser }),
+    argv: [`${PG_BIN}/postgres`, '-D', join(dir, 'data'), '-c', `config_file=${etc}/postgresql.conf`],
+    stopSignal: 'INT',
+  });
+}
+
+/** A new cluster with data checksums, which every later recovery checks. */
+export async function initPostgres(lab: Lab, site: SiteName): Promise<void> {
+  const user = lab.storeUser;
+  const data = siteDir(lab, site, 'postgres', 'data');
+  const password = await readKey(lab, 'postgres-admin-password');
+  await run(
+    [
+      `${PG_BIN}/initdb`,
+      '-D',
+      data,
+      '-k',
+      '-U',
+      'postgres',
+      '-E',
+      'UTF8',
+      '--locale=C.UTF-8',
+      '--auth=scram-sha-256',
+      '--pwfile=/dev/stdin',
+      '--no-sync',
+    ],
+    { user, input: `${password}\n`, cwd: '/' },
+  );
+}
+
+/** Hands a tree to the user of the stores; nothing to do where the lab does not run as root. */
+export async function giveToStores(lab: Lab, path: string): Promise<void> {
+  if (lab.storeUser !== undefined) await run(['chown', '-R', `${lab.storeUser}:`, path]);
+}
+
+export async function prepareOutside(lab: Lab): Promise<void> {
+  for (const folder of ['sets', 'pgbackrest', 'witness'])
+    await mkdir(outside(lab, folder), { recursive: true });
+  await giveToStores(lab, outside(lab, 'pgbackrest'));
+}
+
+export const adminPasswordFile = (lab: Lab): string => keyFile(lab, 'postgres-admin-password');
