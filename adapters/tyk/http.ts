@@ -9,6 +9,8 @@ export interface Answer {
   /** 0 where no answer came. */
   readonly status: number;
   readonly body: string;
+  /** Names in lower case; of repeated headers the values joined. */
+  readonly headers: Readonly<Record<string, string>>;
   readonly error?: string;
 }
 
@@ -27,15 +29,25 @@ export function call(url: string, options: Call = {}): Promise<Answer> {
     const request = send(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', (error) => resolve({ status: 0, body: '', error: error.message }));
+      response.on('error', (error) => resolve(noAnswer(error.message)));
       response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') }),
+        resolve({
+          status: response.statusCode ?? 0,
+          body: Buffer.concat(chunks).toString('utf8'),
+          headers: Object.fromEntries(
+            Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
+          ),
+        }),
       );
     });
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-    request.on('error', (error) => resolve({ status: 0, body: '', error: error.message || String(error) }));
+    request.on('error', (error) => resolve(noAnswer(error.message || String(error))));
     request.end(body);
   });
+}
+
+function noAnswer(error: string): Answer {
+  return { status: 0, body: '', headers: {}, error };
 }
 
 /** The body as JSON, or undefined where it is none. */

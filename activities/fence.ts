@@ -1,0 +1,91 @@
+import { lowerFence, raiseFence, readFence } from '../adapters/host/fence.ts';
+import { somebodyListens } from '../adapters/host/ports.ts';
+import { run } from '../adapters/process/run.ts';
+import { serviceState, stopService } from '../adapters/service/service.ts';
+import type { Site } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { StopTargetResult } from '../domain/plan.ts';
+import type { StepResult } from '../domain/run.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { servicesOf } from './site.ts';
+
+/** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
+
+export function createFenceActivities(deps: Deps) {
+  return {
+    'fence-source': guarded(deps, 'mutate', fenceSource),
+    'claim-target': guarded(deps, 'mutate', claimTarget),
+    'stop-target': guarded(deps, 'release', stopTarget),
+  };
+}
+
+async function fenceSource(call: Call): Promise<StepResult> {
+  const { source, input, signal } = call;
+  const site = input.plan.from;
+  const by = `run ${input.run}`;
+  const before = await readFence(source.stateDir);
+  await raiseFence(source.stateDir, by);
+  const evidence: string[] = [];
+  if (source.fence.command) {
+    await run(source.fence.command, {
+      env: { TYK_DR_SITE: site, TYK_DR_RUN: input.run },
+      signal,
+      timeoutMs: 120_000,
+    }).catch((error: unknown) => {
+      throw notFenced(site, `the fence command failed: ${String(error)}`);
+    });
+    evidence.push('isolated by the configured command');
+  }
+  for (const service of servicesOf(site, source).reverse()) {
+    await stopService(service, signal).catch((error: unknown) => {
+      if (source.fence.command === undefined)
+        throw notFenced(site, `${service.name} did not stop: ${String(error)}`);
+    });
+  }
+  if (source.fence.command === undefined) await requireSilence(source, site);
+  evidence.push('services stopped, start commands refuse');
+  return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
+}
+
+/** A stopped service may have left a process that still listens. */
+async function requireSilence(source: Site, site: string): Promise<void> {
+  for (const [name, store] of [
+    ['redis', source.redis],
+    ['database', source.database],
+  ] as const) {
+    if (store && (await somebodyListens(store.host, store.port))) {
+      throw notFenced(site, `${name} still listens on ${store.host}:${store.port}`);
+    }
+  }
+}
+
+function notFenced(site: string, reason: string): DrError {
+  return new DrError('NOT_FENCED', { site, reason });
+}
+
+/** The lease itself was taken on entry (see guard.ts). A fence from an earlier failover is lifted: this site is to live. */
+async function claimTarget({ target, input, signal }: Call): Promise<StepResult> {
+  const site = input.plan.to;
+  const stopped: string[] = [];
+  for (const service of servicesOf(site, target, input.plan.component).reverse()) {
+    if (await stopService(service, signal)) stopped.push(service.name);
+  }
+  const fence = await readFence(target.stateDir);
+  if (fence !== undefined) await lowerFence(target.stateDir);
+  const parts = [
+    `epoch ${input.epoch}`,
+    stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran',
+    ...(fence === undefined ? [] : [`lifted the fence of ${fence}`]),
+  ];
+  return { summary: `${site} is ours: ${parts.join('; ')}` };
+}
+
+async function stopTarget({ target, input, signal }: Call): Promise<StopTargetResult> {
+  const states: Record<string, string> = {};
+  const services = servicesOf(input.plan.to, target, input.plan.component);
+  for (const service of [...services].reverse()) {
+    await stopService(service, signal);
+    states[service.name] = await serviceState(service);
+  }
+  return { summary: `stopped ${services.map((service) => service.name).join(', ')}`, states };
+}

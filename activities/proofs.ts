@@ -1,0 +1,41 @@
+import type { Proof } from '../domain/run.ts';
+import { DrError } from '../domain/errors.ts';
+
+/** Small makers of proofs. What is expected is always said beside what was found. */
+
+export function proof(name: string, ok: boolean, expected: string | number, actual: string | number): Proof {
+  return { name, verdict: ok ? 'pass' : 'fail', expected: String(expected), actual: String(actual) };
+}
+
+export function notMeasured(name: string, why: string): Proof {
+  return { name, verdict: 'not-measured', expected: 'an answer', actual: `not measured: ${why}` };
+}
+
+/** Two sets of ids; names what differs, a few of each. */
+export function sameIds(name: string, expected: readonly string[], actual: readonly string[]): Proof {
+  const missing = expected.filter((id) => !actual.includes(id));
+  const extra = actual.filter((id) => !expected.includes(id));
+  const difference = [
+    ...(missing.length > 0 ? [`missing ${missing.length}: ${missing.slice(0, 3).join(', ')}`] : []),
+    ...(extra.length > 0 ? [`unexpected ${extra.length}: ${extra.slice(0, 3).join(', ')}`] : []),
+  ];
+  return proof(
+    name,
+    difference.length === 0,
+    `${expected.length} ids`,
+    [`${actual.length} ids`, ...difference].join('; '),
+  );
+}
+
+/** @throws DrError PROOF_FAILED for the first proof that failed. */
+export function requireProofs(proofs: readonly Proof[]): void {
+  const failed = proofs.filter((candidate) => candidate.verdict === 'fail');
+  const first = failed[0];
+  if (first === undefined) return;
+  const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
+  throw new DrError('PROOF_FAILED', {
+    proof: `${first.name}${more}`,
+    expected: first.expected,
+    actual: first.actual,
+  });
+}

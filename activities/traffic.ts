@@ -1,0 +1,72 @@
+import { saveStates, serverStates, setServerState } from '../adapters/haproxy/runtime.ts';
+import type { TrafficConfig } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { StepResult } from '../domain/run.ts';
+import { awaitUntil } from './await-until.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { notMeasured, requireProofs } from './proofs.ts';
+import { runProbe } from './probes.ts';
+
+/** The clients' address: switched only after every proof, and proven from outside afterwards. */
+
+/** A server counts as up after HAProxy's own health checks; those take seconds at the usual settings. */
+const UP_TIMEOUT_MS = 30_000;
+
+export function createTrafficActivities(deps: Deps) {
+  return {
+    'switch-traffic': guarded(deps, 'mutate', switchTraffic),
+    'prove-traffic': guarded(deps, 'probe', proveTraffic),
+  };
+}
+
+async function switchTraffic({ deployment, input, signal }: Call): Promise<StepResult> {
+  const traffic = trafficOf(deployment.traffic);
+  const { socket, backend } = traffic;
+  const wanted = new Set(traffic.servers[input.plan.to] ?? []);
+  const states = await serverStates(socket, backend);
+  const unknown = [...wanted].filter((name) => !states.some((server) => server.name === name));
+  if (unknown.length > 0)
+    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no server ${unknown.join(', ')}` });
+  const wrong = states.filter((server) => server.maintenance === wanted.has(server.name));
+  // First in, then out: with both in for a moment no request finds an empty backend; the source is fenced.
+  for (const server of wrong.filter(({ name }) => wanted.has(name)))
+    await setServerState(socket, backend, server.name, 'ready');
+  for (const server of wrong.filter(({ name }) => !wanted.has(name)))
+    await setServerState(socket, backend, server.name, 'maint');
+  const up = await awaitUntil(async () => ((await allUp(traffic, wanted)) ? true : undefined), {
+    timeoutMs: UP_TIMEOUT_MS,
+    signal,
+    late: () =>
+      new DrError('TRAFFIC_FAILED', { backend, reason: 'did not bring the servers of the target up' }),
+  });
+  if (traffic.stateFile !== undefined) await saveStates(socket, traffic.stateFile);
+  const names = [...wanted].join(', ');
+  return {
+    summary: wrong.length === 0 ? `${names} already served` : `${names} serve, every other server is out`,
+    observed: wrong.length === 0 && up,
+  };
+}
+
+async function allUp({ socket, backend }: TrafficConfig, wanted: ReadonlySet<string>): Promise<boolean> {
+  const states = await serverStates(socket, backend);
+  return states.every((server) =>
+    wanted.has(server.name) ? server.up && !server.maintenance : server.maintenance,
+  );
+}
+
+async function proveTraffic(call: Call): Promise<StepResult> {
+  const traffic = trafficOf(call.deployment.traffic);
+  const probes = call.deployment.probes.filter((probe) =>
+    ['api', 'known-key', 'wrong-key'].includes(probe.proves),
+  );
+  const proofs = await Promise.all(probes.map((probe) => runProbe(call, traffic.url, probe)));
+  requireProofs(proofs);
+  if (proofs.length === 0)
+    return { summary: 'no probe is configured', proofs: [notMeasured('outside address', 'no probes')] };
+  return { summary: `${proofs.length} probes answer at ${traffic.url} as they must`, proofs };
+}
+
+function trafficOf(traffic: TrafficConfig | undefined): TrafficConfig {
+  if (!traffic) throw new Error('the plan switches traffic that the configuration does not have');
+  return traffic;
+}

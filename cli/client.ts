@@ -1,0 +1,119 @@
+import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { loadConfig } from '../adapters/config/load.ts';
+import { temporalConnection } from '../adapters/temporal/connection.ts';
+import type { Config, Deployment } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import type { ping } from '../workflows/index.ts';
+
+/** The CLI's door to Temporal. */
+
+/** A commander must not wait longer than this to learn that nobody is there. */
+const CONNECT_TIMEOUT_MS = 4_000;
+const PING_DEADLINE_MS = 6_000;
+
+export interface Door {
+  readonly config: Config;
+  readonly client: Client;
+  readonly address: string;
+  readonly namespace: string;
+  close(): Promise<void>;
+}
+
+/** @throws DrError CONFIG_NOT_FOUND, CONFIG_INVALID, TEMPORAL_UNREACHABLE */
+export async function openDoor(configPath: string | undefined): Promise<Door> {
+  const config = await loadConfig(configPath);
+  const { options, address, namespace } = temporalConnection(config);
+  const connection = await Connection.connect({
+    ...options,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+  } as Parameters<typeof Connection.connect>[0]).catch((error: unknown) => {
+    throw new DrError('TEMPORAL_UNREACHABLE', { address }, { cause: error });
+  });
+  return {
+    config,
+    client: new Client({ connection, namespace }),
+    address,
+    namespace,
+    close: () => connection.close(),
+  };
+}
+
+export function deploymentOf(config: Config, name: string): Deployment {
+  const found = config.deployments[name];
+  if (!found)
+    throw new DrError('UNKNOWN_DEPLOYMENT', {
+      deployment: name,
+      known: Object.keys(config.deployments).join(', '),
+    });
+  return found;
+}
+
+/** Asks each worker, at the same time, whether it lives and has our configuration. @throws WORKER_MISSING, CONFIG_DRIFT, CLOCK_SKEW */
+export async function requireWorkers(
+  door: Door,
+  deployment: string,
+  digest: string,
+  workers: readonly string[],
+): Promise<void> {
+  await Promise.all([...new Set(workers)].map((worker) => requireWorker(door, deployment, digest, worker)));
+}
+
+/** Certificates, expiries and the RTO clock itself are wrong where clocks differ by more. */
+const CLOCK_LIMIT_MS = 5_000;
+
+async function requireWorker(door: Door, deployment: string, digest: string, worker: string): Promise<void> {
+  const nonce = Math.random().toString(36).slice(2, 10);
+  const answer = await door.client.workflow
+    .execute<typeof ping>('ping', {
+      workflowId: `ping/${worker}/${nonce}`,
+      taskQueue: WORKFLOW_QUEUE,
+      args: [worker, deployment],
+      workflowExecutionTimeout: PING_DEADLINE_MS,
+      staticSummary: `Does the worker ${worker} answer?`,
+    })
+    .catch((error: unknown) => {
+      throw new DrError('WORKER_MISSING', { queue: `tyk-dr.${worker}` }, { cause: error });
+    });
+  if (answer.digest !== digest) {
+    throw new DrError('CONFIG_DRIFT', {
+      worker,
+      actual: answer.digest.slice(0, 12),
+      expected: digest.slice(0, 12),
+    });
+  }
+  const skewMs = Math.abs(Date.now() - Date.parse(answer.now));
+  if (skewMs > CLOCK_LIMIT_MS)
+    throw new DrError('CLOCK_SKEW', { host: `worker ${worker}`, skewMs, limitMs: CLOCK_LIMIT_MS });
+}
+
+/** The run that a person means: by its id wherever it was printed, or by deployment, its newest. */
+export async function findRun(door: Door, run: string | undefined): Promise<WorkflowHandle> {
+  const { client, config } = door;
+  const deployments = Object.keys(config.deployments);
+  const name = run ?? (deployments.length === 1 ? deployments[0]! : undefined);
+  if (name === undefined)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: 'RUN',
+      value: 'missing',
+      expected: `a run id or one of ${deployments.join(', ')}`,
+    });
+  if (deployments.includes(name)) return newestOf(door, name);
+  const id = name.replaceAll(/[^A-Za-z0-9/-]/g, '');
+  if (id.startsWith('run/')) return newestOf(door, id.slice('run/'.length));
+  for await (const found of client.workflow.list({ query: `${SEARCH_ATTRIBUTES.run} = "${id}"` })) {
+    return client.workflow.getHandle(found.workflowId, found.runId);
+  }
+  throw new DrError('UNKNOWN_RUN', { run: name });
+}
+
+async function newestOf({ client }: Door, deployment: string): Promise<WorkflowHandle> {
+  const handle = client.workflow.getHandle(lockId(deployment));
+  try {
+    const { runId } = await handle.describe();
+    return client.workflow.getHandle(lockId(deployment), runId);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) throw new DrError('UNKNOWN_RUN', { run: deployment });
+    throw error;
+  }
+}

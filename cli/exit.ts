@@ -1,0 +1,32 @@
+import { DrError, EXIT_CODES } from '../domain/errors.ts';
+import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
+
+/** The only place that decides how the program ends: its exit code and the words of an error. */
+
+export function exitWithOutcome(outcome: Outcome): void {
+  process.exitCode = EXIT_CODES[OUTCOME_CLASS[outcome]];
+}
+
+export function exitDetached(): void {
+  process.exitCode = EXIT_CODES.detached;
+}
+
+/** Prints what went wrong, what to do, and what to type next. */
+export function exitWithError(error: unknown, next?: string): void {
+  if (error instanceof DrError) {
+    process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);
+    if (next !== undefined) process.stderr.write(`next: ${next}\n`);
+    process.exitCode = error.exitCode;
+    return;
+  }
+  const text =
+    error instanceof Error ? (process.env['TYK_DR_DEBUG'] ? error.stack : error.message) : String(error);
+  process.stderr.write(
+    `error: unexpected: ${text ?? 'unknown'}\nhint: This is a bug. TYK_DR_DEBUG=1 shows where it happened.\n`,
+  );
+  process.exitCode = EXIT_CODES.bug;
+}
+
+export function exitUsage(): void {
+  process.exitCode = EXIT_CODES.usage;
+}

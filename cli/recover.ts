@@ -1,0 +1,216 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import type { Command } from 'commander';
+import { configDigest } from '../adapters/config/digest.ts';
+import type { Deployment } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
+import { COMPONENTS, SCENARIOS, type Component, type Scenario } from '../domain/run.ts';
+import { compilePlan } from '../runbooks/plan.ts';
+import type { recover } from '../workflows/index.ts';
+import { choice, timeArgument } from './arguments.ts';
+import { deploymentOf, findRun, openDoor, requireWorkers, type Door } from './client.ts';
+import { follow } from './follow.ts';
+import { shapeOf } from './shape.ts';
+
+/** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
+
+interface RecoverOptions {
+  readonly to: string;
+  readonly from?: string;
+  readonly backup: string;
+  readonly component?: Component;
+  readonly scenario: Scenario;
+  readonly occurred?: string;
+  readonly detected?: string;
+  readonly toTime?: string;
+  readonly inPlace?: boolean;
+  readonly onFailure: 'ask' | 'abort';
+  readonly reason: string;
+  readonly actor?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+export function registerRecover(program: Command, config: () => string | undefined): void {
+  program
+    .command('recover')
+    .description('Recover a deployment, or one component of it, on a site')
+    .argument('<deployment>', 'as named under deployments:')
+    .requiredOption('--to <site>', 'the site to recover on')
+    .option('--from <site>', 'the site that failed; may be left out where there are two')
+    .option('--backup <set>', 'a backup set, or latest', 'latest')
+    .option('--component <component>', 'only this component, in place', choice('--component', COMPONENTS))
+    .option(
+      '--scenario <scenario>',
+      'what happened; it changes the plan',
+      choice('--scenario', SCENARIOS),
+      'infrastructure',
+    )
+    .option(
+      '--occurred <time>',
+      'when the disaster began (the RTO counts from here)',
+      timeArgument('--occurred'),
+    )
+    .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
+    .option('--to-time <time>', 'recover the database to just before this moment', timeArgument('--to-time'))
+    .option('--in-place', 'rebuild the failed site where it stands; overwrites its data')
+    .option('--yes', 'answer the question of --in-place beforehand')
+    .option(
+      '--on-failure <what>',
+      'ask a person, or abort (for machines)',
+      choice('--on-failure', ['ask', 'abort']),
+      'ask',
+    )
+    .requiredOption('--reason <text>', 'why; kept in the record')
+    .option('--actor <name>', 'who; default the login name')
+    .option('--detach', 'start the run and return')
+    .option('--json', 'events and result as JSON lines')
+    .action(async (name: string, options: RecoverOptions) => {
+      const door = await openDoor(config());
+      try {
+        await start(door, name, options);
+      } finally {
+        await door.close();
+      }
+    });
+}
+
+async function start(door: Door, name: string, options: RecoverOptions): Promise<void> {
+  const deployment = deploymentOf(door.config, name);
+  const actor = options.actor ?? userInfo().username;
+  if (options.reason.trim() === '')
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--reason',
+      value: '',
+      expected: 'a sentence that says why',
+    });
+  const plan = compilePlan(shapeOf(name, deployment), {
+    to: options.to,
+    ...(options.from === undefined ? {} : { from: options.from }),
+    backup: options.backup,
+    ...(options.component === undefined ? {} : { component: options.component }),
+    scenario: options.scenario,
+    ...(options.occurred === undefined ? {} : { occurredAt: options.occurred }),
+    ...(options.toTime === undefined ? {} : { toTime: options.toTime }),
+    inPlace: options.inPlace ?? false,
+    onFailure: options.onFailure,
+  });
+  if (plan.inPlace) await confirmOverwrite(plan, deployment, options);
+  const digest = configDigest(deployment);
+  // The source's worker may be gone with its site: the run itself then asks what to do about the fence.
+  await requireWorkers(door, name, digest, workersNeeded(plan));
+  const input: RecoverInput = {
+    run: runId(),
+    plan,
+    planDigest: createHash('sha256').update(JSON.stringify(plan)).digest('hex'),
+    configDigest: digest,
+    actor,
+    reason: options.reason,
+    declaredAt: new Date().toISOString(),
+    ...(options.occurred === undefined ? {} : { occurredAt: options.occurred }),
+    ...(options.detected === undefined ? {} : { detectedAt: options.detected }),
+  };
+  const handle = await startWorkflow(door, input);
+  if (options.detach) {
+    process.stdout.write(`${input.run}\n`);
+    process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
+    return;
+  }
+  await follow(door, handle, input.run, options.json ?? false);
+}
+
+async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof recover>> {
+  const { plan } = input;
+  const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
+    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
+    value,
+  });
+  try {
+    return await door.client.workflow.start<typeof recover>('recover', {
+      workflowId: lockId(plan.deployment),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      priority: { priorityKey: plan.priority },
+      staticSummary:
+        `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to} (${plan.scenario})`.slice(
+          0,
+          200,
+        ),
+      staticDetails: `${input.reason}\n\nStarted by ${input.actor}. Run \`${input.run}\`, plan ${input.planDigest.slice(0, 12)}.`,
+      memo: { run: input.run },
+      typedSearchAttributes: new TypedSearchAttributes([
+        keyword('run', input.run),
+        keyword('deployment', plan.deployment),
+        keyword('tier', plan.tier),
+        keyword('runbook', 'recover'),
+        keyword('site', plan.to),
+      ]),
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw await alreadyRunning(door, plan.deployment);
+  }
+}
+
+async function alreadyRunning(door: Door, deployment: string): Promise<DrError> {
+  const description = await (await findRun(door, deployment)).describe();
+  const run = String(description.memo?.['run'] ?? description.runId);
+  return new DrError('ALREADY_RUNNING', {
+    workflowId: lockId(deployment),
+    run,
+    startedAt: description.startTime.toISOString(),
+  });
+}
+
+/** Every worker that the plan needs, but that of the failed site. */
+function workersNeeded(plan: RecoverPlan): string[] {
+  const { source: _source, ...needed } = plan.workers;
+  return Object.values(needed);
+}
+
+/** Our own id of a run: sorts by time, and can be read out over a telephone. */
+function runId(): string {
+  const stamp = new Date().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `rec-${stamp}-${randomBytes(2).toString('hex')}`;
+}
+
+async function confirmOverwrite(
+  plan: RecoverPlan,
+  deployment: Deployment,
+  { yes }: RecoverOptions,
+): Promise<void> {
+  const site = deployment.sites[plan.to]!;
+  const overwritten = [
+    site.redis?.dataDir,
+    site.database?.dataDir,
+    site.dashboard?.root,
+    ...site.gateways.map((gateway) => gateway.root),
+    site.pump?.root,
+  ];
+  const folders = overwritten.filter((path) => path !== undefined);
+  process.stderr.write(
+    `This rebuilds ${plan.to} of ${plan.deployment} in place. It stops its services and replaces:\n`,
+  );
+  for (const folder of folders) process.stderr.write(`  ${folder}\n`);
+  if (yes) return;
+  if (!process.stdin.isTTY) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--in-place',
+      value: 'unanswered',
+      expected: '--yes where nobody can be asked',
+    });
+  }
+  const { createInterface } = await import('node:readline/promises');
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`Type ${plan.deployment} to go on: `);
+  terminal.close();
+  if (answer.trim() !== plan.deployment)
+    throw new DrError('BAD_ARGUMENT', { argument: '--in-place', value: answer, expected: plan.deployment });
+}

@@ -1,0 +1,44 @@
+import type { Deployment } from '../domain/config.ts';
+import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import type { DeploymentShape } from '../runbooks/plan.ts';
+
+/** What the planner needs to know of a deployment: which parts it has and which workers serve them. */
+export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
+  const sites = Object.values(deployment.sites);
+  const defaults = TIER_DEFAULTS[deployment.tier];
+  return {
+    deployment: name,
+    tier: deployment.tier,
+    objectives: {
+      rtoMs: deployment.objectives.rto ?? defaults.rtoMs,
+      rpoMs: deployment.objectives.rpo ?? defaults.rpoMs,
+    },
+    hasRedis: sites.some((site) => site.redis),
+    hasDatabase: sites.some((site) => site.database),
+    hasDashboard: sites.some((site) => site.dashboard),
+    hasPump: sites.some((site) => site.pump),
+    hasTraffic: deployment.traffic !== undefined,
+    hasAnalyticsProbe: deployment.analytics !== undefined,
+    ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
+    sites: Object.fromEntries(
+      Object.entries(deployment.sites).map(([siteName, site]) => [
+        siteName,
+        {
+          worker: site.worker,
+          provisions:
+            site.provision !== undefined ||
+            components(site).some((component) => component?.install !== undefined),
+          redisWorker: site.redis?.worker ?? site.worker,
+          databaseWorker: site.database?.worker ?? site.worker,
+          dashboardWorker: site.dashboard?.worker ?? site.worker,
+          gatewayWorkers: [...new Set(site.gateways.map((gateway) => gateway.worker ?? site.worker))],
+          pumpWorker: site.pump?.worker ?? site.worker,
+        },
+      ]),
+    ),
+  };
+}
+
+function components(site: Deployment['sites'][string]) {
+  return [site.redis, site.database, site.dashboard, ...site.gateways, site.pump];
+}

@@ -1,0 +1,28 @@
+import { createActivities, type Activities } from '../activities/index.ts';
+import type { Deps } from '../activities/guard.ts';
+import { configDigest } from '../adapters/config/digest.ts';
+import { resolveSecret } from '../adapters/config/secrets.ts';
+import type { Config } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+
+/** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
+export function wire(config: Config, worker: string, version: string): { activities: Activities } {
+  const deps: Deps = {
+    worker,
+    deployment(name) {
+      const found = config.deployments[name];
+      if (!found) {
+        throw new DrError('UNKNOWN_DEPLOYMENT', {
+          deployment: name,
+          known: Object.keys(config.deployments).join(', '),
+        });
+      }
+      return found;
+    },
+    digest(name) {
+      return configDigest(deps.deployment(name));
+    },
+    secret: resolveSecret,
+  };
+  return { activities: createActivities(deps, version) };
+}
