@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { liveTable } from '../report/table.ts';
+import { jsonReport } from '../report/json.ts';
+import { findRun, openDoor, type Door } from './client.ts';
+import { follow } from './follow.ts';
+import { currentRecord } from './run-record.ts';
+
+/** `tyk-dr status`: where a run stands. It answers also when no worker lives. */
+
+export function registerStatus(program: Command, config: () => string | undefined): void {
+  program
+    .command('status')
+    .description('Where a run stands, and what it waits for')
+    .argument('[run]', 'a run id, or a deployment for its newest run')
+    .option('--watch', 'follow it until it ends')
+    .option('--json', 'as JSON')
+    .action(async (run: string | undefined, options: { watch?: boolean; json?: boolean }) => {
+      const door = await openDoor(config());
+      try {
+        const handle = await findRun(door, run);
+        const description = await handle.describe();
+        const id = String(description.memo?.['run'] ?? run ?? handle.workflowId);
+        if (options.watch && description.status.name === 'RUNNING')
+          return await follow(door, handle, id, options.json ?? false);
+        await show(door, handle, description, options.json ?? false);
+      } finally {
+        await door.close();
+      }
+    });
+}
+
+async function show(
+  door: Door,
+  handle: WorkflowHandle,
+  description: WorkflowExecutionDescription,
+  json: boolean,
+): Promise<void> {
+  const record = await currentRecord(door, handle);
+  if (record) {
+    process.stdout.write(json ? `${jsonReport(record)}\n` : `${liveTable(record, Date.now()).join('\n')}\n`);
+  } else {
+    const memo = description.memo ?? {};
+    process.stdout.write(
+      json ? `${JSON.stringify(memo, undefined, 2)}\n` : `${memoLines(memo).join('\n')}\n`,
+    );
+  }
+  for (const line of pendingLines(description)) process.stderr.write(`${line}\n`);
+}
+
+/** Without a worker nobody can be asked: what the run itself left for this moment. */
+function memoLines(memo: Record<string, unknown>): string[] {
+  const summary = (memo['summary'] ?? {}) as Record<string, unknown>;
+  const waiting = (summary['waiting'] ?? []) as { step: string; for: string; error: string }[];
+  return [
+    `no worker answers; from the run's own notes:`,
+    `RUNNING  ${String(memo['run'] ?? '')}  ${String(summary['deployment'] ?? '')} from ${String(summary['from'] ?? '')} to ${String(summary['to'] ?? '')}`,
+    `  phase ${String(summary['phase'] ?? 'unknown')}, ${String(summary['done'] ?? 0)} of ${String(summary['of'] ?? '?')} steps done`,
+    ...waiting.map((step) => `  ! ${step.step} waits for ${step.for}: ${step.error}`),
+  ];
+}
+
+/** Activities that no worker has taken, or that keep failing: Temporal knows even when our workers do not. */
+function pendingLines(description: WorkflowExecutionDescription): string[] {
+  const pending = description.raw.pendingActivities ?? [];
+  return pending
+    .filter((activity) => (activity.attempt ?? 1) > 1 || !activity.lastStartedTime)
+    .map((activity) => {
+      const why = activity.lastFailure?.message ?? 'no worker has taken it';
+      return `pending: ${activity.activityType?.name ?? 'an activity'}, attempt ${activity.attempt ?? 1}: ${why}`;
+    });
+}

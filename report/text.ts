@@ -1,0 +1,108 @@
+import { formatBytes, formatDuration } from '../domain/duration.ts';
+import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
+import type { Proof, RunRecord } from '../domain/run.ts';
+import { liveTable } from './table.ts';
+
+/** The report of a run as plain text: verdict first, then what it rests on. Pure. */
+
+export function textReport(record: RunRecord): string {
+  return [
+    ...verdict(record),
+    '',
+    'OBJECTIVES',
+    ...objectives(record),
+    '',
+    'CLOCK',
+    ...record.clock.map((point) => `  ${point.name.padEnd(17)}${point.at}  ${point.source}`),
+    '',
+    'STEPS  (+ done, > running, ! waits for a person, x failed)',
+    ...liveTable(record, Date.parse(record.endedAt ?? new Date().toISOString())).slice(1, -1),
+    '',
+    ...section('BACKUP SET', backupSet(record)),
+    ...section('FORECAST', forecast(record)),
+    ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
+    ...section('NOT MEASURED (not counted as proven)', [
+      ...record.proofs
+        .filter((proof) => proof.verdict === 'not-measured')
+        .map((proof) => `  ? ${proof.name}: ${proof.actual}`),
+      '  ? data loss (RPO): not measured',
+    ]),
+    ...section(
+      'EXCEPTIONS',
+      record.exceptions.map((exception) => `  ! ${exception}`),
+    ),
+    ...section(
+      'DECISIONS',
+      record.decisions.map(
+        (made) => `  ${made.at}  ${made.kind} ${made.step}, by ${made.actor}: ${made.reason}`,
+      ),
+    ),
+    ...section(
+      'ALARMS',
+      record.alarms.map((alarm) => `  ${alarm.at}  ${alarm.text}`),
+    ),
+    ...section(
+      'STATE OF THE TARGET',
+      Object.entries(record.componentStates ?? {}).map(([name, state]) => `  ${name}: ${state}`),
+    ),
+  ].join('\n');
+}
+
+function verdict(record: RunRecord): string[] {
+  const achieved = achievedRtoMs(record.clock);
+  const what = record.component ?? 'the whole deployment';
+  const lines = [
+    `${record.outcome ?? 'STILL RUNNING'}: ${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
+    `  run ${record.run}, ${record.scenario}; "${record.reason}", by ${record.actor}`,
+  ];
+  if (achieved !== undefined)
+    lines.push(
+      `  traffic verified ${formatDuration(achieved)} after it ${rtoBasis(record.clock).name === 'occurred' ? 'occurred' : `was ${rtoBasis(record.clock).name}`}`,
+    );
+  if (record.error) lines.push(`  error: ${record.error.message}`, `  hint: ${record.error.hint}`);
+  return lines;
+}
+
+function objectives(record: RunRecord): string[] {
+  const achieved = achievedRtoMs(record.clock);
+  const { rtoMs, rpoMs } = record.objectives;
+  const rto =
+    achieved === undefined
+      ? 'not reached'
+      : `${formatDuration(achieved)}  ${achieved <= rtoMs ? 'MET' : 'MISSED'}`;
+  return [
+    `  RTO  target ${formatDuration(rtoMs)}  achieved ${rto}`,
+    `  RPO  target ${formatDuration(rpoMs)}  achieved not measured`,
+  ];
+}
+
+function backupSet({ set }: RunRecord): string[] {
+  if (!set) return [];
+  const sizes = [
+    ...(set.redisKeys === undefined ? [] : [`${set.redisKeys} Redis keys`]),
+    ...(set.databaseBytes === undefined ? [] : [`database of ${formatBytes(set.databaseBytes)}`]),
+  ];
+  return [
+    `  ${set.set} of ${set.site}, taken ${set.createdAt}, ${set.verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
+    `  ${sizes.join(', ')}`,
+  ];
+}
+
+function forecast({ forecast: expected }: RunRecord): string[] {
+  if (!expected) return [];
+  return [
+    `  ${formatDuration(expected.totalMs)} in all`,
+    ...expected.parts.map(
+      (part) =>
+        `  ${part.name.padEnd(16)} ${formatDuration(part.durationMs).padStart(9)}  ${part.arithmetic}`,
+    ),
+  ];
+}
+
+function proofLine(proof: Proof & { step: string }): string {
+  return `  ${proof.verdict === 'pass' ? '+' : 'x'} ${proof.step}: ${proof.name}: expected ${proof.expected}, found ${proof.actual}`;
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [title, ...lines, ''];
+}
