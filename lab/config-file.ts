@@ -1,0 +1,167 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { stringify } from 'yaml';
+import { haproxySocket, haproxyStateFile, serverName } from './haproxy.ts';
+import { ageRecipient, readKey } from './keys.ts';
+import {
+  configFile,
+  GATEWAYS,
+  keyFile,
+  localUrl,
+  outside,
+  siteDir,
+  sitePort,
+  SITES,
+  type Lab,
+  type SiteName,
+} from './layout.ts';
+import { serviceCommand } from './services.ts';
+import { PG_BIN } from './stores.ts';
+import { temporalAddress } from './temporal.ts';
+
+/** The lab is only a config: an ordinary tyk-dr.yaml that points at its processes. */
+
+/** What the seeding found out and the proofs need: keys in files, paths, the organisation. */
+export interface ProbeFacts {
+  readonly organisation: string;
+  readonly keylessPath: string;
+  readonly keyedPath: string;
+  readonly quotaPath: string;
+  readonly rateLimitPath: string;
+  /** Names of key files. */
+  readonly keys: {
+    readonly good: string;
+    readonly wrong: string;
+    readonly expired: string;
+    readonly quota: string;
+    readonly rate: string;
+    readonly dashboard: string;
+  };
+}
+
+export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
+  const file = (name: string): string => `file:${keyFile(lab, name)}`;
+  const signing = createPublicKey(createPrivateKey(await readKey(lab, 'signing-key')));
+  const raw = signing.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64');
+  const config = {
+    version: 'tyk-dr/v1',
+    temporal: { address: temporalAddress(lab), namespace: 'default', ui: localUrl(lab.ports['temporal-ui']) },
+    deployments: {
+      [lab.deployment]: {
+        tier: 'critical',
+        organisation: facts.organisation,
+        secrets: {
+          gateway: file('gateway-secret'),
+          node: file('node-secret'),
+          admin: file('admin-secret'),
+          certificate: file('certificate-secret'),
+        },
+        analytics: { path: facts.keylessPath, requests: 5 },
+        probes: [
+          { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
+          { name: 'known key', path: facts.keyedPath, key: file(facts.keys.good), proves: 'known-key' },
+          {
+            name: 'wrong key',
+            path: facts.keyedPath,
+            key: file(facts.keys.wrong),
+            expect: { status: 403 },
+            proves: 'wrong-key',
+          },
+          {
+            name: 'expired key',
+            path: facts.keyedPath,
+            key: file(facts.keys.expired),
+            expect: { status: 401 },
+            proves: 'expired-key',
+          },
+          { name: 'quota', path: facts.quotaPath, key: file(facts.keys.quota), proves: 'quota' },
+          { name: 'rate limit', path: facts.rateLimitPath, key: file(facts.keys.rate), proves: 'rate-limit' },
+        ],
+        backup: {
+          repository: outside(lab, 'sets'),
+          recipients: [await ageRecipient(lab, 'age-operational'), await ageRecipient(lab, 'age-offline')],
+          identity: file('age-operational'),
+          signingKey: file('signing-key'),
+          trustedKeys: [`ed25519:${raw}`],
+          pgbackrest: {
+            repository: outside(lab, 'pgbackrest'),
+            stanza: lab.deployment,
+            passphrase: file('pgbackrest-passphrase'),
+          },
+        },
+        traffic: {
+          kind: 'haproxy',
+          socket: haproxySocket(lab),
+          backend: 'gateways',
+          servers: Object.fromEntries(
+            SITES.map((site) => [site, GATEWAYS.map((gateway) => serverName(site, gateway))]),
+          ),
+          stateFile: haproxyStateFile(lab),
+          url: localUrl(lab.ports.traffic),
+        },
+        sites: Object.fromEntries(SITES.map((site) => [site, siteConfig(lab, site, facts)])),
+      },
+    },
+  };
+  const header =
+    '# Written by tyk-dr lab. An ordinary configuration: every driver in it is one that production uses.\n';
+  await writeFile(configFile(lab), header + stringify(config, { lineWidth: 120 }), { mode: 0o600 });
+}
+
+function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
+  const file = (name: string): string => `file:${keyFile(lab, name)}`;
+  const service = (name: string) => serviceCommand(lab, `${site}-${name}`);
+  const postgres = siteDir(lab, site, 'postgres');
+  const runAs = lab.storeUser === undefined ? {} : { runAs: lab.storeUser };
+  return {
+    worker: site,
+    stateDir: siteDir(lab, site, 'state'),
+    redis: {
+      port: sitePort(lab, site, 'redis'),
+      password: file(`${site}-redis-password`),
+      dataDir: siteDir(lab, site, 'redis', 'data'),
+      configFile: siteDir(lab, site, 'redis', 'redis.conf'),
+      service: service('redis'),
+    },
+    database: {
+      kind: 'postgresql',
+      port: sitePort(lab, site, 'postgres'),
+      user: 'tyk',
+      password: file('postgres-tyk-password'),
+      admin: { user: 'postgres', password: file('postgres-admin-password') },
+      dataDir: `${postgres}/data`,
+      configFile: `${postgres}/etc/postgresql.conf`,
+      binDir: PG_BIN,
+      ...runAs,
+      pgbackrest: {
+        configFile: `${postgres}/pgbackrest.conf`,
+        lockPath: `${postgres}/lock`,
+        spoolPath: `${postgres}/spool`,
+        logPath: `${postgres}/log`,
+      },
+      service: service('postgres'),
+    },
+    dashboard: {
+      url: localUrl(sitePort(lab, site, 'dashboard')),
+      root: siteDir(lab, site, 'dashboard'),
+      config: 'tyk_analytics.conf',
+      include: ['certs', 'portal'],
+      accessKey: file(facts.keys.dashboard),
+      service: service('dashboard'),
+    },
+    gateways: GATEWAYS.map((gateway) => ({
+      name: gateway,
+      url: localUrl(sitePort(lab, site, gateway)),
+      root: siteDir(lab, site, 'gateways', gateway),
+      config: 'tyk.conf',
+      include: ['apps', 'policies', 'middleware', 'certs'],
+      service: service(gateway),
+    })),
+    pump: {
+      root: siteDir(lab, site, 'pump'),
+      config: 'pump.conf',
+      url: localUrl(sitePort(lab, site, 'pump')),
+      service: service('pump'),
+    },
+  };
+}
