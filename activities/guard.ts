@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import type { BackupStepInput } from '../domain/backup.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { takeCommand } from '../adapters/host/epoch.ts';
@@ -19,17 +20,25 @@ export interface Deps {
   secret(reference: SecretRef): Promise<Secret>;
 }
 
-/** One call of one step. */
-export interface Call {
-  readonly input: StepInput;
+interface BaseCall {
   readonly deployment: Deployment;
-  readonly target: Site;
-  readonly source: Site;
-  readonly deps: Deps;
   readonly signal: AbortSignal;
   secret(reference: SecretRef): Promise<Secret>;
   /** Shows what a long step is doing, with its next heartbeat. */
   progress(text: string): void;
+}
+
+/** One call of one step of a recovery. */
+export interface Call extends BaseCall {
+  readonly input: StepInput;
+  readonly target: Site;
+  readonly source: Site;
+}
+
+/** One call of one step of a backup. */
+export interface BackupCall extends BaseCall {
+  readonly input: BackupStepInput;
+  readonly site: Site;
 }
 
 const HEARTBEAT_EVERY_MS = 1_000;
@@ -42,34 +51,55 @@ export function guarded<Result, More extends unknown[] = []>(
   risk: Risk,
   work: (call: Call, ...more: More) => Promise<Result>,
 ): (input: StepInput, ...more: More) => Promise<Result> {
-  return async (input, ...more) => {
-    const context = Context.current();
-    let doing = 'begins';
-    const beat = setInterval(() => context.heartbeat(doing), HEARTBEAT_EVERY_MS);
-    try {
-      requireInTime(input);
-      requireSameConfig(deps, input);
-      const deployment = deps.deployment(input.plan.deployment);
-      const target = siteOf(deployment, input.plan.to);
-      const source = siteOf(deployment, input.plan.from);
+  return (input, ...more) =>
+    enter(deps, { ...input, deployment: input.plan.deployment }, async (base) => {
+      const target = siteOf(base.deployment, input.plan.to);
+      const source = siteOf(base.deployment, input.plan.from);
       if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
-      const call: Call = {
-        input,
-        deployment,
-        target,
-        source,
-        deps,
-        signal: context.cancellationSignal,
-        secret: (reference) => deps.secret(reference),
-        progress: (text) => (doing = text),
-      };
-      return await work(call, ...more);
-    } catch (error) {
-      throw toFailure(error);
-    } finally {
-      clearInterval(beat);
-    }
-  };
+      return work({ ...base, input, target, source }, ...more);
+    });
+}
+
+/** The same for the steps of a backup, which look at one site and change nothing of it. */
+export function guardedBackup<Result, More extends unknown[] = []>(
+  deps: Deps,
+  work: (call: BackupCall, ...more: More) => Promise<Result>,
+): (input: BackupStepInput, ...more: More) => Promise<Result> {
+  return (input, ...more) =>
+    enter(deps, input, (base) =>
+      work({ ...base, input, site: siteOf(base.deployment, input.site) }, ...more),
+    );
+}
+
+interface Entry {
+  readonly step: string;
+  readonly deployment: string;
+  readonly configDigest: string;
+  readonly notAfter: string;
+}
+
+async function enter<Result>(
+  deps: Deps,
+  entry: Entry,
+  work: (base: BaseCall) => Promise<Result>,
+): Promise<Result> {
+  const context = Context.current();
+  let doing = 'begins';
+  const beat = setInterval(() => context.heartbeat(doing), HEARTBEAT_EVERY_MS);
+  try {
+    requireInTime(entry);
+    requireSameConfig(deps, entry);
+    return await work({
+      deployment: deps.deployment(entry.deployment),
+      signal: context.cancellationSignal,
+      secret: (reference) => deps.secret(reference),
+      progress: (text) => (doing = text),
+    });
+  } catch (error) {
+    throw toFailure(error);
+  } finally {
+    clearInterval(beat);
+  }
 }
 
 /** Where the lease lies: on the site that the step changes. */
@@ -77,7 +107,7 @@ function siteOfStep(input: StepInput, target: Site, source: Site): string {
   return input.step === 'fence-source' ? source.stateDir : target.stateDir;
 }
 
-function requireInTime(input: StepInput): void {
+function requireInTime(input: Entry): void {
   const now = new Date().toISOString();
   // A retry by Temporal itself carries the time of the first attempt: only that one can come too late.
   if (Context.current().info.attempt === 1 && now > input.notAfter) {
@@ -85,8 +115,8 @@ function requireInTime(input: StepInput): void {
   }
 }
 
-function requireSameConfig(deps: Deps, input: StepInput): void {
-  const actual = deps.digest(input.plan.deployment);
+function requireSameConfig(deps: Deps, input: Entry): void {
+  const actual = deps.digest(input.deployment);
   if (actual !== input.configDigest) {
     throw new DrError('CONFIG_DRIFT', {
       worker: deps.worker,

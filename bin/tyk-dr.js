@@ -6,4 +6,5 @@ if (!existsSync(built)) {
   process.stderr.write('error: tyk-dr is not built yet\nhint: Run npm run setup in its folder.\n');
   process.exit(2);
 }
-await import(built.href);
+const { main } = await import(built.href);
+await main(process.argv);

@@ -282,6 +282,13 @@ export class DrError extends Error {
     this.details = details;
   }
 
+  /** An error that another process has already put into words. */
+  static told(code: ErrorCode, message: string): DrError {
+    const error = new DrError(code);
+    error.message = message;
+    return error;
+  }
+
   get hint(): string {
     return ERRORS[this.code].hint;
   }

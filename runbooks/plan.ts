@@ -41,12 +41,9 @@ export interface RecoverRequest {
   readonly component?: Component;
   readonly scenario: Scenario;
   readonly occurredAt?: string;
-  readonly detectedAt?: string;
   readonly toTime?: string;
   readonly inPlace: boolean;
   readonly onFailure: 'ask' | 'abort';
-  readonly reason: string;
-  readonly actor: string;
 }
 
 /** @throws DrError BAD_ARGUMENT, UNKNOWN_SITE where the request does not fit the deployment. */

@@ -13,7 +13,8 @@ import type { Outcome, RunRecord } from '../domain/run.ts';
 import { listenForDecisions } from './decisions.ts';
 import { withRtoClock } from './rto-clock.ts';
 import { markClock, now, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
-import { Abort, activityOf, Refusal, runStep, stepError, stepInput, type StepContext } from './run-step.ts';
+import { activityOf } from './activity-of.ts';
+import { Abort, Refusal, runStep, stepError, stepInput, type StepContext } from './run-step.ts';
 
 /**
  * The recovery, told in the guide's order. Each line is a row of `runbooks/recover.ts` and an activity of the same
@@ -180,9 +181,7 @@ async function stopAndUndo(context: StepContext): Promise<void> {
 }
 
 function undoActivity(id: string, purpose: string, worker: string) {
-  return activityOf({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workerQueue(worker)) as (
-    input: unknown,
-  ) => Promise<{ summary: string }>;
+  return activityOf({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workerQueue(worker));
 }
 
 async function close(context: StepContext): Promise<RunRecord> {

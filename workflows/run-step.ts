@@ -1,11 +1,4 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  condition,
-  log,
-  proxyActivities,
-  TimeoutFailure,
-} from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, condition, log, TimeoutFailure } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
 import { workerQueue } from '../domain/messages.ts';
@@ -13,6 +6,7 @@ import type { RecoverInput, StepInput } from '../domain/plan.ts';
 import type { Decision, RunRecord, StepError, StepRecord, StepResult } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
+import { activityOf, SCHEDULE_TO_START_MS } from './activity-of.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 
 /**
@@ -21,10 +15,6 @@ import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from '.
  * timeout is how its outcome is found out.
  */
 
-/** A task that no worker took: its worker is away. Long enough for a busy one. */
-const SCHEDULE_TO_START_MS = 10_000;
-/** Workers beat every second; five missed beats and some more mean a dead one. */
-const HEARTBEAT_TIMEOUT_MS = 6_000;
 /** The activity refuses a task that waited longer than its queue time, with a margin for the clocks. */
 const NOT_AFTER_MARGIN_MS = 5_000;
 
@@ -101,8 +91,7 @@ async function attempt(
   delete row.waitsFor;
   showDetails(context.record);
   try {
-    const call = activityOf(step, row.queue) as (...args: unknown[]) => Promise<StepResult>;
-    const result = await call(stepInput(context, step.id), ...more);
+    const result = await activityOf(step, row.queue)(stepInput(context, step.id), ...more);
     results.set(row, result);
     row.state = 'done';
     row.summary = result.summary;
@@ -113,31 +102,6 @@ async function attempt(
   } catch (error) {
     return classify(error, step);
   }
-}
-
-/** An activity's stub with the options of its risk class. */
-export function activityOf(
-  step: Pick<Step, 'id' | 'risk' | 'limitMs' | 'purpose'>,
-  taskQueue: string,
-): unknown {
-  const stubs = proxyActivities<Record<string, (...args: unknown[]) => Promise<StepResult>>>({
-    taskQueue,
-    startToCloseTimeout: step.limitMs,
-    scheduleToStartTimeout: SCHEDULE_TO_START_MS,
-    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
-    summary: step.purpose.slice(0, 200),
-    retry: {
-      initialInterval: 300,
-      backoffCoefficient: 2,
-      maximumInterval: 5_000,
-      maximumAttempts: step.risk === 'probe' ? 5 : 3,
-      // The outcome of a mutating step that timed out is unknown: look first, then decide. Never blindly again.
-      ...(step.risk === 'mutate'
-        ? { nonRetryableErrorTypes: ['TemporalTimeout:StartToClose', 'TemporalTimeout:Heartbeat'] }
-        : {}),
-    },
-  });
-  return stubs[step.id];
 }
 
 export function stepInput(context: StepContext, step: string): StepInput {

@@ -1,0 +1,47 @@
+import { Command, CommanderError } from 'commander';
+import { registerBackup } from './backup.ts';
+import { registerConfig } from './config.ts';
+import { registerDecisions } from './decide.ts';
+import { exitUsage, exitWithError } from './exit.ts';
+import { registerInit } from './init.ts';
+import { registerLab } from './lab.ts';
+import { registerPlan } from './plan.ts';
+import { registerRecover } from './recover.ts';
+import { registerReport } from './report.ts';
+import { registerStatus } from './status.ts';
+import { VERSION } from './version.ts';
+import { registerWorker } from './worker.ts';
+
+/** The program: one file a command. stdout is the result, stderr is progress, exit codes are those of exit.ts. */
+
+export function buildProgram(): Command {
+  const program = new Command('tyk-dr')
+    .description(
+      'Disaster recovery for self-managed Tyk: recover, prove it, and say how long it took and what was lost.',
+    )
+    .version(VERSION)
+    .option('--config <file>', 'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml')
+    .showHelpAfterError('(tyk-dr --help shows every command)')
+    .exitOverride();
+  const config = (): string | undefined => program.opts<{ config?: string }>().config;
+  registerRecover(program, config);
+  registerPlan(program, config);
+  registerStatus(program, config);
+  registerDecisions(program, config);
+  registerReport(program, config);
+  registerBackup(program, config);
+  registerConfig(program, config);
+  registerInit(program);
+  registerWorker(program, config);
+  registerLab(program);
+  return program;
+}
+
+export async function main(argv: readonly string[]): Promise<void> {
+  try {
+    await buildProgram().parseAsync(argv);
+  } catch (error) {
+    if (!(error instanceof CommanderError)) exitWithError(error);
+    else if (error.exitCode !== 0) exitUsage();
+  }
+}

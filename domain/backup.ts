@@ -1,0 +1,53 @@
+import type { PostgresFacts, RedisFacts } from './manifest.ts';
+import type { ManifestObject } from './manifest.ts';
+import type { StepResult } from './run.ts';
+
+/** What travels through the runbook `backup`. */
+
+export interface BackupInput {
+  /** Our own id of the run: `bak-20261124-031500-1f2e`. */
+  readonly run: string;
+  /** The id of the set that it makes. */
+  readonly set: string;
+  readonly deployment: string;
+  readonly configDigest: string;
+  /** Sites with the worker that looks whether they live; one named site, or all for the run to choose from. */
+  readonly sites: readonly { readonly site: string; readonly worker: string }[];
+  /** A full database backup even where an incremental one would do. */
+  readonly full: boolean;
+  readonly actor: string;
+}
+
+export interface BackupStepInput {
+  readonly run: string;
+  readonly step: string;
+  readonly set: string;
+  readonly deployment: string;
+  readonly site: string;
+  readonly configDigest: string;
+  readonly full: boolean;
+  readonly notAfter: string;
+}
+
+/** One part of a set, as its activity made it. */
+export interface PartResult extends StepResult {
+  readonly objects: readonly ManifestObject[];
+  readonly redis?: RedisFacts;
+  readonly database?: PostgresFacts;
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+export interface LiveResult extends StepResult {
+  readonly live: boolean;
+}
+
+export interface BackupResult {
+  readonly run: string;
+  readonly set: string;
+  readonly site: string;
+  readonly verified: boolean;
+  readonly bytes: number;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly steps: readonly { readonly id: string; readonly durationMs: number; readonly summary: string }[];
+}

@@ -1,0 +1,64 @@
+import type { Step } from '../domain/step.ts';
+
+/**
+ * Make one backup set over all stores of a deployment, and prove it by restoring it. It changes nothing of the
+ * deployment, so it does not take the lock: a recovery must never have to wait for a backup.
+ */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+type BackupStep<Id extends string> = Omit<Step<Id>, 'phase' | 'where'>;
+
+export const BACKUP_STEPS = [
+  {
+    id: 'find-live-site',
+    after: [],
+    risk: 'probe',
+    purpose: 'Find the site that serves: its stores are the truth.',
+    proof: 'exactly one site runs its stores and is not fenced',
+    limitMs: MINUTE_MS,
+  },
+  {
+    id: 'back-up-database',
+    after: ['find-live-site'],
+    risk: 'probe',
+    purpose: 'Physical backup into the encrypted pgBackRest repository, up to a named restore point.',
+    proof: 'every file and every WAL segment that the backup needs is in the repository, with its SHA-256',
+    limitMs: 6 * HOUR_MS,
+  },
+  {
+    id: 'back-up-redis',
+    after: ['find-live-site'],
+    risk: 'probe',
+    purpose: 'Stream an RDB without stalling clients, and count it in a scratch instance.',
+    proof: 'keys, expiries and sampled digests of this very RDB',
+    limitMs: HOUR_MS,
+  },
+  {
+    id: 'back-up-config',
+    after: ['find-live-site'],
+    risk: 'probe',
+    purpose: 'Configuration, certificates, middleware, plugins and portal content of every component.',
+    proof: 'one sealed archive for each component',
+    limitMs: 30 * MINUTE_MS,
+  },
+  {
+    id: 'seal-set',
+    after: ['back-up-database', 'back-up-redis', 'back-up-config'],
+    risk: 'probe',
+    purpose: 'Sign the manifest and write it last: without it there is no backup.',
+    proof: 'the signature verifies and every object has its digest',
+    limitMs: 10 * MINUTE_MS,
+  },
+  {
+    id: 'verify-set',
+    after: ['seal-set'],
+    risk: 'probe',
+    purpose: 'Restore the set into scratch instances, compare, and sign what was found.',
+    proof: 'row counts, schema, keys and values as recovered',
+    limitMs: 6 * HOUR_MS,
+  },
+] as const satisfies readonly BackupStep<string>[];
+
+export type BackupStepId = (typeof BACKUP_STEPS)[number]['id'];

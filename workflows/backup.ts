@@ -1,0 +1,109 @@
+import { ActivityFailure, ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
+import type { BackupInput, BackupResult, BackupStepInput, LiveResult, PartResult } from '../domain/backup.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { workerQueue } from '../domain/messages.ts';
+import type { StepResult } from '../domain/run.ts';
+import { BACKUP_STEPS, type BackupStepId } from '../runbooks/backup.ts';
+import { activityOf } from './activity-of.ts';
+import { now } from './run-state.ts';
+
+/** One backup set, made and proven. A step that fails for good fails the run: there is nothing to undo. */
+export async function backup(input: BackupInput, verify: boolean): Promise<BackupResult> {
+  const startedAt = now();
+  const steps: BackupResult['steps'][number][] = [];
+  const { site, worker } = await liveSite(input);
+
+  const step = async <Result extends StepResult>(id: BackupStepId, ...more: unknown[]): Promise<Result> => {
+    const begun = Date.now();
+    const result = (await callStep(input, site, worker, id, ...more)) as Result;
+    steps.push({ id, durationMs: Date.now() - begun, summary: result.summary });
+    setCurrentDetails(details(input, site, steps));
+    return result;
+  };
+
+  const parts = await settleAll([
+    step<PartResult>('back-up-database'),
+    step<PartResult>('back-up-redis'),
+    step<PartResult>('back-up-config'),
+  ]);
+  await step('seal-set', parts, startedAt);
+  if (verify) await step('verify-set');
+
+  return {
+    run: input.run,
+    set: input.set,
+    site,
+    verified: verify,
+    bytes: parts.flatMap((part) => part.objects).reduce((sum, object) => sum + object.cipher.bytes, 0),
+    startedAt,
+    endedAt: now(),
+    steps,
+  };
+}
+
+async function liveSite(input: BackupInput): Promise<{ site: string; worker: string }> {
+  const found: { site: string; worker: string }[] = [];
+  for (const { site, worker } of input.sites) {
+    const live = await callStep(input, site, worker, 'find-live-site').catch((error: unknown) => {
+      // A site whose worker is away may be the one that was lost; the others can still be backed up.
+      if (
+        input.sites.length > 1 &&
+        error instanceof ActivityFailure &&
+        error.retryState !== 'NON_RETRYABLE_FAILURE'
+      )
+        return undefined;
+      throw error;
+    });
+    if ((live as LiveResult | undefined)?.live) found.push({ site, worker });
+  }
+  if (found.length === 1) return found[0]!;
+  const names = input.sites.map(({ site }) => site).join(', ');
+  const problem =
+    found.length === 0
+      ? `no site of ${names} runs its stores`
+      : `more than one site of ${names} runs its stores`;
+  throw ApplicationFailure.nonRetryable(`${problem}; name one with --site`, 'NO_BACKUP');
+}
+
+function callStep(
+  input: BackupInput,
+  site: string,
+  worker: string,
+  id: BackupStepId,
+  ...more: unknown[]
+): Promise<StepResult> {
+  const row = BACKUP_STEPS.find((candidate) => candidate.id === id)!;
+  const stepInput: BackupStepInput = {
+    run: input.run,
+    step: id,
+    set: input.set,
+    deployment: input.deployment,
+    site,
+    configDigest: input.configDigest,
+    full: input.full,
+    notAfter: new Date(Date.now() + QUEUE_PATIENCE_MS).toISOString(),
+  };
+  return activityOf(row, workerQueue(worker))(stepInput, ...more);
+}
+
+/** Longer than the queue time of any activity: a backup that begins late is still a backup. */
+const QUEUE_PATIENCE_MS = 60_000;
+
+async function settleAll<T>(branches: readonly Promise<T>[]): Promise<T[]> {
+  const settled = await Promise.allSettled(branches);
+  for (const branch of settled) if (branch.status === 'rejected') throw branch.reason;
+  return settled.map((branch) => (branch as PromiseFulfilledResult<T>).value);
+}
+
+function details(input: BackupInput, site: string, steps: BackupResult['steps']): string {
+  return [
+    `Set \`${input.set}\` of ${input.deployment}, site ${site}`,
+    '',
+    '| step | time | result |',
+    '|---|---|---|',
+    ...steps.map(
+      (row) =>
+        `| ${row.id} | ${formatDuration(row.durationMs)} | ${row.summary.replaceAll('|', '\\|').slice(0, 300)} |`,
+    ),
+  ].join('\n');
+}
