@@ -1,0 +1,184 @@
+import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
+import { formatBytes, formatDuration } from '../domain/duration.ts';
+import type { Outcome, RunRecord } from '../domain/run.ts';
+import { escape, row, table } from './html-parts.ts';
+import { STYLE } from './html-style.ts';
+import { timeline } from './html-timeline.ts';
+
+/** The report as one self-contained file: no script, no request to anywhere, good on screen and on paper. Pure. */
+
+const TONE: Readonly<Record<Outcome, string>> = {
+  RECOVERED: 'good',
+  RECOVERED_WITH_EXCEPTIONS: 'fair',
+  FAILED_UNDONE: 'bad',
+  STUCK: 'bad',
+  ABORTED: 'bad',
+  REFUSED: 'bad',
+};
+
+export function htmlReport(record: RunRecord): string {
+  const sections = [
+    verdict(record),
+    objectives(record),
+    timeline(record),
+    asked(record),
+    proofs(record),
+    notMeasured(record),
+    clock(record),
+    steps(record),
+    backupSet(record),
+    forecast(record),
+    decisions(record),
+    provenance(record),
+  ];
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escape(`${record.outcome ?? 'running'}: recover ${record.deployment} (${record.run})`)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+${sections.filter(Boolean).join('\n')}
+</main>
+</body>
+</html>`;
+}
+
+function verdict(record: RunRecord): string {
+  const achieved = achievedRtoMs(record.clock);
+  const tone = record.outcome === undefined ? 'fair' : TONE[record.outcome];
+  const basis = rtoBasis(record.clock);
+  const sentence =
+    achieved === undefined
+      ? 'No traffic was verified.'
+      : `Traffic verified ${formatDuration(achieved)} after the disaster ${basis.name === 'occurred' ? 'occurred' : `was ${basis.name}`}.`;
+  const error = record.error
+    ? `<p class="error">${escape(record.error.message)}<br><span>${escape(record.error.hint)}</span></p>`
+    : '';
+  return `<header class="${tone}">
+<h1>${escape(record.outcome ?? 'STILL RUNNING')}</h1>
+<p>Recovery of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
+<p>“${escape(record.reason)}”, ${escape(record.actor)}. Scenario ${escape(record.scenario)}, run <code>${escape(record.run)}</code>.</p>
+${error}</header>`;
+}
+
+function objectives(record: RunRecord): string {
+  const achieved = achievedRtoMs(record.clock);
+  const { rtoMs, rpoMs } = record.objectives;
+  const met = achieved !== undefined && achieved <= rtoMs;
+  const exceptions = record.exceptions.length;
+  const measured = record.proofs.filter((proof) => proof.verdict !== 'not-measured');
+  const passed = measured.filter((proof) => proof.verdict === 'pass').length;
+  return `<section class="cards">
+${card('RTO', achieved === undefined ? 'not reached' : formatDuration(achieved), `target ${formatDuration(rtoMs)}`, achieved === undefined ? 'bad' : met ? 'good' : 'bad')}
+${card('RPO', 'not measured', `target ${formatDuration(rpoMs)}`, 'fair')}
+${card('Proofs', `${passed} of ${measured.length}`, `${record.proofs.length - measured.length} not measured`, passed === measured.length && passed > 0 ? 'good' : 'bad')}
+${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below', exceptions === 0 ? 'good' : 'fair')}
+</section>`;
+}
+
+function card(title: string, value: string, below: string, tone: string): string {
+  return `<div class="card ${tone}"><h2>${escape(title)}</h2><p class="value">${escape(value)}</p><p>${escape(below)}</p></div>`;
+}
+
+function asked(record: RunRecord): string {
+  const items = [
+    ...record.exceptions.map((text) => `<li>${escape(text)}</li>`),
+    ...record.alarms.map((alarm) => `<li>${escape(alarm.at)}: ${escape(alarm.text)}</li>`),
+    ...Object.entries(record.componentStates ?? {}).map(
+      ([name, state]) => `<li>left on the target: ${escape(name)} is ${escape(state)}</li>`,
+    ),
+  ];
+  return items.length === 0
+    ? ''
+    : `<section><h2>Exceptions and alarms</h2><ul>${items.join('')}</ul></section>`;
+}
+
+function proofs(record: RunRecord): string {
+  const rows = record.proofs
+    .filter((proof) => proof.verdict !== 'not-measured')
+    .map((proof) =>
+      row(
+        [proof.step, proof.name, proof.expected, proof.actual, proof.verdict],
+        proof.verdict === 'pass' ? 'pass' : 'fail',
+      ),
+    );
+  return `<section><h2>Proofs</h2>${table(['step', 'proof', 'expected', 'found', 'verdict'], rows)}</section>`;
+}
+
+function notMeasured(record: RunRecord): string {
+  const rows = record.proofs
+    .filter((proof) => proof.verdict === 'not-measured')
+    .map((proof) => row([proof.step, proof.name, proof.actual]));
+  rows.push(row(['objectives', 'data loss (RPO)', 'not measured']));
+  return `<section><h2>Not measured</h2><p>Kept apart from what was proven. It does not lower the outcome of this run, and it proves nothing.</p>${table(['step', 'what', 'why'], rows)}</section>`;
+}
+
+function clock(record: RunRecord): string {
+  const basis = rtoBasis(record.clock);
+  const rows = record.clock.map((point) =>
+    row([point.name, point.at, formatSigned(Date.parse(point.at) - Date.parse(basis.at)), point.source]),
+  );
+  return `<section><h2>Clock</h2>${table(['point', 'at (UTC)', `from ${basis.name}`, 'source'], rows)}</section>`;
+}
+
+function steps(record: RunRecord): string {
+  const rows = record.steps.map((step) => {
+    const time =
+      step.startedAt && step.endedAt
+        ? formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))
+        : '';
+    const state = step.state === 'not-part' ? 'not part of this run' : step.state;
+    return row(
+      [
+        step.phase,
+        step.id,
+        state,
+        time,
+        step.calls > 1 ? String(step.calls) : '',
+        step.error?.message ?? step.summary ?? '',
+      ],
+      step.state === 'failed' ? 'fail' : '',
+    );
+  });
+  return `<section><h2>Steps</h2>${table(['phase', 'step', 'state', 'time', 'calls', 'result'], rows)}</section>`;
+}
+
+function backupSet({ set }: RunRecord): string {
+  if (!set) return '';
+  const rows = [
+    row(['set', set.set]),
+    row(['taken', `${set.createdAt} on ${set.site}`]),
+    row(['verified by a restore', set.verified ? 'yes' : 'NO']),
+    row(['sealed objects', formatBytes(set.bytes)]),
+    ...(set.redisKeys === undefined ? [] : [row(['Redis keys', String(set.redisKeys)])]),
+    ...(set.databaseBytes === undefined ? [] : [row(['database', formatBytes(set.databaseBytes)])]),
+    ...Object.entries(set.versions).map(([name, version]) => row([name, version])),
+  ];
+  return `<section><h2>Backup set</h2>${table(['', ''], rows)}</section>`;
+}
+
+function forecast({ forecast: expected }: RunRecord): string {
+  if (!expected) return '';
+  const rows = expected.parts.map((part) =>
+    row([part.name, formatDuration(part.durationMs), part.arithmetic]),
+  );
+  return `<section><h2>Forecast at the start: ${formatDuration(expected.totalMs)}</h2>${table(['part', 'time', 'arithmetic'], rows)}</section>`;
+}
+
+function decisions(record: RunRecord): string {
+  if (record.decisions.length === 0) return '';
+  const rows = record.decisions.map((made) => row([made.at, made.kind, made.step, made.actor, made.reason]));
+  return `<section><h2>Decisions</h2>${table(['at (UTC)', 'decision', 'step', 'who', 'why'], rows)}</section>`;
+}
+
+function provenance(record: RunRecord): string {
+  return `<footer>Plan ${escape(record.planDigest.slice(0, 16))}, configuration ${escape(record.configDigest.slice(0, 16))}, workflow ${escape(record.workflowId)}. Times are UTC.</footer>`;
+}
+
+function formatSigned(ms: number): string {
+  return `${ms < 0 ? '−' : '+'}${formatDuration(Math.abs(ms))}`;
+}
