@@ -48,8 +48,8 @@ export interface RecoverRequest {
 
 /** @throws DrError BAD_ARGUMENT, UNKNOWN_SITE where the request does not fit the deployment. */
 export function compilePlan(shape: DeploymentShape, request: RecoverRequest): RecoverPlan {
-  const from = sourceSite(shape, request);
   const target = siteOf(shape, request.to);
+  const from = sourceSite(shape, request);
   const inPlace = from === request.to;
   if (inPlace && !request.inPlace && request.component === undefined) {
     throw new DrError('BAD_ARGUMENT', {

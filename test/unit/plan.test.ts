@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import { SCENARIOS } from '../../domain/run.ts';
+import { compilePlan } from '../../runbooks/plan.ts';
+import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { FULL_SHAPE, REQUEST } from '../harness/shape.ts';
+
+const OCCURRED = '2026-11-24T03:00:00.000Z';
+
+describe('the plan', () => {
+  test('follows the documented order: infrastructure, stores, Dashboard, Gateways, verification, traffic', () => {
+    const { steps } = compilePlan(FULL_SHAPE, REQUEST);
+    const phases = [...new Set(steps.map((id) => RECOVER_STEPS.find((step) => step.id === id)!.phase))];
+    expect(phases).toEqual([
+      'infrastructure',
+      'redis',
+      'database',
+      'dashboard',
+      'gateways',
+      'verification',
+      'traffic',
+      'close-out',
+    ]);
+  });
+
+  test('differs for each of the five scenarios', () => {
+    const plans = SCENARIOS.map((scenario) => {
+      const plan = compilePlan(FULL_SHAPE, { ...REQUEST, scenario, occurredAt: OCCURRED });
+      return JSON.stringify({ steps: plan.steps, point: plan.point, before: plan.backupBefore, scenario });
+    });
+    expect(new Set(plans).size).toBe(5);
+  });
+
+  test.each(['corruption', 'human-error'] as const)(
+    'of %s never ends at the end of the archive, which holds the damage',
+    (scenario) => {
+      expect(() => compilePlan(FULL_SHAPE, { ...REQUEST, scenario })).toThrow(/point before the damage/);
+      const plan = compilePlan(FULL_SHAPE, { ...REQUEST, scenario, occurredAt: OCCURRED });
+      expect(plan.point).toEqual({ kind: 'set' });
+      expect(plan.backupBefore).toBe(OCCURRED);
+    },
+  );
+
+  test('of a human error keeps the keys that were issued since', () => {
+    const { steps } = compilePlan(FULL_SHAPE, { ...REQUEST, scenario: 'human-error', occurredAt: OCCURRED });
+    expect(steps).toContain('restore-database-data');
+    expect(steps).not.toContain('restore-redis-data');
+  });
+
+  test('of a network outage fences and switches, and restores no healthy store', () => {
+    const { steps } = compilePlan(FULL_SHAPE, { ...REQUEST, scenario: 'network' });
+    expect(steps).toEqual(
+      expect.arrayContaining(['fence-source', 'start-redis', 'start-database', 'switch-traffic']),
+    );
+    expect(steps).not.toContain('restore-redis-data');
+    expect(steps).not.toContain('restore-database-data');
+  });
+
+  test('rebuilds in place only when asked to', () => {
+    expect(() => compilePlan(FULL_SHAPE, { ...REQUEST, to: 'primary', from: 'primary' })).toThrow(
+      /--in-place/,
+    );
+    const plan = compilePlan(FULL_SHAPE, { ...REQUEST, to: 'primary', inPlace: true });
+    expect(plan.steps).not.toContain('fence-source');
+  });
+
+  test('of one component touches no other component and no traffic', () => {
+    const { steps } = compilePlan(FULL_SHAPE, { ...REQUEST, to: 'primary', component: 'redis' });
+    expect(steps).toContain('restore-redis-data');
+    for (const other of [
+      'restore-database-data',
+      'restore-dashboard-config',
+      'start-gateways',
+      'switch-traffic',
+      'fence-source',
+    ]) {
+      expect(steps).not.toContain(other);
+    }
+  });
+
+  test('of file-mode Gateways has neither database nor Dashboard steps', () => {
+    const { steps } = compilePlan({ ...FULL_SHAPE, hasDashboard: false, hasDatabase: false }, REQUEST);
+    expect(steps.filter((id) => /database|dashboard/.test(id))).toEqual([]);
+    expect(steps).toContain('prove-gateways');
+  });
+
+  test('carries no command, address or secret', () => {
+    const text = JSON.stringify(compilePlan(FULL_SHAPE, REQUEST));
+    expect(text).not.toMatch(/file:|env:|http|\/var|password/);
+  });
+
+  test('names the sites that exist when a site is unknown', () => {
+    expect(() => compilePlan(FULL_SHAPE, { ...REQUEST, to: 'mars' })).toThrow(
+      /no site 'mars'; it declares primary, dr/,
+    );
+  });
+});
+
+describe('the step table', () => {
+  test('names only steps that stand above it as predecessors', () => {
+    const seen = new Set<string>();
+    for (const step of RECOVER_STEPS) {
+      for (const after of step.after) expect(seen, `${step.id} after ${after}`).toContain(after);
+      seen.add(step.id);
+    }
+  });
+
+  test('puts every refusal before the first effect', () => {
+    const firstEffect = RECOVER_STEPS.findIndex((step) => step.risk === 'mutate');
+    expect(RECOVER_STEPS.slice(0, firstEffect).map((step) => step.id)).toEqual([
+      'check-backup',
+      'check-target',
+    ]);
+  });
+});
