@@ -241,7 +241,6 @@ describe(`control, on ${GATEWAY_UNDER_TEST}`, () => {
     await subscriber.subscribe(NOTIFICATION_CHANNEL);
     const heard: Notification[] = [];
     subscriber.on('message', (_channel, text: string) => heard.push(JSON.parse(text) as Notification));
-    const before = scene.dashboard.count('/system/apis');
     expect((await ask('GET', '/tyk/reload/group')).body).toEqual({ status: 'ok', message: '' });
     await eventually(() => expect(heard.map((item) => item.command)).toContain('GroupReload'));
     expect(
@@ -250,7 +249,6 @@ describe(`control, on ${GATEWAY_UNDER_TEST}`, () => {
         NODE_SECRET,
       ),
     ).toBe(true);
-    await eventually(() => expect(scene.dashboard.count('/system/apis')).toBeGreaterThan(before));
     subscriber.disconnect();
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { keyHash } from '../../../lab/tyk/key-hash.ts';
 import { accessTo } from '../../../lab/tyk/policy.ts';
 import type { RunningGateway } from '../../harness/gateway.ts';
 import { contractOf, GATEWAY_UNDER_TEST } from './contract.ts';
@@ -9,6 +10,7 @@ const QUOTA_OF_TWO = '64b000000000000000000002';
 const RATE_OF_TWO = '64b000000000000000000003';
 const OF_ANOTHER_ORG = '64b000000000000000000004';
 const INACTIVE = '64b000000000000000000005';
+const QUOTA_ON_SECOND = '64b000000000000000000007';
 const EXPLICIT = '64b000000000000000000006';
 const UNKNOWN = '64b0000000000000000000ff';
 
@@ -27,6 +29,12 @@ describe(`policies, on ${GATEWAY_UNDER_TEST}`, () => {
       scene.policy({ id: RATE_OF_TWO, access_rights: accessTo(['token', 'second']), rate: 2, per: 60 }),
       { ...scene.policy({ id: OF_ANOTHER_ORG, access_rights }), org_id: '5e9d9544a1dcd60001d0ed99' },
       scene.policy({ id: INACTIVE, access_rights, is_inactive: true }),
+      scene.policy({
+        id: QUOTA_ON_SECOND,
+        access_rights: accessTo(['second']),
+        quota_max: 1,
+        quota_renewal_rate: 3600,
+      }),
       { ...scene.policy({ id: EXPLICIT, access_rights }), id: 'gold' },
     ];
     gateway = await scene.gateway();
@@ -66,6 +74,19 @@ describe(`policies, on ${GATEWAY_UNDER_TEST}`, () => {
     const key = await keyWith(ACCESS_ONLY, RATE_OF_TWO);
     expect(await statusOf(gateway, '/token/', key)).toBe(200);
     expect(await statusOf(gateway, '/second/', key)).toBe(200);
+  });
+
+  proves('policies.counters-apart', 'two policies for two APIs keep two counters', async () => {
+    const key = await keyWith(QUOTA_OF_TWO, QUOTA_ON_SECOND);
+    expect(await statusOf(gateway, '/token/', key)).toBe(200);
+    expect(await statusOf(gateway, '/second/', key)).toBe(200);
+    expect(await statusOf(gateway, '/second/', key)).toBe(403);
+    expect(await statusOf(gateway, '/token/', key)).toBe(200);
+    const counters = await scene.redis.client.keys(`quota-*${keyHash(key)}`);
+    expect(counters.sort()).toEqual([
+      `quota-${QUOTA_OF_TWO}-${keyHash(key)}`,
+      `quota-${QUOTA_ON_SECOND}-${keyHash(key)}`,
+    ]);
   });
 
   proves('policies.missing-403', 'a key whose only policy is gone', async () => {

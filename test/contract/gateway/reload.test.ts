@@ -13,6 +13,8 @@ import { contractOf, GATEWAY_UNDER_TEST } from './contract.ts';
 import type { DashboardStub } from './dashboard-stub.ts';
 import { startScene, statusOf, untilStatus, type Scene } from './scene.ts';
 
+/** A Gateway asks for the channel before it is connected, and then only every 10 s. */
+const STARTS_LISTENING_MS = 20_000;
 const POLICY = '64b000000000000000000001';
 
 describe(`reload, on ${GATEWAY_UNDER_TEST}`, () => {
@@ -36,9 +38,16 @@ describe(`reload, on ${GATEWAY_UNDER_TEST}`, () => {
   };
   const publish = (message: unknown) =>
     scene.redis.client.publish(NOTIFICATION_CHANNEL, JSON.stringify(message));
+  const listeners = async () => Number((await scene.redis.client.pubsub('NUMSUB', NOTIFICATION_CHANNEL))[1]);
   const notify = (command: NotificationCommand) => publish(signNotification(command, NODE_SECRET));
   const fetches = () => dashboard.count(DASHBOARD_PATHS.apis);
   const reload = () => gateway.control('GET', '/tyk/reload?block=true');
+
+  proves('reload.deaf-at-first', 'hears no notification in its first seconds', async () => {
+    expect(await notify('ApiUpdated')).toBe(0);
+    const listening = async () => expect(await listeners()).toBe(1);
+    await eventually(listening, STARTS_LISTENING_MS);
+  });
 
   proves('reload.added-api', 'ApiUpdated brings in a new API', async () => {
     dashboard.apis = [...dashboard.apis, scene.api({ apiId: 'added', auth: 'keyless' })];
