@@ -17,6 +17,9 @@ interface Answer {
   readonly body: string;
 }
 
+/** A fetch was refused; by now the node is registered anew, and another fetch may succeed. */
+export class RegisteredAnew extends Error {}
+
 /** The Gateway's side of the Dashboard protocol: one node id, and the nonce of the last reply. */
 export class DashboardClient {
   readonly #conf: Conf;
@@ -62,12 +65,12 @@ export class DashboardClient {
     this.#read(answer);
   }
 
-  /** What `/system/policies` lists. On a refusal it registers anew before it throws. */
+  /** What `/system/policies` lists. On a refusal it registers anew, then throws RegisteredAnew. */
   fetchPolicies(): Promise<readonly Policy[]> {
     return this.#fetch<Policy>(DASHBOARD_PATHS.policies, this.#conf.policiesUrl);
   }
 
-  /** What `/system/apis` lists. On a refusal it registers anew before it throws. */
+  /** What `/system/apis` lists. On a refusal it registers anew, then throws RegisteredAnew. */
   fetchApis(): Promise<readonly ApiListEntry[]> {
     return this.#fetch<ApiListEntry>(DASHBOARD_PATHS.apis);
   }
@@ -108,7 +111,7 @@ export class DashboardClient {
     const answer = await this.#send('GET', path, base);
     if (answer.status !== 200) {
       await this.#registerAnew();
-      throw new Error(`${path} was answered with status ${answer.status}`);
+      throw new RegisteredAnew(`${path} was answered with status ${answer.status}`);
     }
     return this.#read<readonly Item[] | null>(answer) ?? [];
   }

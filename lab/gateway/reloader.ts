@@ -1,6 +1,6 @@
 import type { ApiListEntry } from '../tyk/api-definition.ts';
 import type { Conf } from './conf.ts';
-import type { DashboardClient } from './dashboard-client.ts';
+import { RegisteredAnew, type DashboardClient } from './dashboard-client.ts';
 import { readApis, readPolicies } from './file-source.ts';
 import { log, reasonOf } from './log.ts';
 import type { Registry } from './registry.ts';
@@ -58,6 +58,7 @@ export class Reloader {
       log('info', `reload complete: ${apis.length} APIs, ${this.#registry.policies().length} policies`);
     } catch (error) {
       log('error', `reload failed, all that was loaded stays: ${reasonOf(error)}`);
+      if (error instanceof RegisteredAnew) void this.request();
     }
   }
 

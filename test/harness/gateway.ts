@@ -1,14 +1,17 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { Secret } from '../../domain/secret.ts';
 import { buildGatewayConf, type GatewayConf, type GatewayConfOptions } from '../../lab/tyk/gateway-conf.ts';
 
 const STAND_IN = path.resolve(import.meta.dirname, '../../lab/gateway/main.ts');
+const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const REAL_BINARY = process.env['TYK_GATEWAY_BIN'] ?? '';
 const REAL_TEMPLATES = process.env['TYK_GATEWAY_TEMPLATES'] ?? '';
 
@@ -73,7 +76,7 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   await writeFile(confPath, JSON.stringify({ ...conf, ...options.overrides }), { mode: 0o600 });
   const [program, ...args] = RUNS_REAL_GATEWAY
     ? [REAL_BINARY, '--conf', confPath]
-    : [process.execPath, '--import', 'tsx', STAND_IN, '--conf', confPath];
+    : [process.execPath, '--import', TYPESCRIPT_LOADER, STAND_IN, '--conf', confPath];
   const child = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
   const health = options.overrides?.health_check_endpoint_name ?? conf.health_check_endpoint_name;
   const gateway = control(child, `http://127.0.0.1:${port}`, health, folder);
