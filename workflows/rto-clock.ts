@@ -1,5 +1,5 @@
 import { CancellationScope, condition, isCancellation, log } from '@temporalio/workflow';
-import { rtoBasis } from '../domain/clock.ts';
+import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { now, publish, showDetails } from './run-state.ts';
@@ -31,15 +31,16 @@ export async function withRtoClock<T>(record: RunRecord, story: () => Promise<T>
 
 async function watchObjective(record: RunRecord): Promise<void> {
   const basis = rtoBasis(record.clock);
+  const startedAt = clockPoint(record.clock, 'started')!.at;
   for (const mark of MARKS) {
-    const dueMs = Date.parse(basis.at) + mark * record.objectives.rtoMs - Date.now();
+    const dueAt = Date.parse(basis.at) + mark * record.objectives.rtoMs;
     const percent = `${mark * 100}%`;
-    if (dueMs > 0) await condition(() => false, dueMs, { summary: `${percent} of the RTO` });
+    if (dueAt > Date.now())
+      await condition(() => false, dueAt - Date.now(), { summary: `${percent} of the RTO` });
+    const objective = formatDuration(record.objectives.rtoMs);
     const text =
-      mark === 1
-        ? `RTO of ${formatDuration(record.objectives.rtoMs)} breached`
-        : `${percent} of the RTO of ${formatDuration(record.objectives.rtoMs)} is used`;
-    raise(record, dueMs > 0 ? text : `${text} (already before the start)`);
+      mark === 1 ? `RTO of ${objective} breached` : `${percent} of the RTO of ${objective} is used`;
+    raise(record, dueAt > Date.parse(startedAt) ? text : `${text} (already before the start)`);
     publish(record, { rto: mark === 1 ? 'breached' : percent });
   }
 }

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import type { CheckBackupResult, RecoverInput, StepInput } from '../../domain/plan.ts';
+import type { StepResult } from '../../domain/run.ts';
+import { compilePlan, type DeploymentShape, type RecoverRequest } from '../../runbooks/plan.ts';
+import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { FULL_SHAPE, REQUEST } from './shape.ts';
+
+/** Inputs of the workflow, and activities that only tell that they were called. */
+
+export function recoverInput(
+  request: Partial<RecoverRequest> = {},
+  shape: DeploymentShape = FULL_SHAPE,
+  more: Partial<RecoverInput> = {},
+): RecoverInput {
+  const plan = compilePlan(shape, { ...REQUEST, ...request });
+  return {
+    run: `rec-test-${randomUUID().slice(0, 8)}`,
+    plan,
+    planDigest: 'p'.repeat(64),
+    configDigest: 'c'.repeat(64),
+    actor: 'tester',
+    reason: 'a test',
+    declaredAt: new Date().toISOString(),
+    ...more,
+  };
+}
+
+type Fake = (input: StepInput) => Promise<StepResult>;
+export type Fakes = Record<string, Fake>;
+
+/** One fake for every activity; `calls` lists what was called, in order. */
+export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string[] } {
+  const calls: string[] = [];
+  const ids = [...RECOVER_STEPS.map((step) => step.id), 'stop-target', 'undo-switch'];
+  const fallback: Record<string, StepResult> = {
+    'check-backup': {
+      summary: 'ok',
+      set: {
+        set: 'SET',
+        site: 'primary',
+        createdAt: '2026-01-01T00:00:00.000Z',
+        verified: true,
+        bytes: 1,
+        versions: {},
+      },
+      forecast: { totalMs: 1, parts: [] },
+    } as CheckBackupResult,
+    'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
+  };
+  const activities = Object.fromEntries(
+    ids.map((id): [string, Fake] => [
+      id,
+      async (input) => {
+        calls.push(id === 'undo-switch' ? `undo ${input.step}` : id);
+        return (await overrides[id]?.(input)) ?? fallback[id] ?? { summary: `${id} done` };
+      },
+    ]),
+  );
+  return { activities, calls };
+}

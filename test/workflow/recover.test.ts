@@ -1,0 +1,200 @@
+import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
+import type { RecoverInput } from '../../domain/plan.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
+import { FULL_SHAPE } from '../harness/shape.ts';
+import { startTemporal, withWorkers } from '../harness/temporal.ts';
+
+let environment: TestWorkflowEnvironment;
+beforeAll(async () => {
+  environment = await startTemporal();
+}, 60_000);
+afterAll(() => environment.teardown());
+
+/** Runs a recovery against fakes on both sites' queues. */
+async function recover(
+  input: RecoverInput,
+  overrides: Fakes = {},
+  meanwhile: (handle: WorkflowHandle) => Promise<void> = async () => undefined,
+): Promise<{ record: RunRecord; calls: string[]; failedAs?: string }> {
+  const { activities, calls } = fakes(overrides);
+  return withWorkers(environment, { primary: activities, dr: activities }, async () => {
+    const handle = await environment.client.workflow.start('recover', {
+      workflowId: `run/${input.run}`,
+      taskQueue: WORKFLOW_QUEUE,
+      args: [input],
+    });
+    await meanwhile(handle);
+    try {
+      return { record: (await handle.result()) as RunRecord, calls };
+    } catch (error) {
+      if (!(error instanceof WorkflowFailedError) || !(error.cause instanceof ApplicationFailure))
+        throw error;
+      return { record: error.cause.details![0] as RunRecord, calls, failedAs: error.cause.type! };
+    }
+  });
+}
+
+function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<never> {
+  let left = times;
+  return () => {
+    if (left-- <= 0) return Promise.resolve(undefined as never);
+    return Promise.reject(
+      ApplicationFailure.create({ message: `it is ${code}`, type: code, nonRetryable: true }),
+    );
+  };
+}
+
+async function awaitState(
+  handle: WorkflowHandle,
+  reached: (record: RunRecord) => boolean,
+): Promise<RunRecord> {
+  return expect
+    .poll(() => handle.query<RunRecord>('record'), { timeout: 15_000 })
+    .toSatisfy(reached) as never;
+}
+
+const waiting = (record: RunRecord): boolean => record.steps.some((step) => step.state === 'waiting');
+
+describe('a recovery', () => {
+  test('visits exactly the declared steps, each after those that it needs', async () => {
+    const { record, calls } = await recover(recoverInput());
+    expect(record.outcome).toBe('RECOVERED');
+    const planned = record.steps.filter((step) => step.state !== 'not-part').map((step) => step.id);
+    expect([...calls].sort()).toEqual([...planned].sort());
+    for (const step of RECOVER_STEPS.filter((candidate) => planned.includes(candidate.id))) {
+      for (const after of step.after) {
+        if (!planned.includes(after)) continue;
+        const before = record.steps.find((row) => row.id === after)!;
+        const row = record.steps.find((candidate) => candidate.id === step.id)!;
+        expect(before.endedAt! <= row.startedAt!, `${step.id} after ${after}`).toBe(true);
+      }
+    }
+    expect(record.clock.map((point) => point.name)).toEqual([
+      'declared',
+      'started',
+      'data restored',
+      'traffic verified',
+    ]);
+  });
+
+  test('shows what a deployment lacks as not part of it', async () => {
+    const { record, calls } = await recover(
+      recoverInput({}, { ...FULL_SHAPE, hasDashboard: false, hasDatabase: false }),
+    );
+    expect(record.outcome).toBe('RECOVERED');
+    expect(calls).not.toContain('start-dashboard');
+    expect(record.steps.find((step) => step.id === 'start-dashboard')!.state).toBe('not-part');
+  });
+
+  test('ends refused, with nothing else called, when a precondition does not hold', async () => {
+    const { record, calls, failedAs } = await recover(recoverInput(), {
+      'check-target': fails('PORT_TAKEN'),
+    });
+    expect(failedAs).toBe('REFUSED');
+    expect(record.error).toMatchObject({ code: 'PORT_TAKEN', message: 'it is PORT_TAKEN' });
+    expect(calls).toEqual(['check-backup', 'check-target']);
+  });
+
+  test('waits for a person when a step has failed for good, and goes on when told to retry', async () => {
+    const { record } = await recover(
+      recoverInput(),
+      { 'start-redis': fails('SERVICE_FAILED', 1) },
+      async (handle) => {
+        await awaitState(handle, waiting);
+        await expect(
+          handle.executeUpdate('retry', { args: [{ actor: 'ann', reason: ' ' }] }),
+        ).rejects.toThrow();
+        await handle.executeUpdate('retry', { args: [{ actor: 'ann', reason: 'disk mended' }] });
+      },
+    );
+    expect(record.outcome).toBe('RECOVERED');
+    expect(record.decisions).toMatchObject([
+      { kind: 'retry', step: 'start-redis', actor: 'ann', reason: 'disk mended' },
+    ]);
+    expect(record.waits[0]).toMatchObject({
+      for: expect.stringContaining('start-redis') as string,
+      until: expect.any(String) as string,
+    });
+  });
+
+  test('can never be plainly RECOVERED when the fence was only asserted', async () => {
+    const { record } = await recover(
+      recoverInput(),
+      { 'fence-source': fails('NOT_FENCED') },
+      async (handle) => {
+        await awaitState(handle, waiting);
+        await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'power is off' }] });
+      },
+    );
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(record.exceptions[0]).toContain('power is off');
+  });
+
+  test('refuses a confirmation where no fence is in question', async () => {
+    await recover(recoverInput(), { 'start-redis': fails('SERVICE_FAILED', 1) }, async (handle) => {
+      await awaitState(handle, waiting);
+      await expect(
+        handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'x' }] }),
+      ).rejects.toThrow();
+      await handle.executeUpdate('retry', { args: [{ actor: 'ann', reason: 'x' }] });
+    });
+  });
+
+  test('stops and undoes the target when aborted, last step first, and leaves the traffic', async () => {
+    const { record, calls, failedAs } = await recover(
+      recoverInput(),
+      { 'start-dashboard': fails('SERVICE_FAILED') },
+      async (handle) => {
+        await awaitState(handle, waiting);
+        await handle.executeUpdate('abort', { args: [{ actor: 'ann', reason: 'wrong site' }] });
+      },
+    );
+    expect(failedAs).toBe('ABORTED');
+    expect(record.componentStates).toEqual({ redis: 'stopped' });
+    expect(calls).not.toContain('switch-traffic');
+    const undone = calls.slice(calls.indexOf('stop-target') + 1);
+    expect(undone[0]).toBe('undo restore-dashboard-config');
+    expect([...undone].sort()).toEqual([
+      'undo restore-dashboard-config',
+      'undo restore-database-data',
+      'undo restore-redis-data',
+    ]);
+  });
+
+  test('aborts by itself for machines, and is stuck where even the undo fails', async () => {
+    const aborted = await recover(recoverInput({ onFailure: 'abort' }), {
+      'start-redis': fails('SERVICE_FAILED'),
+    });
+    expect(aborted.failedAs).toBe('FAILED_UNDONE');
+    const stuck = await recover(recoverInput({ onFailure: 'abort' }), {
+      'start-redis': fails('SERVICE_FAILED'),
+      'undo-switch': fails('TARGET_IS_ANOTHER'),
+    });
+    expect(stuck.failedAs).toBe('STUCK');
+    expect(stuck.record.exceptions.join()).toContain('the undo failed: it is TARGET_IS_ANOTHER');
+  });
+
+  test('counts its objective from when the disaster began, and says so when it is past', async () => {
+    const occurredAt = new Date(Date.now() - 13 * 60_000).toISOString();
+    const { record } = await recover(recoverInput({ occurredAt }, FULL_SHAPE, { occurredAt }));
+    expect(record.alarms.map((alarm) => alarm.text)).toEqual([
+      '50% of the RTO of 15 min 00 s is used (already before the start)',
+      '80% of the RTO of 15 min 00 s is used (already before the start)',
+    ]);
+  });
+
+  test('raises the alarm when the objective is breached and when a phase overruns', async () => {
+    const shape = { ...FULL_SHAPE, objectives: { rtoMs: 2_000, rpoMs: 1 } };
+    const slow = () => new Promise<never>((resolve) => setTimeout(() => resolve(undefined as never), 2_200));
+    const { record } = await recover(recoverInput({}, shape), { 'start-redis': slow });
+    const texts = record.alarms.map((alarm) => alarm.text);
+    expect(texts).toEqual(expect.arrayContaining(['RTO of 2.0 s breached']));
+    expect(texts).toContain('phase redis overran its budget of 500 ms');
+  });
+});
