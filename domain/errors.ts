@@ -145,6 +145,10 @@ export const ERRORS = {
     (d) => `${d.path} belongs to ${d.actual}; expected ${d.expected}`,
     'The configuration points at the wrong place. Nothing was changed.',
   ),
+  MOUNT_POINT: refused(
+    (d) => `${d.path} is a mount point and cannot be replaced by a rename`,
+    'Put the data directory one level below the mount point.',
+  ),
   TARGET_BUSY: transient(
     (d) => `another process of tyk-dr holds ${d.path}`,
     'It ends with its worker; this step tries again by itself.',
@@ -196,6 +200,10 @@ export const ERRORS = {
   POSTGRES_VERSION: refused(
     (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
     'Install the major version of the backup.',
+  ),
+  TABLESPACE_UNSUPPORTED: refused(
+    (d) => `the cluster keeps data outside its data directory, in the tablespaces ${d.names}`,
+    'A restore beside the old data cannot hold them. Move their tables to pg_default and drop them.',
   ),
   REDIS_TOO_OLD: refused(
     (d) =>

@@ -1,0 +1,238 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { BackupConfig } from '../../domain/config.ts';
+import { DrError } from '../../domain/errors.ts';
+import { MANIFEST_FORMAT, type Attestation, type Manifest } from '../../domain/manifest.ts';
+import type { Secret } from '../../domain/secret.ts';
+import { writeDurably } from '../files/durable.ts';
+import { signatureProblem, signBytes, type Signature } from './signing.ts';
+
+/**
+ * Backup sets on disk: `<repository>/<deployment>/<set>/`. The manifest is written last and its signature before it:
+ * where there is a manifest there is a signature, and where there is no manifest there is no backup.
+ */
+
+const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
+const MANIFEST = 'manifest.json';
+const ATTESTATION = 'verified.json';
+
+type Repository = Pick<BackupConfig, 'repository' | 'trustedKeys'>;
+
+/** `20261124T031500Z-1f2e`: sorts by time. */
+export function newSetId(now = new Date()): string {
+  return `${now.toISOString().replaceAll(/[-:]/g, '').slice(0, 15)}Z-${randomBytes(2).toString('hex')}`;
+}
+
+/** @throws DrError BAD_ARGUMENT for a name that could lead outside the repository. */
+export function setFolder(
+  { repository }: Pick<BackupConfig, 'repository'>,
+  deployment: string,
+  set: string,
+): string {
+  if (!SET_ID.test(set)) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: 'backup set',
+      value: set,
+      expected: 'an id such as 20261124T031500Z-1f2e, or latest',
+    });
+  }
+  return join(repository, deployment, set);
+}
+
+export async function createSet(config: Repository, deployment: string, set: string): Promise<string> {
+  const folder = setFolder(config, deployment, set);
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  return folder;
+}
+
+export async function writeManifest(
+  config: Repository,
+  manifest: Manifest,
+  signingKey: Secret,
+): Promise<void> {
+  await writeSigned(setFolder(config, manifest.deployment, manifest.set), MANIFEST, manifest, signingKey);
+}
+
+export async function writeAttestation(
+  config: Repository,
+  deployment: string,
+  attestation: Attestation,
+  signingKey: Secret,
+): Promise<void> {
+  await writeSigned(setFolder(config, deployment, attestation.set), ATTESTATION, attestation, signingKey);
+}
+
+export interface SignedManifest {
+  readonly manifest: Manifest;
+  /** Of the file's bytes: what an attestation is bound to. */
+  readonly sha256: string;
+}
+
+/** @throws DrError NO_BACKUP, MANIFEST_UNSIGNED, MANIFEST_ALTERED, BACKUP_OF_ANOTHER */
+export async function readManifest(
+  config: Repository,
+  deployment: string,
+  set: string,
+): Promise<SignedManifest> {
+  const folder = setFolder(config, deployment, set);
+  const bytes = await readSigned(config, folder, MANIFEST, set);
+  if (!bytes)
+    throw new DrError('NO_BACKUP', {
+      deployment,
+      repository: config.repository,
+      reason: `${set} has no manifest`,
+    });
+  const shape = MANIFEST_SHAPE.safeParse(JSON.parse(bytes.toString('utf8')));
+  if (!shape.success)
+    throw new DrError('MANIFEST_ALTERED', {
+      set,
+      reason: `it is not a ${MANIFEST_FORMAT}: ${z.prettifyError(shape.error)}`,
+    });
+  const manifest = shape.data as unknown as Manifest;
+  if (manifest.deployment !== deployment)
+    throw new DrError('BACKUP_OF_ANOTHER', { set, actual: manifest.deployment, expected: deployment });
+  if (manifest.set !== set)
+    throw new DrError('MANIFEST_ALTERED', { set, reason: `it is the manifest of ${manifest.set}` });
+  return { manifest, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** What a restore of the set showed; undefined where it was never verified or the proof is of other bytes. */
+export async function readAttestation(
+  config: Repository,
+  deployment: string,
+  { manifest, sha256 }: SignedManifest,
+): Promise<Attestation | undefined> {
+  const bytes = await readSigned(
+    config,
+    setFolder(config, deployment, manifest.set),
+    ATTESTATION,
+    manifest.set,
+  );
+  if (!bytes) return undefined;
+  const attestation = JSON.parse(bytes.toString('utf8')) as Attestation;
+  return attestation.set === manifest.set && attestation.manifestSha256 === sha256 ? attestation : undefined;
+}
+
+export type SetState = 'verified' | 'complete' | 'incomplete' | 'unsigned' | 'altered' | 'foreign';
+
+export interface SetListing {
+  readonly set: string;
+  readonly state: SetState;
+  readonly createdAt?: string;
+  readonly site?: string;
+}
+
+/** Every set of a deployment, newest first, with what it is worth. */
+export async function listSets(config: Repository, deployment: string): Promise<SetListing[]> {
+  const names = await readdir(join(config.repository, deployment)).catch(() => []);
+  const sets = names
+    .filter((name) => SET_ID.test(name))
+    .sort()
+    .reverse();
+  return Promise.all(sets.map((set) => describeSet(config, deployment, set)));
+}
+
+/** The newest set that is signed and complete, taken before a moment where one is given. @throws DrError NO_BACKUP */
+export async function newestSet(config: Repository, deployment: string, before?: string): Promise<string> {
+  const usable = (await listSets(config, deployment)).filter(
+    ({ state }) => state === 'verified' || state === 'complete',
+  );
+  const found = usable.find(({ createdAt }) => before === undefined || createdAt! < before);
+  if (found) return found.set;
+  const reason = usable.length > 0 ? `none was taken before ${before ?? ''}` : 'none is complete and signed';
+  throw new DrError('NO_BACKUP', { deployment, repository: config.repository, reason });
+}
+
+/** Presence and size of every object; their digests are checked while they are read. @throws OBJECT_MISSING, OBJECT_DAMAGED */
+export async function verifyObjects(folder: string, manifest: Manifest): Promise<void> {
+  for (const object of manifest.objects) {
+    const found = await stat(join(folder, object.file)).catch(() => undefined);
+    if (!found?.isFile()) throw new DrError('OBJECT_MISSING', { object: object.name, set: manifest.set });
+    if (found.size !== object.cipher.bytes) {
+      throw new DrError('OBJECT_DAMAGED', {
+        object: object.name,
+        set: manifest.set,
+        reason: `${found.size} bytes instead of ${object.cipher.bytes}`,
+      });
+    }
+  }
+}
+
+async function describeSet(config: Repository, deployment: string, set: string): Promise<SetListing> {
+  try {
+    const signed = await readManifest(config, deployment, set);
+    const { createdAt, site } = signed.manifest;
+    await verifyObjects(setFolder(config, deployment, set), signed.manifest);
+    const attested = await readAttestation(config, deployment, signed).catch(() => undefined);
+    return { set, state: attested ? 'verified' : 'complete', createdAt, site };
+  } catch (error) {
+    if (!(error instanceof DrError)) throw error;
+    return { set, state: STATE_OF_ERROR[error.code] ?? 'incomplete' };
+  }
+}
+
+const STATE_OF_ERROR: Readonly<Partial<Record<string, SetState>>> = {
+  MANIFEST_UNSIGNED: 'unsigned',
+  MANIFEST_ALTERED: 'altered',
+  BACKUP_OF_ANOTHER: 'foreign',
+};
+
+async function writeSigned(
+  folder: string,
+  name: string,
+  content: unknown,
+  signingKey: Secret,
+): Promise<void> {
+  const bytes = Buffer.from(`${JSON.stringify(content, undefined, 2)}\n`);
+  await writeDurably(join(folder, `${name}.sig`), JSON.stringify(signBytes(bytes, signingKey)));
+  await writeDurably(join(folder, name), bytes);
+}
+
+async function readSigned(
+  config: Repository,
+  folder: string,
+  name: string,
+  set: string,
+): Promise<Buffer | undefined> {
+  const bytes = await readFile(join(folder, name)).catch(() => undefined);
+  if (!bytes) return undefined;
+  const text = await readFile(join(folder, `${name}.sig`), 'utf8').catch(() => undefined);
+  if (text === undefined) throw new DrError('MANIFEST_UNSIGNED', { set });
+  const signature = parseSignature(text);
+  const problem = signature
+    ? signatureProblem(bytes, signature, config.trustedKeys)
+    : 'the signature file is damaged';
+  if (problem !== undefined) throw new DrError('MANIFEST_ALTERED', { set, reason: problem });
+  return bytes;
+}
+
+function parseSignature(text: string): Signature | undefined {
+  try {
+    return z.object({ key: z.string(), signature: z.string() }).parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+const FINGERPRINT = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) });
+
+/** What everything else relies on; a name or file with a slash could lead outside the folder. */
+const MANIFEST_SHAPE = z.looseObject({
+  format: z.literal(MANIFEST_FORMAT),
+  set: z.string().regex(SET_ID),
+  deployment: z.string(),
+  site: z.string(),
+  createdAt: z.string(),
+  recipients: z.array(z.string()),
+  objects: z.array(
+    z.object({
+      name: z.string(),
+      file: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
+      plain: FINGERPRINT,
+      cipher: FINGERPRINT,
+    }),
+  ),
+  versions: z.record(z.string(), z.string()),
+});

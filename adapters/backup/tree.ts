@@ -1,0 +1,113 @@
+import { access, mkdir } from 'node:fs/promises';
+import { join, normalize } from 'node:path';
+import type { Readable } from 'node:stream';
+import { run } from '../process/run.ts';
+import { DrError } from '../../domain/errors.ts';
+import { tool } from './seal.ts';
+
+/**
+ * Configuration trees as tar archives. GNU tar keeps owners, modes, symlinks and empty folders, and is on every
+ * host; what it unpacks is looked at first, entry by entry.
+ */
+
+export interface Tree {
+  readonly root: string;
+  /** Files and folders below root, relative. */
+  readonly entries: readonly string[];
+}
+
+/** The archive of those entries that exist, in a stable order. `ended` rejects when tar failed midstream. */
+export async function packTree(
+  tree: Tree,
+  signal?: AbortSignal,
+): Promise<{ stream: Readable; ended: Promise<void>; entries: string[] }> {
+  const entries: string[] = [];
+  for (const entry of tree.entries) if (await exists(join(tree.root, entry))) entries.push(entry);
+  const tar = tool(
+    [
+      'tar',
+      '--create',
+      '--file=-',
+      '--sort=name',
+      '--numeric-owner',
+      '--format=pax',
+      `--directory=${tree.root}`,
+      '--',
+      ...entries,
+    ],
+    signal,
+  );
+  return { stream: tar.output, ended: tar.ended, entries };
+}
+
+/**
+ * Unpacks an archive file into an empty folder. Every entry is checked before the first is written.
+ *
+ * @throws DrError UNSAFE_ARCHIVE naming the entry that leads outside.
+ */
+export async function unpackTree(archive: string, into: string, object: string): Promise<void> {
+  await checkEntries(archive, object);
+  await mkdir(into, { recursive: true });
+  const asRoot = process.getuid?.() === 0;
+  await run(
+    [
+      'tar',
+      '--extract',
+      `--file=${archive}`,
+      `--directory=${into}`,
+      '--preserve-permissions',
+      asRoot ? '--same-owner' : '--no-same-owner',
+      '--numeric-owner',
+    ],
+    {
+      timeoutMs: 10 * 60_000,
+    },
+  );
+}
+
+/** tar's own listing: type and permissions, owner, size, date, time, name and link target. */
+const LISTING = /^(.)\S{9}\S* \S+ +\d+ \S+ \S+ (.*)$/;
+
+async function checkEntries(archive: string, object: string): Promise<void> {
+  const { stdout } = await run(
+    ['tar', '--list', '--verbose', '--numeric-owner', '--quoting-style=escape', `--file=${archive}`],
+    {
+      env: { LC_ALL: 'C', TZ: 'UTC' },
+      timeoutMs: 10 * 60_000,
+    },
+  );
+  const links = new Set<string>();
+  for (const line of stdout.split('\n').filter(Boolean)) {
+    const [, type, rest] = LISTING.exec(line) ?? [];
+    const [name, target] = (rest ?? '').split(type === 'h' ? ' link to ' : ' -> ');
+    const refuse = (): never => {
+      throw new DrError('UNSAFE_ARCHIVE', { object, entry: rest ?? line });
+    };
+    if (name === undefined || name === '' || !staysInside(name)) refuse();
+    if (type === undefined || !'-dlh'.includes(type)) refuse();
+    // Nothing may be written through a link that the archive itself has made.
+    if (parents(name!).some((parent) => links.has(parent))) refuse();
+    if (type === 'h' && !staysInside(target ?? '')) refuse();
+    if (type === 'l') {
+      if (target === undefined || target.startsWith('/') || !staysInside(join(name!, '..', target))) refuse();
+      links.add(normalize(name!).replace(/\/$/, ''));
+    }
+  }
+}
+
+function staysInside(name: string): boolean {
+  const path = normalize(name);
+  return !path.startsWith('/') && path !== '..' && !path.startsWith('../');
+}
+
+function parents(name: string): string[] {
+  const parts = normalize(name).replace(/\/$/, '').split('/');
+  return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,92 @@
+import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { durableRename, writeDurably } from './durable.ts';
+import type { StepKey } from './switch-in.ts';
+
+/**
+ * Puts restored configuration into a folder that also holds other things (a program, its templates): entry by
+ * entry, the old ones kept aside. Safe to call again after a kill at any point: each entry shows by where it lies
+ * how far it came.
+ */
+
+export interface PlacePaths {
+  readonly root: string;
+  readonly stagingDir: string;
+  readonly undoDir: string;
+}
+
+export function placePaths(root: string, run: string): PlacePaths {
+  return { root, stagingDir: join(root, `.tyk-dr-new-${run}`), undoDir: join(root, `.tyk-dr-old-${run}`) };
+}
+
+const LEDGER = 'tyk-dr-step.json';
+
+interface PlaceLedger extends StepKey {
+  readonly entries: readonly string[];
+  readonly done: boolean;
+}
+
+/** Whether this very step has placed everything already. */
+export async function placed(paths: PlacePaths, key: StepKey): Promise<boolean> {
+  const ledger = await readLedger(paths);
+  return (
+    ledger?.done === true && ledger.run === key.run && ledger.step === key.step && ledger.set === key.set
+  );
+}
+
+/** Moves every staged entry into the root. The undo folder holds the ledger, so that an undo knows what was new. */
+export async function placeEntries(
+  paths: PlacePaths,
+  key: StepKey,
+  entries: readonly string[],
+): Promise<void> {
+  await mkdir(paths.undoDir, { recursive: true, mode: 0o700 });
+  const ledger = { run: key.run, step: key.step, set: key.set, entries };
+  await writeDurably(join(paths.undoDir, LEDGER), JSON.stringify({ ...ledger, done: false }));
+  for (const entry of entries) {
+    const [now, staged, old] = [paths.root, paths.stagingDir, join(paths.undoDir, 'entries')].map((folder) =>
+      join(folder, entry),
+    );
+    if (!(await exists(staged!))) continue;
+    if ((await exists(now!)) && !(await exists(old!))) await moveInto(now!, old!);
+    await moveInto(staged!, now!);
+  }
+  await writeDurably(join(paths.undoDir, LEDGER), JSON.stringify({ ...ledger, done: true }));
+  await rm(paths.stagingDir, { recursive: true, force: true });
+}
+
+/** Puts the old entries back and removes what was new. Tolerates that nothing had happened. */
+export async function undoPlacing(paths: PlacePaths): Promise<string> {
+  await rm(paths.stagingDir, { recursive: true, force: true });
+  const ledger = await readLedger(paths);
+  if (!ledger) return 'nothing was placed';
+  for (const entry of ledger.entries) {
+    const old = join(paths.undoDir, 'entries', entry);
+    await rm(join(paths.root, entry), { recursive: true, force: true });
+    if (await exists(old)) await moveInto(old, join(paths.root, entry));
+  }
+  await rm(paths.undoDir, { recursive: true, force: true });
+  return 'the old configuration is back';
+}
+
+export async function discardPlaced({ stagingDir, undoDir }: PlacePaths): Promise<void> {
+  await rm(stagingDir, { recursive: true, force: true });
+  await rm(undoDir, { recursive: true, force: true });
+}
+
+async function moveInto(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true });
+  await durableRename(from, to);
+}
+
+async function readLedger({ undoDir }: PlacePaths): Promise<PlaceLedger | undefined> {
+  const text = await readFile(join(undoDir, LEDGER), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as PlaceLedger);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DrError } from '../../domain/errors.ts';
+import { waitReady, type Client } from './client.ts';
+
+/** A private server that loads a data folder and is gone afterwards: unix socket only, dies with us. */
+
+/** Loading a million keys takes seconds; this ends only what hangs. */
+const LOAD_TIMEOUT_MS = 60 * 60_000;
+
+export async function withScratchRedis<T>(
+  binary: string,
+  dataDir: string,
+  work: (client: Client) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'tyk-dr-redis-'));
+  const socket = join(folder, 's');
+  const conf = [
+    'port 0',
+    `unixsocket ${socket}`,
+    'unixsocketperm 700',
+    `dir ${dataDir}`,
+    'appendonly no',
+    'save ""',
+    'dbfilename dump.rdb',
+    'daemonize no',
+  ];
+  await writeFile(join(folder, 'redis.conf'), `${conf.join('\n')}\n`);
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, join(folder, 'redis.conf')], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let log = '';
+  const remember = (chunk: Buffer): void => void (log = (log + chunk.toString()).slice(-2_000));
+  child.stdout.on('data', remember);
+  child.stderr.on('data', remember);
+  const ended = new Promise<never>((_, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code) =>
+      reject(
+        new DrError('DATA_UNPROVEN', {
+          what: 'the RDB in a scratch Redis',
+          expected: 'it loads',
+          actual: `the server ended with ${code}: ${log.trim().split('\n').slice(-3).join(' / ')}`,
+        }),
+      ),
+    );
+  });
+  ended.catch(() => undefined);
+  try {
+    const client = await Promise.race([waitReady({ socket }, LOAD_TIMEOUT_MS, signal), ended]);
+    try {
+      return await Promise.race([work(client), ended]);
+    } finally {
+      client.disconnect();
+    }
+  } finally {
+    child.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  }
+}
