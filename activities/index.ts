@@ -1,10 +1,18 @@
+import { createBackupActivities } from './backup.ts';
+import { createCheckBackupActivities } from './check-backup.ts';
+import { createCheckTargetActivities } from './check-target.ts';
 import { createDashboardActivities } from './dashboard.ts';
+import { createDatabaseActivities } from './database.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
 import type { Deps } from './guard.ts';
 import { createPingActivities } from './ping.ts';
+import { createProvisionActivities } from './provision.ts';
 import { createRecordActivities } from './record.ts';
+import { createRedisActivities } from './redis.ts';
 import { createTrafficActivities } from './traffic.ts';
+import { createConfigActivities } from './tyk-config.ts';
+import { createUndoActivities } from './undo.ts';
 import { createUpstreamActivities } from './upstreams.ts';
 import { createVerificationActivities } from './verification.ts';
 
@@ -12,13 +20,21 @@ import { createVerificationActivities } from './verification.ts';
 export function createActivities(deps: Deps, version: string) {
   return {
     ...createPingActivities(deps, version),
+    ...createCheckBackupActivities(deps),
+    ...createCheckTargetActivities(deps),
+    ...createProvisionActivities(deps),
     ...createFenceActivities(deps),
+    ...createRedisActivities(deps),
+    ...createDatabaseActivities(deps),
+    ...createConfigActivities(deps),
     ...createDashboardActivities(deps),
     ...createGatewayActivities(deps),
     ...createUpstreamActivities(deps),
     ...createVerificationActivities(deps),
     ...createTrafficActivities(deps),
+    ...createUndoActivities(deps),
     ...createRecordActivities(deps),
+    ...createBackupActivities(deps, version),
   };
 }
 

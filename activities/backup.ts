@@ -1,0 +1,145 @@
+import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
+import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
+import { packTree } from '../adapters/backup/tree.ts';
+import { readFence } from '../adapters/host/fence.ts';
+import { takeBackup } from '../adapters/postgres/backup.ts';
+import { repositoryFolder, siteTool } from '../adapters/postgres/pgbackrest-config.ts';
+import { listRepositoryFiles } from '../adapters/postgres/repository-files.ts';
+import { sealObject } from './seal-object.ts';
+import { serviceState } from '../adapters/service/service.ts';
+import { gatewayHello } from '../adapters/tyk/gateway.ts';
+import type { LiveResult, PartResult } from '../domain/backup.ts';
+import { formatBytes } from '../domain/duration.ts';
+import { DrError } from '../domain/errors.ts';
+import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
+import type { StepResult } from '../domain/run.ts';
+import { backUpRedis } from './backup-redis.ts';
+import { adminConnection, currentGeneration, pgbackrestSite } from './endpoints.ts';
+import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
+import { servicesOf } from './site.ts';
+import { verifySet } from './verify-set.ts';
+
+/** The parts of a backup set, each sealed for every recipient; the manifest last. */
+
+export function createBackupActivities(deps: Deps, version: string) {
+  return {
+    'find-live-site': guardedBackup(deps, findLiveSite),
+    'back-up-database': guardedBackup(deps, backUpDatabase),
+    'back-up-redis': guardedBackup(deps, backUpRedis),
+    'back-up-config': guardedBackup(deps, backUpConfig),
+    'seal-set': guardedBackup(deps, (call, parts: PartResult[], createdAt: string) =>
+      sealSet(call, parts, createdAt, version),
+    ),
+    'verify-set': guardedBackup(deps, verifySet),
+  };
+}
+
+async function findLiveSite({ site, input }: BackupCall): Promise<LiveResult> {
+  const fence = await readFence(site.stateDir);
+  const stores = servicesOf(input.site, site).filter(
+    ({ component }) => component === 'redis' || component === 'database',
+  );
+  const states = await Promise.all(stores.map(serviceState));
+  const live = fence === undefined && states.every((state) => state === 'running');
+  return {
+    live,
+    summary:
+      fence === undefined
+        ? stores.map(({ name }, index) => `${name} ${states[index]}`).join(', ')
+        : `fenced by ${fence}`,
+  };
+}
+
+async function backUpDatabase(call: BackupCall): Promise<PartResult> {
+  const { site, deployment, input, signal } = call;
+  const config = site.database;
+  if (!config) return { summary: 'no database in this deployment', objects: [] };
+  const generation = await currentGeneration(config);
+  if (generation === undefined)
+    throw new DrError('NO_BACKUP', {
+      deployment: input.deployment,
+      repository: config.pgbackrest.configFile,
+      reason: 'the site archives nowhere yet',
+    });
+  const source = await pgbackrestSite(config, deployment.backup, call.secret, generation);
+  call.progress('pgBackRest');
+  const facts = await takeBackup({
+    site: source,
+    admin: await adminConnection(config, call.secret),
+    type: input.full ? 'full' : 'incr',
+    restorePoint: input.set,
+    signal,
+  });
+  call.progress('listing the repository');
+  const root = repositoryFolder(source.repository, generation);
+  const files = await listRepositoryFiles(siteTool(source), root, facts, { signal });
+  const objects = [
+    await sealObject(call, 'pgbackrest-files', Readable.from([Buffer.from(JSON.stringify(files))])),
+    // Without it the repository is noise; sealed, every recipient can restore with pgBackRest alone.
+    await sealObject(call, 'pgbackrest-passphrase', Readable.from([Buffer.from(source.passphrase.reveal())])),
+  ];
+  return {
+    summary: `${facts.type} ${facts.label}, ${formatBytes(facts.databaseBytes)}, ${files.length} repository files, restore point at ${facts.restorePointLsn}`,
+    objects,
+    database: facts,
+    versions: { postgresql: facts.version },
+  };
+}
+
+async function backUpConfig(call: BackupCall): Promise<PartResult> {
+  const { site, signal } = call;
+  const trees = [
+    ...(site.dashboard ? [{ name: 'dashboard', ...site.dashboard }] : []),
+    ...site.gateways.map((gateway) => ({ ...gateway, name: `gateway-${gateway.name}` })),
+    ...(site.pump ? [{ name: 'pump', ...site.pump }] : []),
+  ];
+  const objects: ManifestObject[] = [];
+  for (const { name, root, config, include } of trees) {
+    call.progress(name);
+    const { stream, ended, entries } = await packTree({ root, entries: [config, ...include] }, signal);
+    if (!entries.includes(config))
+      throw new DrError('OBJECT_MISSING', { object: `${root}/${config}`, set: call.input.set });
+    const [object] = await Promise.all([sealObject(call, name, stream), ended]);
+    objects.push(object);
+  }
+  for (const [name, file] of [
+    ['redis-conf', site.redis?.configFile],
+    ['postgresql-conf', site.database?.configFile],
+  ] as const) {
+    if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));
+  }
+  const hello = await gatewayHello(site.gateways[0]!.url);
+  return {
+    summary: `${objects.length} archives: ${objects.map((object) => object.name).join(', ')}`,
+    objects,
+    versions: hello ? { gateway: hello.version } : {},
+  };
+}
+
+async function sealSet(
+  call: BackupCall,
+  parts: readonly PartResult[],
+  createdAt: string,
+  version: string,
+): Promise<StepResult> {
+  const { deployment, input } = call;
+  const database = parts.find((part) => part.database)?.database;
+  const redis = parts.find((part) => part.redis)?.redis;
+  const manifest: Manifest = {
+    format: MANIFEST_FORMAT,
+    set: input.set,
+    deployment: input.deployment,
+    site: input.site,
+    createdAt,
+    tool: { name: 'tyk-dr', version },
+    recipients: deployment.backup.recipients,
+    objects: parts.flatMap((part) => part.objects),
+    ...(redis ? { redis } : {}),
+    ...(database ? { database } : {}),
+    versions: Object.assign({}, ...parts.map((part) => part.versions ?? {})) as Record<string, string>,
+  };
+  await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
+  await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
+  return { summary: `${manifest.objects.length} objects, signed` };
+}

@@ -1,0 +1,114 @@
+import { Writable } from 'node:stream';
+import {
+  newestSet,
+  readAttestation,
+  readManifest,
+  setFolder,
+  verifyObjects,
+} from '../adapters/backup/repository.ts';
+import { verifyRepositoryFiles, type RepositoryFile } from '../adapters/postgres/repository-files.ts';
+import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import type { CheckBackupResult } from '../domain/plan.ts';
+import type { SetSummary } from '../domain/run.ts';
+import { requireRepository } from './endpoints.ts';
+import { forecast } from './forecast.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { openPart } from './open-set.ts';
+import { proof } from './proofs.ts';
+
+/** Everything about the backup that can be refused is refused here, before the first effect of the run. */
+
+export function createCheckBackupActivities(deps: Deps) {
+  return { 'check-backup': guarded(deps, 'probe', checkBackup) };
+}
+
+async function checkBackup(call: Call): Promise<CheckBackupResult> {
+  const { deployment, input } = call;
+  const { plan } = input;
+  const set =
+    plan.backup === 'latest'
+      ? await newestSet(deployment.backup, plan.deployment, plan.backupBefore)
+      : plan.backup;
+  const signed = await readManifest(deployment.backup, plan.deployment, set);
+  const { manifest } = signed;
+  if (plan.backupBefore !== undefined && manifest.createdAt >= plan.backupBefore) {
+    throw new DrError('NO_BACKUP', {
+      deployment: plan.deployment,
+      repository: deployment.backup.repository,
+      reason: `${set} was taken at ${manifest.createdAt}, after the damage of ${plan.backupBefore}`,
+    });
+  }
+  await verifyObjects(setFolder(deployment.backup, plan.deployment, set), manifest);
+  const read = await readEveryObject(call, manifest);
+  const files = await verifyDatabaseRepository(call, manifest);
+  const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
+  const summary: SetSummary = {
+    set,
+    site: manifest.site,
+    createdAt: manifest.createdAt,
+    verified: attestation !== undefined,
+    bytes: manifest.objects.reduce((sum, object) => sum + object.cipher.bytes, 0),
+    ...(manifest.redis ? { redisKeys: manifest.redis.keys } : {}),
+    ...(manifest.database ? { databaseBytes: manifest.database.databaseBytes } : {}),
+    versions: manifest.versions,
+  };
+  return {
+    summary: `${set} of ${manifest.site}, ${attestation ? 'verified by a restore' : 'not verified by a restore'}`,
+    set: summary,
+    forecast: forecast(plan, manifest),
+    proofs: [
+      proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),
+      proof('every object opens with its digest', true, manifest.objects.length, read),
+      ...(files === undefined
+        ? []
+        : [proof('every file of the database backup and its WAL has its digest', true, files, files)]),
+    ],
+  };
+}
+
+/** Decrypts each object to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
+async function readEveryObject(call: Call, manifest: Manifest): Promise<number> {
+  const where = {
+    deployment: call.deployment,
+    name: call.input.plan.deployment,
+    set: manifest.set,
+    signal: call.signal,
+    secret: call.secret,
+  };
+  for (const object of manifest.objects) {
+    call.progress(`reading ${object.name}`);
+    await openPart(
+      where,
+      manifest,
+      object.name,
+      new Writable({ write: (_chunk, _encoding, done) => done() }),
+    );
+  }
+  return manifest.objects.length;
+}
+
+async function verifyDatabaseRepository(call: Call, manifest: Manifest): Promise<number | undefined> {
+  if (!manifest.database || !call.input.plan.steps.includes('restore-database-data')) return undefined;
+  const where = {
+    deployment: call.deployment,
+    name: call.input.plan.deployment,
+    set: manifest.set,
+    signal: call.signal,
+    secret: call.secret,
+  };
+  const chunks: Buffer[] = [];
+  const collect = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  await openPart(where, manifest, 'pgbackrest-files', collect);
+  const files = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RepositoryFile[];
+  const root = repositoryFolder(requireRepository(call.deployment.backup), manifest.database.generation);
+  call.progress('verifying the database repository');
+  await verifyRepositoryFiles(root, files, manifest.set, { signal: call.signal });
+  return files.length;
+}

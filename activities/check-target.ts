@@ -1,0 +1,147 @@
+import { checkMajorVersion } from '../adapters/postgres/control.ts';
+import { folderBytes, requireFree } from '../adapters/files/disk.ts';
+import { nameProblem, somebodyListens, tcpProblem } from '../adapters/host/ports.ts';
+import { run } from '../adapters/process/run.ts';
+import { redisVersion, requireReads } from '../adapters/redis/version.ts';
+import { serviceState } from '../adapters/service/service.ts';
+import type { Site } from '../domain/config.ts';
+import { formatBytes } from '../domain/duration.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import type { Proof, StepResult } from '../domain/run.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { manifestOf } from './open-set.ts';
+import { proof } from './proofs.ts';
+import { servicesOf } from './site.ts';
+
+/** Whether the target has what the recovery needs. Nothing here changes anything; every refusal names its cause. */
+
+/** Old and restored data stand side by side until close-out; sort files and WAL need room as well. */
+const DISK_MARGIN = 1.2;
+
+export function createCheckTargetActivities(deps: Deps) {
+  return { 'check-target': guarded(deps, 'probe', checkTarget) };
+}
+
+async function checkTarget(call: Call): Promise<StepResult> {
+  const { input, deployment, target } = call;
+  const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
+  const tools = await checkTools(call, manifest);
+  const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
+  if (!rebuilt) await checkDoesNotServe(input.plan.to, target);
+  const disk = await checkDisk(call, manifest);
+  await checkNetwork(target, input.plan.to);
+  const proofs = [
+    ...tools,
+    ...disk,
+    proof(
+      'the target does not serve',
+      true,
+      rebuilt ? 'rebuilt on purpose' : 'stopped, ports free',
+      rebuilt ? 'rebuilt on purpose' : 'stopped, ports free',
+    ),
+    proof('configured addresses are reached', true, target.network.length, target.network.length),
+  ];
+  return { summary: `${proofs.length} preconditions hold on ${input.plan.to}`, proofs };
+}
+
+async function checkTools({ input, target }: Call, manifest: Manifest): Promise<Proof[]> {
+  const proofs: Proof[] = [];
+  for (const tool of ['age', 'zstd', 'tar', 'flock', 'setpriv']) await requireTool(tool);
+  const { steps } = input.plan;
+  if (target.redis && manifest.redis && steps.includes('restore-redis-data')) {
+    const actual = await redisVersion(target.redis.binary);
+    requireReads(actual, manifest.redis.rdbVersion, manifest.redis.version);
+    proofs.push(
+      proof(
+        'Redis reads the RDB',
+        true,
+        `RDB ${manifest.redis.rdbVersion} of Redis ${manifest.redis.version}`,
+        `Redis ${actual}`,
+      ),
+    );
+  }
+  if (target.database && manifest.database && steps.includes('restore-database-data')) {
+    await requireTool('pgbackrest');
+    const actual = await checkMajorVersion(target.database.binDir, manifest.database.majorVersion);
+    proofs.push(
+      proof('PostgreSQL is of the backup’s major version', true, manifest.database.version, actual),
+    );
+  }
+  return proofs;
+}
+
+async function requireTool(tool: string): Promise<void> {
+  await run(['which', tool]).catch((error: unknown) => {
+    throw new DrError('TOOL_MISSING', { tool, host: 'the target' }, { cause: error });
+  });
+}
+
+/** The name of the site in the configuration proves nothing: what runs and what listens does. */
+async function checkDoesNotServe(site: string, target: Site): Promise<void> {
+  for (const service of servicesOf(site, target)) {
+    if ((await serviceState(service)) === 'running')
+      throw new DrError('TARGET_SERVES', { component: service.name, site });
+  }
+  for (const { component, host, port } of listeners(target)) {
+    if (await somebodyListens(host, port)) throw new DrError('PORT_TAKEN', { port, component, site });
+  }
+}
+
+function listeners(target: Site): { component: string; host: string; port: number }[] {
+  const urls: [string, string | undefined][] = [
+    ['dashboard', target.dashboard?.url],
+    ...target.gateways.map((gateway): [string, string] => [`gateway ${gateway.name}`, gateway.url]),
+    ['pump', target.pump?.url],
+  ];
+  return [
+    ...(target.redis ? [{ component: 'redis', host: target.redis.host, port: target.redis.port }] : []),
+    ...(target.database
+      ? [{ component: 'database', host: target.database.host, port: target.database.port }]
+      : []),
+    ...urls.flatMap(([component, url]) => {
+      if (url === undefined) return [];
+      const { hostname, port, protocol } = new URL(url);
+      return [{ component, host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) }];
+    }),
+  ];
+}
+
+async function checkDisk({ input, target }: Call, manifest: Manifest): Promise<Proof[]> {
+  const proofs: Proof[] = [];
+  const { steps } = input.plan;
+  const needs: [string, string | undefined, number][] = [
+    [
+      'redis',
+      steps.includes('restore-redis-data') ? target.redis?.dataDir : undefined,
+      manifest.objects.find((object) => object.name === 'redis')?.plain.bytes ?? 0,
+    ],
+    [
+      'database',
+      steps.includes('restore-database-data') ? target.database?.dataDir : undefined,
+      manifest.database?.databaseBytes ?? 0,
+    ],
+  ];
+  for (const [name, dataDir, bytes] of needs) {
+    if (dataDir === undefined) continue;
+    const needed = Math.ceil(bytes * DISK_MARGIN);
+    await requireFree(dataDir, needed);
+    proofs.push(
+      proof(
+        `disk for ${name}`,
+        true,
+        `${formatBytes(needed)} free`,
+        `enough, beside ${formatBytes(await folderBytes(dataDir))} of old data`,
+      ),
+    );
+  }
+  return proofs;
+}
+
+async function checkNetwork(target: Site, site: string): Promise<void> {
+  for (const { host, port } of target.network) {
+    const problem = (await nameProblem(host)) ?? (await tcpProblem(host, port));
+    if (problem !== undefined)
+      throw new DrError('NETWORK_UNREADY', { from: site, to: `${host}:${port}`, reason: problem });
+  }
+}

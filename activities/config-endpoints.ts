@@ -1,0 +1,69 @@
+import type { Site } from '../domain/config.ts';
+import type { Endpoints } from '../domain/tyk-conf.ts';
+import type { Call } from './guard.ts';
+
+/** Where a restored configuration must point, and where it must not. */
+
+export async function targetEndpoints(
+  call: Call,
+  root: string,
+  listen: string | undefined,
+): Promise<Endpoints> {
+  const { target, deployment, secret } = call;
+  const { redis, database, dashboard, gateways } = target;
+  const { secrets } = deployment;
+  return {
+    root,
+    ...(listen === undefined ? {} : { listen }),
+    ...(redis
+      ? {
+          redis: {
+            host: redis.host,
+            port: redis.port,
+            ...(redis.username === undefined ? {} : { username: redis.username }),
+            ...(redis.password === undefined ? {} : { password: await secret(redis.password) }),
+          },
+        }
+      : {}),
+    ...(database
+      ? {
+          database: {
+            host: database.host,
+            port: database.port,
+            name: database.name,
+            user: database.user,
+            password: await secret(database.password),
+          },
+        }
+      : {}),
+    ...(dashboard ? { dashboardUrl: dashboard.url } : {}),
+    ...(gateways[0] ? { gatewayUrl: gateways[0].url } : {}),
+    secrets: {
+      gateway: await secret(secrets.gateway),
+      node: await secret(secrets.node),
+      ...(secrets.admin === undefined ? {} : { admin: await secret(secrets.admin) }),
+      ...(secrets.certificate === undefined ? {} : { certificate: await secret(secrets.certificate) }),
+    },
+  };
+}
+
+/** Every address of the source that is not also one of the target. */
+export function sourceAddresses({ source, target }: Call): { host: string; port: number }[] {
+  const shared = new Set(addresses(target).map(({ host, port }) => `${host}:${port}`));
+  return addresses(source).filter(({ host, port }) => !shared.has(`${host}:${port}`));
+}
+
+function addresses(site: Site): { host: string; port: number }[] {
+  const urls = [site.dashboard?.url, ...site.gateways.map((gateway) => gateway.url), site.pump?.url];
+  return [
+    ...(site.redis ? [{ host: site.redis.host, port: site.redis.port }] : []),
+    ...(site.database ? [{ host: site.database.host, port: site.database.port }] : []),
+    ...urls
+      .filter((url) => url !== undefined)
+      .map((url) => new URL(url))
+      .map((url) => ({
+        host: url.hostname,
+        port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
+      })),
+  ];
+}

@@ -1,0 +1,216 @@
+import { compareAtEnd, compareExact } from '../adapters/postgres/compare.ts';
+import { queryValue, waitReady, withClient } from '../adapters/postgres/client.ts';
+import { createStanza, listBackups } from '../adapters/postgres/backup.ts';
+import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
+import { pgbackrest } from '../adapters/postgres/pgbackrest.ts';
+import { checkRelations, countRows, databaseFacts } from '../adapters/postgres/proof.ts';
+import { stageRestore } from '../adapters/postgres/restore.ts';
+import type { RecoveryTarget, StagedRestore } from '../adapters/postgres/restore-request.ts';
+import type { ScratchServer } from '../adapters/postgres/scratch-server.ts';
+import { readAttestation } from '../adapters/backup/repository.ts';
+import { observeSwitch, switchIn, switchPaths } from '../adapters/files/switch-in.ts';
+import { startService } from '../adapters/service/service.ts';
+import type { PostgresConfig } from '../domain/config.ts';
+import { formatDuration } from '../domain/duration.ts';
+import type { DatabaseFacts } from '../domain/manifest.ts';
+import type { Proof, StepResult } from '../domain/run.ts';
+import { adminConnection, databaseConnection, pgbackrestSite, requireRepository } from './endpoints.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { manifestOf } from './open-set.ts';
+import { proof } from './proofs.ts';
+import { serviceOf } from './site.ts';
+
+/** PostgreSQL: restored and proven beside the old data, switched in, started on its own timeline and archive. */
+
+const START_TIMEOUT_MS = 5 * 60_000;
+const FULL_BACKUP_TIMEOUT_MS = 6 * 3_600_000;
+
+export function createDatabaseActivities(deps: Deps) {
+  return {
+    'restore-database-data': guarded(deps, 'mutate', restoreDatabaseData),
+    'start-database': guarded(deps, 'mutate', startDatabase),
+    'prove-database': guarded(deps, 'probe', proveDatabase),
+    'protect-database': guarded(deps, 'mutate', protectDatabase),
+  };
+}
+
+/** Tables that the recovery may never find smaller than the set's: what the Dashboard serves from. */
+const CONTROL_TABLES = ['tyk_apis', 'tyk_policies', 'tyk_organisations', 'tyk_analytics_users'].map(
+  (table) => `public.${table}`,
+);
+
+interface Proven {
+  readonly facts: DatabaseFacts;
+  readonly relations: number;
+  readonly proofs: readonly Proof[];
+}
+
+async function restoreDatabaseData(call: Call): Promise<StepResult> {
+  const { input, deployment, signal } = call;
+  const config = databaseOf(call);
+  const paths = switchPaths(config.dataDir, input.run);
+  const key = { run: input.run, step: input.step, set: input.set ?? '' };
+  if ((await observeSwitch(paths, key)) === 'done')
+    return { summary: 'the restored data are in place already', observed: true };
+  const signed = await manifestOf(setOf(call));
+  const facts = signed.manifest.database;
+  if (!facts) return { summary: 'the set has no database' };
+  const repository = requireRepository(deployment.backup);
+  const attested = (await readAttestation(deployment.backup, input.plan.deployment, signed))?.database;
+  const target = recoveryTarget(call);
+  const staged = await stageRestore<Proven>({
+    config,
+    repository,
+    passphrase: await call.secret(repository.passphrase),
+    facts,
+    target,
+    stagingDir: paths.stagingDir,
+    ledger: key,
+    prove: (server) => prove(call, config, server, target, attested),
+    onProgress: call.progress,
+    signal,
+  });
+  await switchIn(paths, key);
+  return { summary: summarise(staged), proofs: [reached(staged), ...staged.proof.proofs] };
+}
+
+async function prove(
+  { signal }: Call,
+  config: PostgresConfig,
+  server: ScratchServer,
+  target: RecoveryTarget,
+  attested: DatabaseFacts | undefined,
+): Promise<Proven> {
+  const connection = server.connection(config.name);
+  const [facts, relations] = await Promise.all([
+    withClient(connection, (client) => databaseFacts(client, { recoveredLsn: 'see the step', timeline: 0 })),
+    checkRelations(config.binDir, connection, signal),
+  ]);
+  const proofs = [
+    proof(
+      'tables and indexes whole, page by page (pg_amcheck)',
+      true,
+      'no finding',
+      `${relations.relations} relations read`,
+    ),
+  ];
+  if (!attested) {
+    proofs.push({
+      name: 'row counts',
+      verdict: 'not-measured',
+      expected: 'equal to the set',
+      actual: 'not measured: the set was never verified by a restore',
+    });
+  } else if (target.kind === 'restore-point') {
+    compareExact(attested, facts);
+    const rows = sum(attested.rows);
+    proofs.push(
+      proof('row counts of every table', true, rows, sum(facts.rows)),
+      proof('schema digest', true, attested.schemaDigest.slice(0, 12), facts.schemaDigest.slice(0, 12)),
+    );
+  } else {
+    const notBelow = target.kind === 'end' ? CONTROL_TABLES.filter((table) => table in attested.rows) : [];
+    const growth = compareAtEnd(attested, facts, notBelow);
+    const changed = Object.entries(growth.changed).map(([table, by]) => `${table} ${by > 0 ? '+' : ''}${by}`);
+    proofs.push(
+      proof(
+        'control tables not below the set, no table gone',
+        true,
+        `${sum(attested.rows)} rows or more`,
+        `${sum(facts.rows)} rows${changed.length > 0 ? ` (${changed.slice(0, 5).join(', ')})` : ''}`,
+      ),
+    );
+  }
+  return { facts, relations: relations.relations, proofs };
+}
+
+function recoveryTarget({ input }: Call): RecoveryTarget {
+  const { point } = input.plan;
+  if (point.kind === 'archive-end') return { kind: 'end' };
+  return point.kind === 'time' ? { kind: 'time', time: point.at } : { kind: 'restore-point' };
+}
+
+function reached(staged: StagedRestore<Proven>): Proof {
+  const commit = staged.lastCommitAt === undefined ? '' : `, last commit ${staged.lastCommitAt}`;
+  return proof(
+    'replay reached its expected end before promotion',
+    true,
+    `at least ${staged.expected}`,
+    `${staged.reachedLsn}${commit}`,
+  );
+}
+
+function summarise(staged: StagedRestore<Proven>): string {
+  const parts = Object.entries(staged.durationsMs).map(([part, ms]) => `${part} ${formatDuration(ms)}`);
+  return `recovered to ${staged.reachedLsn}${staged.lastCommitAt ? ` (last commit ${staged.lastCommitAt})` : ''}, timeline ${staged.timeline}; ${parts.join(', ')}`;
+}
+
+async function startDatabase(call: Call): Promise<StepResult> {
+  const { input, deployment, target, signal } = call;
+  const config = databaseOf(call);
+  if (input.plan.steps.includes('restore-database-data')) {
+    // Before the first WAL of the new timeline is archived: into a repository that only this generation writes.
+    await writePgbackrestConfig(
+      await pgbackrestSite(config, deployment.backup, call.secret, generationOf(call)),
+    );
+  }
+  const started = await startService(serviceOf(input.plan.to, target, 'database'), signal);
+  const client = await waitReady(await adminConnection(config, call.secret), {
+    deadlineMs: START_TIMEOUT_MS,
+    signal,
+  });
+  try {
+    const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
+    const timeline = await queryValue<number>(client, 'SELECT timeline_id FROM pg_control_checkpoint()');
+    return {
+      summary: `${started ? 'started' : 'ran already'} on timeline ${timeline}`,
+      observed: !started,
+      proofs: [
+        proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
+      ],
+    };
+  } finally {
+    await client.end();
+  }
+}
+
+async function proveDatabase(call: Call): Promise<StepResult> {
+  const config = databaseOf(call);
+  const rows = await withClient(await databaseConnection(config, call.secret), countRows);
+  const apis = rows['public.tyk_apis'] ?? 0;
+  return {
+    summary: `${sum(rows)} rows in ${Object.keys(rows).length} tables, ${apis} APIs, read as ${config.user}`,
+    proofs: [proof('the Dashboard’s user reads its tables', apis > 0, 'at least 1 API', apis)],
+  };
+}
+
+/** Until this has ended the new primary has no backup at all; it comes after the traffic, which must not wait for it. */
+async function protectDatabase(call: Call): Promise<StepResult> {
+  const { deployment, signal } = call;
+  const site = await pgbackrestSite(databaseOf(call), deployment.backup, call.secret, generationOf(call));
+  // The socket folder is only known now that the server runs.
+  const tool = await writePgbackrestConfig(site);
+  await createStanza(tool, signal);
+  if ((await listBackups(tool)).length > 0)
+    return { summary: `${site.generation} has a backup already`, observed: true };
+  await pgbackrest(tool, 'backup', ['--type=full'], { signal, timeoutMs: FULL_BACKUP_TIMEOUT_MS });
+  return { summary: `first full backup of ${site.generation} is in its repository` };
+}
+
+/** A folder of its own for each recovery: the epoch grows with every run and is the same for its retries. */
+function generationOf({ input }: Call): string {
+  return `${input.plan.to}-${input.epoch}`;
+}
+
+function sum(rows: Readonly<Record<string, number>>): number {
+  return Object.values(rows).reduce((total, count) => total + count, 0);
+}
+
+function setOf({ deployment, input }: Call) {
+  return { deployment, name: input.plan.deployment, set: input.set };
+}
+
+function databaseOf({ target }: Call): PostgresConfig {
+  if (!target.database) throw new Error('the plan recovers a database that the site does not have');
+  return target.database;
+}

@@ -1,0 +1,70 @@
+import { basename } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import type { Connection } from '../adapters/postgres/client.ts';
+import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
+import type { RedisEndpoint } from '../adapters/redis/client.ts';
+import type { BackupConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
+import type { Secret, SecretRef } from '../domain/secret.ts';
+
+/** Turns what the configuration declares into what adapters connect with; secrets are resolved here, late. */
+
+type Resolve = (reference: SecretRef) => Promise<Secret>;
+
+export async function redisEndpoint(config: RedisConfig, secret: Resolve): Promise<RedisEndpoint> {
+  return {
+    host: config.host,
+    port: config.port,
+    username: config.username,
+    password: config.password === undefined ? undefined : await secret(config.password),
+  };
+}
+
+/** The Dashboard's own door to its database. */
+export async function databaseConnection(config: PostgresConfig, secret: Resolve): Promise<Connection> {
+  return {
+    host: config.host,
+    port: config.port,
+    user: config.user,
+    database: config.name,
+    password: await secret(config.password),
+  };
+}
+
+/** A superuser's connection to one database of the server. */
+export async function adminConnection(
+  config: PostgresConfig,
+  secret: Resolve,
+  database = config.name,
+): Promise<Connection> {
+  const { user, password } = config.admin;
+  return {
+    host: config.host,
+    port: config.port,
+    user,
+    database,
+    password: password === undefined ? undefined : await secret(password),
+  };
+}
+
+/** The pgBackRest repository that a site writes to now. */
+export async function pgbackrestSite(
+  config: PostgresConfig,
+  backup: BackupConfig,
+  secret: Resolve,
+  generation: string,
+): Promise<PgbackrestSite> {
+  const repository = requireRepository(backup);
+  return { config, repository, generation, passphrase: await secret(repository.passphrase) };
+}
+
+/** Read from the site's own file: each recovery gives a site a new generation. Undefined before the first. */
+export async function currentGeneration(config: PostgresConfig): Promise<string | undefined> {
+  const text = await readFile(config.pgbackrest.configFile, 'utf8').catch(() => '');
+  const path = /^repo1-path=(.+)$/m.exec(text)?.[1];
+  return path === undefined ? undefined : basename(path);
+}
+
+export function requireRepository(backup: BackupConfig): NonNullable<BackupConfig['pgbackrest']> {
+  if (!backup.pgbackrest) throw new Error('backup.pgbackrest is missing although a site has a database');
+  return backup.pgbackrest;
+}

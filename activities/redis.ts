@@ -1,0 +1,107 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { folderBytes } from '../adapters/files/disk.ts';
+import {
+  observeSwitch,
+  switchIn,
+  switchPaths,
+  writeLedger,
+  type StepKey,
+  type SwitchPaths,
+} from '../adapters/files/switch-in.ts';
+import { run } from '../adapters/process/run.ts';
+import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
+import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
+import { waitReady, withClient } from '../adapters/redis/client.ts';
+import { appendOnlySetting } from '../adapters/redis/server-config.ts';
+import { startService } from '../adapters/service/service.ts';
+import type { RedisConfig } from '../domain/config.ts';
+import { formatBytes } from '../domain/duration.ts';
+import type { StepResult } from '../domain/run.ts';
+import { redisEndpoint } from './endpoints.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { manifestOf, openPart } from './open-set.ts';
+import { serviceOf } from './site.ts';
+
+/** Redis: built beside the old data, switched in, started, compared. */
+
+const LOAD_TIMEOUT_MS = 10 * 60_000;
+
+export function createRedisActivities(deps: Deps) {
+  return {
+    'restore-redis-data': guarded(deps, 'mutate', restoreRedisData),
+    'start-redis': guarded(deps, 'mutate', startRedis),
+    'prove-redis': guarded(deps, 'probe', proveRedis),
+  };
+}
+
+async function restoreRedisData(call: Call): Promise<StepResult> {
+  const config = redisOf(call);
+  const paths = switchPaths(config.dataDir, call.input.run);
+  const key: StepKey = { run: call.input.run, step: call.input.step, set: call.input.set ?? '' };
+  const state = await observeSwitch(paths, key);
+  if (state === 'done') return { summary: 'the restored data are in place already', observed: true };
+  if (state === 'absent') await stage(call, config, paths, key);
+  const bytes = await folderBytes(paths.stagingDir);
+  await switchIn(paths, key);
+  return { summary: `${formatBytes(bytes)} restored beside the old data and switched in` };
+}
+
+async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: StepKey): Promise<void> {
+  // The rest of an attempt that was killed has no ledger: it is nothing.
+  await rm(paths.stagingDir, { recursive: true, force: true });
+  await mkdir(paths.stagingDir, { recursive: true, mode: 0o750 });
+  const { manifest } = await manifestOf(setOf(call));
+  const appendOnly = await appendOnlySetting(config.configFile);
+  call.progress('decrypting the RDB');
+  await openPart(
+    { ...setOf(call), signal: call.signal, secret: call.secret },
+    manifest,
+    'redis',
+    await rdbSink(paths.stagingDir, appendOnly),
+  );
+  await finishDataDir(paths.stagingDir, appendOnly);
+  await writeLedger(paths.stagingDir, key);
+  if (config.runAs !== undefined && process.getuid?.() === 0)
+    await run(['chown', '-R', `${config.runAs}:`, paths.stagingDir]);
+}
+
+async function startRedis(call: Call): Promise<StepResult> {
+  const { target, input, signal } = call;
+  const started = await startService(serviceOf(input.plan.to, target, 'redis'), signal);
+  call.progress('loading');
+  const client = await waitReady(await redisEndpoint(redisOf(call), call.secret), LOAD_TIMEOUT_MS, signal);
+  try {
+    const restored = input.plan.steps.includes('restore-redis-data');
+    const dropped = restored ? await dropAnalytics(client) : 0;
+    const keys = await client.dbsize();
+    const what = started ? 'started' : 'ran already';
+    return {
+      summary: `${what}, ${keys} keys${restored ? `, ${dropped} old analytics lists dropped` : ''}`,
+      observed: !started,
+    };
+  } finally {
+    client.disconnect();
+  }
+}
+
+async function proveRedis(call: Call): Promise<StepResult> {
+  const { manifest } = await manifestOf(setOf(call));
+  if (!manifest.redis) return { summary: 'the set has no Redis' };
+  const facts = manifest.redis;
+  const proofs = await withClient(await redisEndpoint(redisOf(call), call.secret), (client) =>
+    compareFacts(facts, client),
+  );
+  return {
+    summary: `${proofs[0]!.actual} keys; ${proofs[1]!.actual} of ${facts.samples.length} samples`,
+    proofs,
+  };
+}
+
+function setOf({ deployment, input }: Call) {
+  return { deployment, name: input.plan.deployment, set: input.set };
+}
+
+function redisOf({ target }: Call): RedisConfig {
+  if (!target.redis) throw new Error('the plan recovers a Redis that the site does not have');
+  return target.redis;
+}

@@ -1,0 +1,197 @@
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
+import { unpackTree } from '../adapters/backup/tree.ts';
+import { placed, placeEntries, placePaths } from '../adapters/files/place-entries.ts';
+import { startService } from '../adapters/service/service.ts';
+import { call as http } from '../adapters/tyk/http.ts';
+import {
+  leftovers,
+  rewriteConf,
+  type ConfKind,
+  type Endpoints,
+  type JsonObject,
+} from '../domain/tyk-conf.ts';
+import { DrError } from '../domain/errors.ts';
+import type { StepResult } from '../domain/run.ts';
+import { awaitUntil } from './await-until.ts';
+import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { manifestOf, openPart } from './open-set.ts';
+import { proof, requireProofs } from './proofs.ts';
+import { counterpart, serviceOf } from './site.ts';
+
+/** Configuration of Dashboard, Gateways and Pump: restored, rewritten to the target, proven to name only it. */
+
+export function createConfigActivities(deps: Deps) {
+  return {
+    'restore-dashboard-config': guarded(deps, 'mutate', restoreDashboardConfig),
+    'restore-gateway-config': guarded(deps, 'mutate', restoreGatewayConfig),
+    'start-pump': guarded(deps, 'mutate', startPump),
+  };
+}
+
+async function restoreDashboardConfig(call: Call): Promise<StepResult> {
+  const dashboard = call.target.dashboard!;
+  return restoreTree(call, {
+    kind: 'dashboard',
+    object: 'dashboard',
+    name: 'dashboard',
+    tree: dashboard,
+    from: call.source.dashboard?.root ?? dashboard.root,
+    listen: dashboard.url,
+  });
+}
+
+async function restoreGatewayConfig(call: Call): Promise<StepResult> {
+  const results: StepResult[] = [];
+  for (const gateway of call.target.gateways) {
+    const from = counterpart(call.deployment, call.input.plan.from, gateway.name);
+    results.push(
+      await restoreTree(call, {
+        kind: 'gateway',
+        object: `gateway-${from.name}`,
+        name: gateway.name,
+        tree: gateway,
+        from: from.root,
+        listen: gateway.url,
+      }),
+    );
+  }
+  const consistent = await oneSetOfSecrets(call);
+  requireProofs(consistent);
+  return {
+    summary: results.map((result) => result.summary).join('; '),
+    proofs: [...results.flatMap((result) => result.proofs ?? []), ...consistent],
+    observed: results.every((result) => result.observed),
+  };
+}
+
+/** The Pump comes with its configuration in one step: nothing stands between the two. */
+async function startPump(call: Call): Promise<StepResult> {
+  const { target, input, signal } = call;
+  const pump = target.pump!;
+  const restored = await restoreTree(call, {
+    kind: 'pump',
+    object: 'pump',
+    name: 'pump',
+    tree: pump,
+    from: call.source.pump?.root ?? pump.root,
+    ...(pump.url === undefined ? {} : { listen: pump.url }),
+  });
+  const started = await startService(serviceOf(input.plan.to, target, 'pump'), signal);
+  if (pump.url !== undefined) {
+    const url = new URL('/health', pump.url).href;
+    await awaitUntil(async () => ((await http(url)).status === 200 ? true : undefined), {
+      timeoutMs: 60_000,
+      signal,
+      late: () =>
+        new DrError('SERVICE_FAILED', {
+          service: 'pump',
+          site: input.plan.to,
+          action: 'answer /health',
+          reason: url,
+        }),
+    });
+  }
+  return { ...restored, summary: `${restored.summary}; ${started ? 'started' : 'ran already'}` };
+}
+
+interface TreeRestore {
+  readonly kind: ConfKind;
+  readonly object: string;
+  readonly name: string;
+  readonly tree: { readonly root: string; readonly config: string; readonly include: readonly string[] };
+  /** The root at the source: paths in the configuration that begin with it are moved. */
+  readonly from: string;
+  readonly listen?: string;
+}
+
+async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult> {
+  const { input, deployment } = call;
+  const { tree } = restore;
+  const paths = placePaths(tree.root, input.run);
+  const key = { run: input.run, step: `${input.step}/${restore.name}`, set: input.set ?? '' };
+  const endpoints = await targetEndpoints(call, tree.root, restore.listen);
+  if (!(await placed(paths, key))) {
+    const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
+    await rm(paths.stagingDir, { recursive: true, force: true });
+    await mkdir(paths.stagingDir, { recursive: true, mode: 0o700 });
+    const archive = `${paths.stagingDir}.tar`;
+    try {
+      const where = {
+        deployment,
+        name: input.plan.deployment,
+        set: input.set,
+        signal: call.signal,
+        secret: call.secret,
+      };
+      await openPart(where, manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
+      await unpackTree(archive, paths.stagingDir, restore.object);
+    } finally {
+      await rm(archive, { force: true });
+    }
+    await rewrite(join(paths.stagingDir, tree.config), restore, endpoints);
+    await placeEntries(paths, key, [tree.config, ...tree.include]);
+  }
+  const conf = JSON.parse(await readFile(join(tree.root, tree.config), 'utf8')) as JsonObject;
+  const left = input.plan.inPlace ? [] : leftovers(conf, sourceAddresses(call));
+  const proofs = [
+    proof(
+      `${restore.name}: ${tree.config} names only the target`,
+      left.length === 0,
+      'no address of the source',
+      left.join(', ') || 'none',
+    ),
+  ];
+  requireProofs(proofs);
+  return { summary: `${restore.name}: ${[tree.config, ...tree.include].join(', ')}`, proofs };
+}
+
+/** Keeps owner and mode of the file as they were backed up. */
+async function rewrite(file: string, restore: TreeRestore, endpoints: Endpoints): Promise<void> {
+  const before = await stat(file);
+  const conf = JSON.parse(await readFile(file, 'utf8')) as JsonObject;
+  await writeFile(
+    file,
+    `${JSON.stringify(rewriteConf(restore.kind, conf, restore.from, endpoints), undefined, 2)}\n`,
+  );
+  await chmod(file, before.mode & 0o7777);
+  if (process.getuid?.() === 0) await chown(file, before.uid, before.gid);
+}
+
+/** Read from the files that the programs will read, not from what we meant to write. */
+async function oneSetOfSecrets(call: Call) {
+  const { dashboard, gateways } = call.target;
+  if (!dashboard) return [];
+  const read = async (tree: { root: string; config: string }): Promise<JsonObject> =>
+    JSON.parse(await readFile(join(tree.root, tree.config), 'utf8')) as JsonObject;
+  const main = await read(dashboard);
+  const api = (main['tyk_api_config'] ?? {}) as JsonObject;
+  const proofs = [];
+  for (const gateway of gateways) {
+    const conf = await read(gateway);
+    const same: [string, unknown, unknown][] = [
+      ['secret and tyk_api_config.Secret', conf['secret'], api['Secret']],
+      ['node_secret and shared_node_secret', conf['node_secret'], main['shared_node_secret']],
+      ['hash_keys', conf['hash_keys'] ?? false, main['hash_keys'] ?? false],
+      ['security.private_certificate_encoding_secret', security(conf), security(main)],
+    ];
+    for (const [field, left, right] of same) {
+      // Never the values: they are secrets.
+      proofs.push(
+        proof(
+          `${gateway.name}: ${field} agree with the Dashboard`,
+          left === right,
+          'equal',
+          left === right ? 'equal' : 'different',
+        ),
+      );
+    }
+  }
+  return proofs;
+}
+
+function security(conf: JsonObject): unknown {
+  return ((conf['security'] ?? {}) as JsonObject)['private_certificate_encoding_secret'];
+}

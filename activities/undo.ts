@@ -1,0 +1,46 @@
+import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-entries.ts';
+import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
+import type { StepResult } from '../domain/run.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+
+/** What was replaced is kept until close-out: put back when the run is given up, removed when it has recovered. */
+
+export function createUndoActivities(deps: Deps) {
+  return {
+    'undo-switch': guarded(deps, 'release', undo),
+    'discard-old-data': guarded(deps, 'mutate', discardOldData),
+  };
+}
+
+async function undo(call: Call): Promise<StepResult> {
+  const { input } = call;
+  const key = { run: input.run, step: input.step, set: input.set ?? '' };
+  const dataDir = storeFolders(call)[input.step];
+  if (dataDir !== undefined) return { summary: await undoSwitch(switchPaths(dataDir, input.run), key) };
+  const undone: string[] = [];
+  for (const root of configRoots(call)[input.step] ?? [])
+    undone.push(await undoPlacing(placePaths(root, input.run)));
+  return { summary: undone.join('; ') || 'nothing to undo' };
+}
+
+async function discardOldData(call: Call): Promise<StepResult> {
+  const { run } = call.input;
+  let removed = 0;
+  for (const dataDir of Object.values(storeFolders(call))) {
+    if (dataDir !== undefined && (await discardUndo(switchPaths(dataDir, run)))) removed += 1;
+  }
+  for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
+  return { summary: removed > 0 ? `removed ${removed} replaced data folders` : 'no replaced data were kept' };
+}
+
+function storeFolders({ target }: Call): Record<string, string | undefined> {
+  return { 'restore-redis-data': target.redis?.dataDir, 'restore-database-data': target.database?.dataDir };
+}
+
+function configRoots({ target }: Call): Record<string, string[]> {
+  return {
+    'restore-dashboard-config': target.dashboard ? [target.dashboard.root] : [],
+    'restore-gateway-config': target.gateways.map((gateway) => gateway.root),
+    'start-pump': target.pump ? [target.pump.root] : [],
+  };
+}

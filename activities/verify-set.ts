@@ -1,0 +1,111 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
+import { withClient } from '../adapters/postgres/client.ts';
+import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
+import { stageRestore } from '../adapters/postgres/restore.ts';
+import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
+import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
+import { withScratchRedis } from '../adapters/redis/scratch.ts';
+import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts';
+import type { StepResult } from '../domain/run.ts';
+import { requireRepository } from './endpoints.ts';
+import type { BackupCall } from './guard.ts';
+import { openPart } from './open-set.ts';
+
+/** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
+export async function verifySet(call: BackupCall): Promise<StepResult> {
+  const { deployment, input, site } = call;
+  const { manifest, sha256 } = await readManifest(deployment.backup, input.deployment, input.set);
+  // Beside the database, so that its user may enter and that the disk is one that is meant for data.
+  const scratch = `${site.database?.dataDir ?? join(site.stateDir, 'verify')}.tyk-dr-verify-${input.set}`;
+  try {
+    const redis = await verifyRedis(call, manifest, join(site.stateDir, `verify-${input.set}`));
+    const database = await verifyDatabase(call, manifest, scratch);
+    const attestation: Attestation = {
+      format: 'tyk-dr/attestation/v1',
+      set: input.set,
+      manifestSha256: sha256,
+      verifiedAt: new Date().toISOString(),
+      ...(redis ? { redis } : {}),
+      ...(database ? { database } : {}),
+    };
+    await writeAttestation(
+      deployment.backup,
+      input.deployment,
+      attestation,
+      await call.secret(deployment.backup.signingKey),
+    );
+    const rows = Object.values(database?.rows ?? {}).reduce((sum, count) => sum + count, 0);
+    return {
+      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows} rows in ${Object.keys(database?.rows ?? {}).length} tables`,
+    };
+  } finally {
+    for (const leftover of ['', '.wal', '.lock'])
+      await rm(`${scratch}${leftover}`, { recursive: true, force: true });
+  }
+}
+
+async function verifyRedis(
+  call: BackupCall,
+  manifest: Manifest,
+  scratch: string,
+): Promise<Attestation['redis']> {
+  const { redis } = manifest;
+  if (!redis || !call.site.redis) return undefined;
+  await rm(scratch, { recursive: true, force: true });
+  await mkdir(scratch, { recursive: true, mode: 0o700 });
+  try {
+    call.progress('loading Redis');
+    await openPart(setOf(call), manifest, 'redis', await rdbSink(scratch, false));
+    await finishDataDir(scratch, false);
+    return await withScratchRedis(
+      call.site.redis.binary,
+      scratch,
+      async (client) => {
+        await dropAnalytics(client);
+        await compareFacts(redis, client);
+        return { keys: await client.dbsize(), expires: redis.expires, samplesEqual: redis.samples.length };
+      },
+      call.signal,
+    );
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function verifyDatabase(
+  call: BackupCall,
+  manifest: Manifest,
+  stagingDir: string,
+): Promise<DatabaseFacts | undefined> {
+  const config = call.site.database;
+  if (!manifest.database || !config) return undefined;
+  const repository = requireRepository(call.deployment.backup);
+  const staged = await stageRestore<DatabaseFacts>({
+    config,
+    repository,
+    passphrase: await call.secret(repository.passphrase),
+    facts: manifest.database,
+    target: { kind: 'restore-point' },
+    stagingDir,
+    ledger: { run: call.input.run, step: call.input.step, set: call.input.set },
+    prove: async (server) => {
+      const connection = server.connection(config.name);
+      await checkRelations(config.binDir, connection, call.signal);
+      return withClient(connection, (client) =>
+        databaseFacts(client, {
+          recoveredLsn: manifest.database!.restorePointLsn,
+          timeline: manifest.database!.timeline,
+        }),
+      );
+    },
+    onProgress: call.progress,
+    signal: call.signal,
+  });
+  return staged.proof;
+}
+
+function setOf({ deployment, input, signal, secret }: BackupCall) {
+  return { deployment, name: input.deployment, set: input.set, signal, secret };
+}
