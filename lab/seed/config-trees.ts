@@ -1,0 +1,119 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Secret } from '../../domain/secret.ts';
+import { readKey } from '../keys.ts';
+import { GATEWAYS, localUrl, siteDir, sitePort, type Lab, type SiteName } from '../layout.ts';
+import { buildGatewayConf } from '../tyk/gateway-conf.ts';
+
+/** The files of Tyk's components, with their real names, for the site that is installed by hand: the primary. */
+
+export async function writeConfigTrees(lab: Lab, site: SiteName): Promise<void> {
+  await writeDashboard(lab, site);
+  for (const gateway of GATEWAYS) await writeGateway(lab, site, gateway);
+  await writePump(lab, site);
+}
+
+async function writeDashboard(lab: Lab, site: SiteName): Promise<void> {
+  const root = siteDir(lab, site, 'dashboard');
+  const storage = { type: 'postgres', connection_string: await databaseDsn(lab, site) };
+  await writeTree(root, {
+    'tyk_analytics.conf': {
+      listen_port: sitePort(lab, site, 'dashboard'),
+      tyk_api_config: {
+        Host: 'http://127.0.0.1',
+        Port: String(sitePort(lab, site, 'gw1')),
+        Secret: await readKey(lab, 'gateway-secret'),
+      },
+      storage: { main: storage, analytics: storage, logs: storage, uptime: storage },
+      redis_host: '127.0.0.1',
+      redis_port: sitePort(lab, site, 'redis'),
+      redis_password: await readKey(lab, `${site}-redis-password`),
+      admin_secret: await readKey(lab, 'admin-secret'),
+      shared_node_secret: await readKey(lab, 'node-secret'),
+      security: { private_certificate_encoding_secret: await readKey(lab, 'certificate-secret') },
+      hash_keys: true,
+      notify_on_change: true,
+      home_dir: root,
+      host_config: { enable_host_names: false },
+    },
+    'certs/dashboard.pem': privateKey(),
+    'portal/templates/page.html': '<html><body>{{ .Content }}</body></html>\n',
+    'portal/assets/custom.css': 'body { font-family: sans-serif; }\n',
+    'portal/assets/custom.js': 'console.log("portal");\n',
+    'portal/uploads/terms.txt': 'terms and conditions\n'.repeat(200),
+  });
+  await mkdir(join(root, 'portal', 'uploads', 'empty'), { recursive: true });
+  await symlink('custom.css', join(root, 'portal', 'assets', 'current.css')).catch(() => undefined);
+}
+
+async function writeGateway(lab: Lab, site: SiteName, gateway: (typeof GATEWAYS)[number]): Promise<void> {
+  const root = siteDir(lab, site, 'gateways', gateway);
+  const conf = buildGatewayConf({
+    listenPort: sitePort(lab, site, gateway),
+    secret: new Secret(await readKey(lab, 'gateway-secret')),
+    nodeSecret: new Secret(await readKey(lab, 'node-secret')),
+    redis: {
+      host: '127.0.0.1',
+      port: sitePort(lab, site, 'redis'),
+      password: new Secret(await readKey(lab, `${site}-redis-password`)),
+    },
+    source: { dashboardUrl: localUrl(sitePort(lab, site, 'dashboard')) },
+    checkSeconds: 1,
+    templatePath: process.env['TYK_GATEWAY_TEMPLATES'] ?? join(root, 'templates'),
+  });
+  await writeTree(root, {
+    'tyk.conf': {
+      ...conf,
+      app_path: join(root, 'apps'),
+      middleware_path: join(root, 'middleware'),
+      security: { private_certificate_encoding_secret: await readKey(lab, 'certificate-secret') },
+    },
+    'middleware/audit.js': 'var audit = new TykJS.TykMiddleware.NewMiddleware({});\n',
+    'certs/gateway.pem': privateKey(),
+  });
+  for (const folder of ['apps', 'policies', 'templates'])
+    await mkdir(join(root, folder), { recursive: true });
+}
+
+async function writePump(lab: Lab, site: SiteName): Promise<void> {
+  const meta = { type: 'postgres', connection_string: await databaseDsn(lab, site) };
+  await writeTree(siteDir(lab, site, 'pump'), {
+    'pump.conf': {
+      analytics_storage_type: 'redis',
+      analytics_storage_config: {
+        type: 'redis',
+        host: '127.0.0.1',
+        port: sitePort(lab, site, 'redis'),
+        password: await readKey(lab, `${site}-redis-password`),
+        database: 0,
+      },
+      purge_delay: 1,
+      health_check_endpoint_name: 'health',
+      health_check_endpoint_port: sitePort(lab, site, 'pump'),
+      pumps: { sql: { type: 'sql', meta }, sql_aggregate: { type: 'sql_aggregate', meta } },
+    },
+  });
+}
+
+async function databaseDsn(lab: Lab, site: SiteName): Promise<string> {
+  const password = await readKey(lab, 'postgres-tyk-password');
+  return `host=127.0.0.1 port=${sitePort(lab, site, 'postgres')} user=tyk password=${password} dbname=tyk_analytics sslmode=disable`;
+}
+
+/** Secrets are in these files: 0600, whatever the umask. */
+async function writeTree(root: string, files: Readonly<Record<string, string | object>>): Promise<void> {
+  for (const [name, content] of Object.entries(files)) {
+    const path = join(root, name);
+    await mkdir(join(path, '..'), { recursive: true });
+    await writeFile(
+      path,
+      typeof content === 'string' ? content : `${JSON.stringify(content, undefined, 2)}\n`,
+    );
+    await chmod(path, /\.(conf|pem)$/.test(name) ? 0o600 : 0o644);
+  }
+}
+
+function privateKey(): string {
+  return generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
