@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import { stringify } from 'yaml';
+import { configDigest } from '../adapters/config/digest.ts';
+import { configPath, loadConfig } from '../adapters/config/load.ts';
+import type { Deployment } from '../domain/config.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { TIER_DEFAULTS } from '../domain/objectives.ts';
+
+/** `tyk-dr config show`: what the configuration means, defaults filled in. Secrets are references; they stay that. */
+export function registerConfig(program: Command, config: () => string | undefined): void {
+  program
+    .command('config')
+    .description('Look at the configuration')
+    .command('show')
+    .description('Print the merged result: defaults filled in, secrets as references only')
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { json?: boolean }) => {
+      const loaded = await loadConfig(config());
+      const shown = {
+        ...loaded,
+        deployments: Object.fromEntries(
+          Object.entries(loaded.deployments).map(([name, deployment]) => [name, merged(deployment)]),
+        ),
+      };
+      process.stderr.write(`# ${configPath(config())}\n`);
+      process.stdout.write(
+        json ? `${JSON.stringify(shown, undefined, 2)}\n` : stringify(shown, { lineWidth: 120 }),
+      );
+    });
+}
+
+function merged(deployment: Deployment) {
+  const defaults = TIER_DEFAULTS[deployment.tier];
+  return {
+    digest: configDigest(deployment),
+    ...deployment,
+    objectives: {
+      rto: formatDuration(deployment.objectives.rto ?? defaults.rtoMs),
+      rpo: formatDuration(deployment.objectives.rpo ?? defaults.rpoMs),
+      priority: defaults.priority,
+    },
+  };
+}

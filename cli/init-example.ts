@@ -1,0 +1,99 @@
+/** What `tyk-dr init` writes. A test reads it back with the schema. */
+export const EXAMPLE = `# tyk-dr.yaml: what tyk-dr knows of your Tyk deployments.
+#
+# Give every worker the same deployment section. Commands, addresses and paths stay on the worker: a workflow only
+# ever carries names. Secrets are references, env:NAME or file:/path (readable by its owner only), never values.
+version: tyk-dr/v1
+
+# Where Temporal is. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and Temporal's profiles win over this.
+temporal:
+  address: 127.0.0.1:7233
+  namespace: default
+
+deployments:
+  payments:
+    # critical | important | standard | development: sets RTO, RPO and priority as in Tyk's guide.
+    tier: critical
+    objectives: { rto: 15m, rpo: 5m }
+    # The Tyk organisation that the proofs look at.
+    organisation: 5e9d9544a1dcd60001d0ed20
+    # One consistent set, shared by Dashboard and Gateways.
+    secrets:
+      gateway: file:/etc/tyk-dr/secrets/gateway
+      node: file:/etc/tyk-dr/secrets/node
+      admin: file:/etc/tyk-dr/secrets/admin
+    # Requests whose marked records must arrive in the analytics store.
+    analytics: { path: /status/, requests: 5 }
+    # What a client must be answered after a recovery.
+    probes:
+      - { name: status page, path: /status/, proves: api }
+      - { name: known key, path: /orders/, key: file:/etc/tyk-dr/secrets/probe-key, proves: known-key }
+      - { name: wrong key, path: /orders/, key: env:TYK_DR_WRONG_KEY, expect: { status: 403 }, proves: wrong-key }
+    backup:
+      # Outside every site: losing a site must not lose its backups.
+      repository: /srv/backup/tyk-dr
+      # At least two: one that operates, one that lies in a safe.
+      recipients:
+        - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
+        - age1lggyhqrw2nlhcxprm67z43rta597azn8gknawjehu9d9dl0jq3yqqvfafg
+      identity: file:/etc/tyk-dr/secrets/age-identity
+      signingKey: file:/etc/tyk-dr/secrets/signing-key.pem
+      trustedKeys: ['ed25519:MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqo=']
+      pgbackrest: { repository: /srv/backup/pgbackrest, stanza: payments, passphrase: file:/etc/tyk-dr/secrets/pgbackrest }
+    traffic:
+      kind: haproxy
+      worker: edge
+      socket: /run/haproxy/admin.sock
+      backend: tyk
+      servers: { london: [london-gw1], paris: [paris-gw1] }
+      url: https://api.example.org
+    sites:
+      london: &site
+        # The worker on its hosts: tyk-dr worker london. A component may name another one.
+        worker: london
+        # The fence marker (fenced), the epoch of the run in command. Start commands must honour the marker.
+        stateDir: /var/lib/tyk-dr
+        redis:
+          port: 6379
+          password: file:/etc/tyk-dr/secrets/redis
+          dataDir: /var/lib/redis/data
+          configFile: /etc/redis/redis.conf
+          runAs: redis
+          service: { systemd: redis-server }
+        database:
+          kind: postgresql
+          port: 5432
+          user: tyk
+          password: file:/etc/tyk-dr/secrets/postgres
+          dataDir: /var/lib/postgresql/15/main
+          configFile: /etc/postgresql/15/main/postgresql.conf
+          runAs: postgres
+          pgbackrest: { configFile: /etc/tyk-dr/pgbackrest.conf, lockPath: /var/lib/tyk-dr/lock, spoolPath: /var/lib/tyk-dr/spool, logPath: /var/log/tyk-dr }
+          service: { systemd: postgresql@15-main }
+        dashboard:
+          url: http://127.0.0.1:3000
+          root: /opt/tyk-dashboard
+          config: tyk_analytics.conf
+          include: [certs, portal]
+          accessKey: file:/etc/tyk-dr/secrets/dashboard-key
+          service: { systemd: tyk-dashboard }
+        gateways:
+          - name: gw1
+            url: http://127.0.0.1:8080
+            root: /opt/tyk-gateway
+            config: tyk.conf
+            include: [apps, policies, middleware, certs]
+            # Any three commands do: status exits 0 when it runs and 3 when it is stopped.
+            service:
+              start: [systemctl, start, tyk-gateway]
+              stop: [systemctl, stop, tyk-gateway]
+              status: [systemctl, is-active, --quiet, tyk-gateway]
+        pump:
+          root: /opt/tyk-pump
+          config: pump.conf
+          url: http://127.0.0.1:8083
+          service: { systemd: tyk-pump }
+      paris:
+        <<: *site
+        worker: paris
+`;
