@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
-import { runWorker } from '../worker/main.ts';
 import { VERSION } from './version.ts';
 
 /** `tyk-dr worker NAME`: serves the components whose `worker` is NAME, until SIGTERM. */
@@ -19,6 +18,8 @@ export function registerWorker(program: Command, config: () => string | undefine
           value: name,
           expected: `one of ${known.join(', ')}`,
         });
+      // Loaded only here: the worker's native core costs every other command half a second.
+      const { runWorker } = await import('../worker/main.ts');
       await runWorker(loaded, name, VERSION);
     });
 }

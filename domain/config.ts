@@ -167,7 +167,7 @@ const traffic = z.strictObject({
 });
 
 const probe = z.strictObject({
-  name,
+  name: z.string().min(1).max(80),
   method: z.enum(['GET', 'POST', 'PUT', 'DELETE', 'HEAD']).default('GET'),
   path: z.string().regex(/^\//, 'expected a path that begins with /'),
   key: secretRef.optional().describe('The API key to send in the Authorization header.'),

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { run } from '../adapters/process/run.ts';
@@ -85,12 +85,11 @@ export async function declarePostgres(lab: Lab, site: SiteName): Promise<void> {
 export async function initPostgres(lab: Lab, site: SiteName): Promise<void> {
   const user = lab.storeUser;
   const data = siteDir(lab, site, 'postgres', 'data');
-  const password = await readKey(lab, 'postgres-admin-password');
-  await run(
-    [
-      `${PG_BIN}/initdb`,
-      '-D',
-      data,
+  const passwordFile = siteDir(lab, site, 'postgres', 'initdb-password');
+  await writeFile(passwordFile, await readKey(lab, 'postgres-admin-password'), { mode: 0o600 });
+  try {
+    await giveToStores(lab, passwordFile);
+    const options = [
       '-k',
       '-U',
       'postgres',
@@ -98,11 +97,12 @@ export async function initPostgres(lab: Lab, site: SiteName): Promise<void> {
       'UTF8',
       '--locale=C.UTF-8',
       '--auth=scram-sha-256',
-      '--pwfile=/dev/stdin',
       '--no-sync',
-    ],
-    { user, input: `${password}\n`, cwd: '/' },
-  );
+    ];
+    await run([`${PG_BIN}/initdb`, '-D', data, ...options, `--pwfile=${passwordFile}`], { user, cwd: '/' });
+  } finally {
+    await rm(passwordFile, { force: true });
+  }
 }
 
 /** Hands a tree to the user of the stores; nothing to do where the lab does not run as root. */

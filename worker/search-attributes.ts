@@ -1,10 +1,10 @@
 import type { NativeConnection } from '@temporalio/worker';
-import { temporal } from '@temporalio/proto';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 
 /** Registers our search attributes where they are missing. Done at every start: a server may be new. */
 
-const KEYWORD = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+/** INDEXED_VALUE_TYPE_KEYWORD of Temporal's API. */
+const KEYWORD = 2;
 
 export async function registerSearchAttributes(
   connection: NativeConnection,

@@ -24,7 +24,12 @@ export async function loadConfig(explicit: string | undefined): Promise<Config> 
 /** @throws DrError CONFIG_INVALID */
 export function parseConfig(text: string, path: string): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    uniqueKeys: true,
+    merge: true,
+  });
   if (document.errors.length > 0) {
     throw invalid(
       path,
