@@ -3,11 +3,10 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { withClient } from '../adapters/redis/client.ts';
 import { collectFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { rdbVersion, streamRdb } from '../adapters/redis/stream-rdb.ts';
-import { parseInfo } from '../adapters/redis/client.ts';
+import { parseInfo, withClient } from '../adapters/redis/client.ts';
 import type { PartResult } from '../domain/backup.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
@@ -35,7 +34,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   try {
     call.progress('streaming the RDB');
     const takenAt = new Date().toISOString();
-    const { stream, ended } = streamRdb(endpoint, signal);
+    const stream = streamRdb(endpoint, signal);
     const toSeal = new PassThrough();
     const toScratch = new PassThrough();
     const file = join(scratch, 'dump.rdb');
@@ -43,7 +42,6 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
       sealObject(call, 'redis', toSeal),
       pipeline(toScratch, createWriteStream(file, { mode: 0o600 })),
       tee(stream, [toSeal, toScratch]),
-      ended,
     ]);
     const format = await formatOf(file, config);
     call.progress('counting in a scratch instance');

@@ -9,6 +9,7 @@ import { controlIds } from './control-tables.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { proof, requireProofs, sameIds } from './proofs.ts';
 import { serviceOf } from './site.ts';
+import { whileRunning } from './while-running.ts';
 
 /** The Dashboard: started, and proven non-empty before any Gateway may ask it. */
 
@@ -23,18 +24,21 @@ export function createDashboardActivities(deps: Deps) {
 
 async function startDashboard({ target, input, signal }: Call): Promise<StepResult> {
   const { url } = dashboardOf(target.dashboard);
-  const started = await startService(serviceOf(input.plan.to, target, 'dashboard'), signal);
-  await awaitUntil(async () => ((await dashboardAlive(url)) ? true : undefined), {
-    timeoutMs: ALIVE_TIMEOUT_MS,
-    signal,
-    late: () =>
-      new DrError('SERVICE_FAILED', {
-        service: 'dashboard',
-        site: input.plan.to,
-        action: 'answer /hello with ok',
-        reason: url,
-      }),
-  });
+  const service = serviceOf(input.plan.to, target, 'dashboard');
+  const started = await startService(service, signal);
+  await whileRunning(service, signal, (either) =>
+    awaitUntil(async () => ((await dashboardAlive(url)) ? true : undefined), {
+      timeoutMs: ALIVE_TIMEOUT_MS,
+      signal: either,
+      late: () =>
+        new DrError('SERVICE_FAILED', {
+          service: 'dashboard',
+          site: input.plan.to,
+          action: 'answer /hello with ok',
+          reason: url,
+        }),
+    }),
+  );
   return {
     summary: started ? 'started, /hello says ok' : 'it ran already, /hello says ok',
     observed: !started,

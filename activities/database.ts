@@ -19,6 +19,7 @@ import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { serviceOf } from './site.ts';
+import { whileRunning } from './while-running.ts';
 
 /** PostgreSQL: restored and proven beside the old data, switched in, started on its own timeline and archive. */
 
@@ -154,11 +155,12 @@ async function startDatabase(call: Call): Promise<StepResult> {
       await pgbackrestSite(config, deployment.backup, call.secret, generationOf(call)),
     );
   }
-  const started = await startService(serviceOf(input.plan.to, target, 'database'), signal);
-  const client = await waitReady(await adminConnection(config, call.secret), {
-    deadlineMs: START_TIMEOUT_MS,
-    signal,
-  });
+  const service = serviceOf(input.plan.to, target, 'database');
+  const started = await startService(service, signal);
+  const admin = await adminConnection(config, call.secret);
+  const client = await whileRunning(service, signal, (either) =>
+    waitReady(admin, { deadlineMs: START_TIMEOUT_MS, signal: either }),
+  );
   try {
     const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
     const timeline = await queryValue<number>(client, 'SELECT timeline_id FROM pg_control_checkpoint()');

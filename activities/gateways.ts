@@ -9,6 +9,7 @@ import { definedInFiles } from './gateway-files.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { requireProofs, sameIds } from './proofs.ts';
 import { servicesOf } from './site.ts';
+import { whileRunning } from './while-running.ts';
 
 /** The Gateways, and the Pump that empties their analytics. */
 
@@ -27,10 +28,13 @@ export function createGatewayActivities(deps: Deps) {
 /** All at once: the site has no traffic yet, and one after the other would only add up their first ten seconds. */
 async function startGateways(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
-  const started = await Promise.all(
-    servicesOf(input.plan.to, target, 'gateway').map((service) => startService(service, signal)),
+  const services = servicesOf(input.plan.to, target, 'gateway');
+  const started = await Promise.all(services.map((service) => startService(service, signal)));
+  await Promise.all(
+    target.gateways.map((gateway, index) =>
+      whileRunning(services[index]!, signal, (either) => awaitReady({ ...call, signal: either }, gateway)),
+    ),
   );
-  await Promise.all(target.gateways.map((gateway) => awaitReady(call, gateway)));
   const count = started.filter(Boolean).length;
   return {
     summary: `${count} started, ${started.length - count} ran already; all report ready`,

@@ -21,6 +21,7 @@ import { redisEndpoint } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart } from './open-set.ts';
 import { serviceOf } from './site.ts';
+import { whileRunning } from './while-running.ts';
 
 /** Redis: built beside the old data, switched in, started, compared. */
 
@@ -67,9 +68,13 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
 
 async function startRedis(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
-  const started = await startService(serviceOf(input.plan.to, target, 'redis'), signal);
+  const service = serviceOf(input.plan.to, target, 'redis');
+  const started = await startService(service, signal);
   call.progress('loading');
-  const client = await waitReady(await redisEndpoint(redisOf(call), call.secret), LOAD_TIMEOUT_MS, signal);
+  const endpoint = await redisEndpoint(redisOf(call), call.secret);
+  const client = await whileRunning(service, signal, (either) =>
+    waitReady(endpoint, LOAD_TIMEOUT_MS, either),
+  );
   try {
     const restored = input.plan.steps.includes('restore-redis-data');
     const dropped = restored ? await dropAnalytics(client) : 0;

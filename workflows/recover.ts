@@ -35,7 +35,7 @@ export async function recover(input: RecoverInput): Promise<RunRecord> {
 
   await withRtoClock(record, async () => {
     try {
-      await tell(context);
+      await untilAborted(context, () => tell(context));
       record.outcome = record.exceptions.length > 0 ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED';
     } catch (error) {
       record.outcome = await giveUp(context, error);
@@ -43,6 +43,23 @@ export async function recover(input: RecoverInput): Promise<RunRecord> {
   });
 
   return close(context);
+}
+
+/** Tells the story; an abort cancels what is under way rather than waiting for its end. */
+async function untilAborted(context: StepContext, story: () => Promise<void>): Promise<void> {
+  const telling = new CancellationScope();
+  const watching = new CancellationScope();
+  const watch = watching.run(async () => {
+    await condition(() => context.abort !== undefined);
+    telling.cancel();
+  });
+  watch.catch(() => undefined);
+  try {
+    await telling.run(story);
+  } finally {
+    watching.cancel();
+    await watch.catch(() => undefined);
+  }
 }
 
 async function tell(context: StepContext): Promise<void> {
@@ -138,7 +155,7 @@ async function giveUp(context: StepContext, cause: unknown): Promise<Outcome> {
     record.error = cause.error;
     return 'REFUSED';
   }
-  const abort = cause instanceof Abort ? cause.by : undefined;
+  const abort = cause instanceof Abort ? cause.by : context.abort;
   if (abort) record.error = stepError('ABORTED', { actor: abort.actor, reason: abort.reason });
   else if (isCancellation(cause))
     record.error = stepError('ABORTED', { actor: 'Temporal', reason: 'cancelled' });

@@ -1,4 +1,11 @@
-import { ActivityFailure, ApplicationFailure, condition, log, TimeoutFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  isCancellation,
+  log,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
 import { workerQueue } from '../domain/messages.ts';
@@ -100,6 +107,7 @@ async function attempt(
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
   } catch (error) {
+    if (isCancellation(error)) row.state = 'failed';
     return classify(error, step);
   }
 }
@@ -199,7 +207,7 @@ function giveUpIfAborted(context: StepContext): void {
 
 /** What an activity's failure means for the step. Anything that is not ours is shown as the bug that it is. */
 function classify(error: unknown, step: Step): StepError | 'worker-away' | 'look-again' {
-  if (!(error instanceof ActivityFailure)) throw error;
+  if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
   const { cause } = error;
   if (cause instanceof TimeoutFailure) {
     if (cause.timeoutType === 'SCHEDULE_TO_START') return 'worker-away';

@@ -1,28 +1,164 @@
-import type { Readable } from 'node:stream';
-import { tool } from '../backup/seal.ts';
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { DrError } from '../../domain/errors.ts';
 import type { RedisEndpoint } from './client.ts';
 
 /**
  * The RDB of a live server, over the replication link: never SAVE, which stalls every client for seconds. The
- * server forks, as for any replica.
- *
- * `ended` rejects when the transfer broke: the stream alone would look like a short success.
+ * server forks, as for any replica. Spoken directly, because redis-cli leaves the protocol's end mark behind the
+ * RDB when it writes to a pipe, and an append-only set with those forty bytes does not load.
  */
-export function streamRdb(
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The server sends a newline every few seconds while it forks and dumps; silence for longer is a broken link. */
+const SILENCE_TIMEOUT_MS = 60_000;
+const END_MARK_BYTES = 40;
+
+/** @throws (through the stream) DrError STORE_UNREACHABLE where the transfer does not end as announced. */
+export function streamRdb(endpoint: RedisEndpoint, signal?: AbortSignal): Readable {
+  return Readable.from(transfer(endpoint, signal), { objectMode: false });
+}
+
+async function* transfer(endpoint: RedisEndpoint, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  const socket = connect({
+    host: endpoint.host ?? '127.0.0.1',
+    port: endpoint.port ?? 6379,
+    noDelay: true,
+    ...(signal ? { signal } : {}),
+  });
+  const broken = (reason: string, cause?: unknown): DrError =>
+    new DrError(
+      'STORE_UNREACHABLE',
+      {
+        store: 'Redis replication',
+        address: `${endpoint.host ?? '127.0.0.1'}:${endpoint.port ?? 6379}`,
+        reason,
+      },
+      { cause },
+    );
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')));
+  try {
+    await once(socket, 'connect');
+    socket.setTimeout(SILENCE_TIMEOUT_MS);
+    yield* payload(new Incoming(socket), endpoint, broken);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error instanceof DrError
+      ? error
+      : broken(error instanceof Error ? error.message : String(error), error);
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function* payload(
+  incoming: Incoming,
   endpoint: RedisEndpoint,
-  signal?: AbortSignal,
-): { stream: Readable; ended: Promise<void> } {
-  const user = endpoint.username === undefined ? [] : ['--user', endpoint.username];
-  const address = ['-h', endpoint.host ?? '127.0.0.1', '-p', String(endpoint.port ?? 6379)];
-  const { output, ended, input } = tool(
-    ['redis-cli', ...address, ...user, '--no-auth-warning', '--rdb', '-'],
-    signal,
-    {
-      ...(endpoint.password === undefined ? {} : { REDISCLI_AUTH: endpoint.password.reveal() }),
-    },
-  );
-  input.end();
-  return { stream: output, ended };
+  broken: (reason: string) => DrError,
+): AsyncGenerator<Buffer> {
+  if (endpoint.password)
+    await command(
+      incoming,
+      ['AUTH', ...(endpoint.username === undefined ? [] : [endpoint.username]), endpoint.password.reveal()],
+      broken,
+    );
+  // Only the snapshot, please, and it may come straight from the fork without a file on the server's disk.
+  await command(incoming, ['REPLCONF', 'rdb-only', '1'], broken);
+  await command(incoming, ['REPLCONF', 'capa', 'eof'], broken);
+  incoming.send(['SYNC']);
+  let header = '';
+  while (header === '') header = await incoming.line();
+  const [, length, mark] = /^\$(?:(\d+)|EOF:(.{40}))$/.exec(header) ?? [];
+  if (length !== undefined) yield* counted(incoming, Number(length), broken);
+  else if (mark !== undefined) yield* marked(incoming, Buffer.from(mark, 'latin1'), broken);
+  else throw broken(`SYNC was answered with ${header.slice(0, 100)}`);
+}
+
+async function* counted(
+  incoming: Incoming,
+  length: number,
+  broken: (reason: string) => DrError,
+): AsyncGenerator<Buffer> {
+  let left = length;
+  while (left > 0) {
+    const chunk = await incoming.chunk();
+    if (!chunk) throw broken(`the link ended ${left} bytes before the RDB did`);
+    yield chunk.subarray(0, left);
+    left -= Math.min(left, chunk.length);
+  }
+}
+
+/** Keeps back as many bytes as the mark has: only at the end is it known which they are. */
+async function* marked(
+  incoming: Incoming,
+  mark: Buffer,
+  broken: (reason: string) => DrError,
+): AsyncGenerator<Buffer> {
+  let tail = Buffer.alloc(0);
+  for (;;) {
+    const chunk = await incoming.chunk();
+    if (!chunk) throw broken('the link ended before the mark that ends the RDB');
+    const both = tail.length === 0 ? chunk : Buffer.concat([tail, chunk]);
+    const keep = Math.min(END_MARK_BYTES, both.length);
+    tail = Buffer.from(both.subarray(both.length - keep));
+    if (both.length > keep) yield both.subarray(0, both.length - keep);
+    if (tail.equals(mark)) return;
+  }
+}
+
+async function command(
+  incoming: Incoming,
+  words: readonly string[],
+  broken: (reason: string) => DrError,
+): Promise<void> {
+  incoming.send(words);
+  const answer = await incoming.line();
+  // rdb-only came with Redis 7; older servers may refuse it and still send the snapshot.
+  if (answer.startsWith('-') && words[1] !== 'rdb-only') throw broken(answer.slice(1));
+}
+
+/** What the server sends, first by line and then as it comes. */
+class Incoming {
+  readonly #socket: Socket;
+  readonly #chunks: AsyncIterator<Buffer>;
+  #rest: Buffer = Buffer.alloc(0);
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#chunks = (socket as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  }
+
+  send(words: readonly string[]): void {
+    this.#socket.write(
+      `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
+    );
+  }
+
+  async line(): Promise<string> {
+    for (;;) {
+      const end = this.#rest.indexOf('\n');
+      if (end >= 0) {
+        const line = this.#rest.subarray(0, end).toString('latin1').replace(/\r$/, '');
+        this.#rest = this.#rest.subarray(end + 1);
+        return line;
+      }
+      const next = await this.#chunks.next();
+      if (next.done) throw new Error('the server closed the connection');
+      this.#rest = Buffer.concat([this.#rest, next.value]);
+    }
+  }
+
+  /** Undefined at the end. */
+  async chunk(): Promise<Buffer | undefined> {
+    if (this.#rest.length > 0) {
+      const rest = this.#rest;
+      this.#rest = Buffer.alloc(0);
+      return rest;
+    }
+    const next = await this.#chunks.next();
+    return next.done ? undefined : next.value;
+  }
 }
 
 /** From the file's first nine bytes, `REDIS0010`. Undefined where it is no RDB. */

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -47,6 +48,15 @@ function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<ne
     return Promise.reject(
       ApplicationFailure.create({ message: `it is ${code}`, type: code, nonRetryable: true }),
     );
+  };
+}
+
+/** Cancellation reaches an activity with the answer to a heartbeat. */
+function heartbeating(work: () => Promise<never>): () => Promise<never> {
+  return async () => {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat(), 100);
+    return work().finally(() => clearInterval(beat));
   };
 }
 
@@ -165,6 +175,22 @@ describe('a recovery', () => {
       'undo restore-database-data',
       'undo restore-redis-data',
     ]);
+  });
+
+  test('cancels what is under way when aborted, rather than waiting for its end', async () => {
+    const endless = () => Context.current().sleep('10m') as Promise<never>;
+    const { failedAs, calls } = await recover(
+      recoverInput(),
+      { 'start-redis': heartbeating(endless) },
+      async (handle) => {
+        await awaitState(handle, (record) =>
+          record.steps.some((step) => step.id === 'start-redis' && step.state === 'running'),
+        );
+        await handle.executeUpdate('abort', { args: [{ actor: 'ann', reason: 'it hangs' }] });
+      },
+    );
+    expect(failedAs).toBe('ABORTED');
+    expect(calls).toContain('undo restore-redis-data');
   });
 
   test('aborts by itself for machines, and is stuck where even the undo fails', async () => {
