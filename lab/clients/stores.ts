@@ -1,3 +1,4 @@
+import type { QueryResult } from 'pg';
 import { connect, type Client, type Connection } from '../../adapters/postgres/client.ts';
 import type { Conf } from '../gateway/conf.ts';
 import { log, reasonOf } from '../gateway/log.ts';
@@ -89,7 +90,6 @@ export class RedisStore {
   }
 }
 
-function ask(client: Client, text: string, values: unknown[] = []): ReturnType<typeof client.query> {
-  const query = { text, values, query_timeout: QUERY_TIMEOUT_MS };
-  return client.query(query);
+function ask(client: Client, text: string, values: unknown[] = []): Promise<QueryResult> {
+  return client.query({ text, values, query_timeout: QUERY_TIMEOUT_MS });
 }

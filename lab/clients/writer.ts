@@ -30,6 +30,8 @@ const TICK_MS = 10;
 const RESERVED = 1000;
 /** More than this waiting for one store, and a number is given up instead of queued. */
 const MOST_WAITING = 100;
+/** A store that hangs does not keep the writer from ending. */
+const STOP_MS = 2000;
 
 const { values } = parseArgs({ options: { conf: { type: 'string', default: 'writer.json' } } });
 try {
@@ -68,6 +70,7 @@ async function start(conf: WriterConf): Promise<void> {
   }, TICK_MS);
   const stop = async (): Promise<void> => {
     clearInterval(timer);
+    setTimeout(() => process.exit(0), STOP_MS);
     await Promise.all(stores.map((store) => store.close()));
     process.exit(0);
   };

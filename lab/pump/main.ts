@@ -18,6 +18,8 @@ import { AGGREGATES, RECORDS } from './tables.ts';
 
 /** What is in memory at once where the configuration sets no limit. */
 const SLICE = 1000;
+/** A chunk under way may end; a store that hangs does not keep the Pump from ending. */
+const STOP_MS = 6000;
 
 const { values } = parseArgs({ options: { conf: { type: 'string', default: 'pump.conf' } } });
 try {
@@ -33,6 +35,7 @@ async function run(conf: Conf): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       log('info', `${signal}: stopping`);
+      setTimeout(() => process.exit(1), STOP_MS).unref();
       stop.abort();
     });
   }

@@ -1,3 +1,4 @@
+import type { QueryResult } from 'pg';
 import { connect, type Client, type Connection } from '../../adapters/postgres/client.ts';
 import { log, reasonOf } from '../gateway/log.ts';
 import type { AnalyticsRecord } from '../tyk/analytics-record.ts';
@@ -18,7 +19,6 @@ export class Sink {
   readonly #connection: Connection;
   readonly #table: Table;
   #client: Client | undefined;
-  #reachable: boolean | undefined;
 
   constructor(connection: Connection, table: Table) {
     this.#connection = connection;
@@ -52,15 +52,13 @@ export class Sink {
     this.#client = client;
     await ask(client, `SET TIME ZONE 'UTC'`);
     await makeTable(client, this.#table);
-    if (this.#reachable !== true) log('info', `the database of ${this.#table.name} is connected`);
-    this.#reachable = true;
+    log('info', `the database of ${this.#table.name} is connected`);
     return client;
   }
 
   /** Any failure costs the connection: after a timeout nobody knows what its next answer would belong to. */
   #lose(error: unknown): void {
     log('error', `${this.#table.name}: ${reasonOf(error)}`);
-    this.#reachable = false;
     void this.#client?.end().catch(() => undefined);
     this.#client = undefined;
   }
@@ -74,7 +72,6 @@ async function makeTable(client: Client, table: Table): Promise<void> {
   log('info', `${table.name} is created`);
 }
 
-function ask(client: Client, text: string, values: unknown[] = []): ReturnType<typeof client.query> {
-  const query = { text, values, query_timeout: QUERY_TIMEOUT_MS };
-  return client.query(query);
+function ask(client: Client, text: string, values: unknown[] = []): Promise<QueryResult> {
+  return client.query({ text, values, query_timeout: QUERY_TIMEOUT_MS });
 }

@@ -3,6 +3,8 @@ import type { Table } from './sink.ts';
 const COLUMNS = `method, host, path, rawpath, contentlength, useragent, day, month, year, hour, responsecode, apikey,
   timestamp, apiversion, apiname, apiid, orgid, oauthid, requesttime, ipaddress, tags, alias, trackpath, expireat`;
 
+const INDEXED = ['timestamp', 'apiid', 'orgid', 'apikey', 'responsecode'];
+
 /** The `sql` pump: one row a request. */
 export const RECORDS: Table = {
   name: 'tyk_analytics',
@@ -12,9 +14,7 @@ export const RECORDS: Table = {
        useragent text, day integer, month integer, year integer, hour integer, responsecode integer, apikey text,
        timestamp timestamptz, apiversion text, apiname text, apiid text, orgid text, oauthid text,
        requesttime bigint, ipaddress text, tags text, alias text, trackpath boolean, expireat timestamptz)`,
-    'CREATE INDEX tyk_analytics_apiid ON tyk_analytics (apiid)',
-    'CREATE INDEX tyk_analytics_orgid ON tyk_analytics (orgid)',
-    'CREATE INDEX tyk_analytics_timestamp ON tyk_analytics (orgid, timestamp DESC)',
+    ...INDEXED.map((column) => `CREATE INDEX tyk_analytics_${column} ON tyk_analytics (${column})`),
   ],
   // Through the table's own row type, so that the types are those of whoever made it.
   write: `INSERT INTO tyk_analytics (${COLUMNS})
