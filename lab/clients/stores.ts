@@ -91,5 +91,6 @@ export class RedisStore {
 }
 
 function ask(client: Client, text: string, values: unknown[] = []): Promise<QueryResult> {
-  return client.query({ text, values, query_timeout: QUERY_TIMEOUT_MS });
+  const query = { text, values, query_timeout: QUERY_TIMEOUT_MS };
+  return client.query(query);
 }

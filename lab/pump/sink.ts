@@ -73,5 +73,6 @@ async function makeTable(client: Client, table: Table): Promise<void> {
 }
 
 function ask(client: Client, text: string, values: unknown[] = []): Promise<QueryResult> {
-  return client.query({ text, values, query_timeout: QUERY_TIMEOUT_MS });
+  const query = { text, values, query_timeout: QUERY_TIMEOUT_MS };
+  return client.query(query);
 }

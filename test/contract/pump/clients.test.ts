@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { withClient } from '../../../adapters/postgres/client.ts';
 import { compareJournal, parseJournal, type Store } from '../../../lab/clients/journal.ts';
 import { parseWitness, summarise, type Answer } from '../../../lab/clients/witness.ts';
@@ -11,6 +11,9 @@ import { eventually, freePort } from '../../harness/gateway.ts';
 import { ADMIN_PASSWORD, startTestCluster, type TestCluster } from '../../harness/postgres.ts';
 import { startScratchRedis, type ScratchRedis } from '../gateway/scratch-redis.ts';
 import { startProgram, type Program } from './program.ts';
+
+// Other work on the machine may slow stores and programs down.
+vi.setConfig({ testTimeout: 30_000 });
 
 let folder: string;
 beforeAll(async () => {

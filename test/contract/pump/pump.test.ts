@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { withClient, type Connection } from '../../../adapters/postgres/client.ts';
 import { LISTS } from '../../../lab/pump/source.ts';
 import {
@@ -17,6 +17,9 @@ import { startProgram, type Program } from './program.ts';
 
 const TYK_PASSWORD = "sesame's \\ door";
 const NOON = new Date('2026-03-01T12:10:00.250Z');
+
+// Other work on the machine may slow stores and programs down.
+vi.setConfig({ testTimeout: 30_000 });
 
 describe('the Pump', () => {
   let cluster: TestCluster;
