@@ -1,12 +1,15 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { createWriteStream } from 'node:fs';
+import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
+import { unpackTree } from '../adapters/backup/tree.ts';
 import { withClient } from '../adapters/postgres/client.ts';
 import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { stageRestore } from '../adapters/postgres/restore.ts';
 import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
+import { DrError } from '../domain/errors.ts';
 import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts';
 import type { StepResult } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
@@ -22,6 +25,7 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
   try {
     const redis = await verifyRedis(call, manifest, join(site.stateDir, `verify-${input.set}`));
     const database = await verifyDatabase(call, manifest, scratch);
+    const trees = await verifyTrees(call, manifest, join(site.stateDir, `verify-${input.set}`));
     const attestation: Attestation = {
       format: 'tyk-dr/attestation/v1',
       set: input.set,
@@ -38,7 +42,7 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
     );
     const rows = Object.values(database?.rows ?? {}).reduce((sum, count) => sum + count, 0);
     return {
-      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows} rows in ${Object.keys(database?.rows ?? {}).length} tables`,
+      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows} rows in ${Object.keys(database?.rows ?? {}).length} tables, ${trees} configuration trees`,
     };
   } finally {
     for (const leftover of ['', '.wal', '.lock'])
@@ -72,6 +76,31 @@ async function verifyRedis(
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Unpacks every configuration archive and finds the file without which its component does not start. */
+async function verifyTrees(call: BackupCall, manifest: Manifest, scratch: string): Promise<number> {
+  const { dashboard, gateways, pump } = call.site;
+  const trees = [
+    ...(dashboard ? [{ object: 'dashboard', config: dashboard.config }] : []),
+    ...gateways.map((gateway) => ({ object: `gateway-${gateway.name}`, config: gateway.config })),
+    ...(pump ? [{ object: 'pump', config: pump.config }] : []),
+  ];
+  for (const { object, config } of trees) {
+    await rm(scratch, { recursive: true, force: true });
+    await mkdir(join(scratch, 'tree'), { recursive: true, mode: 0o700 });
+    try {
+      const archive = join(scratch, 'archive.tar');
+      await openPart(setOf(call), manifest, object, createWriteStream(archive, { mode: 0o600 }));
+      await unpackTree(archive, join(scratch, 'tree'), object);
+      await access(join(scratch, 'tree', config)).catch(() => {
+        throw new DrError('OBJECT_DAMAGED', { object, set: manifest.set, reason: `it lacks ${config}` });
+      });
+    } finally {
+      await rm(scratch, { recursive: true, force: true });
+    }
+  }
+  return trees.length;
 }
 
 async function verifyDatabase(

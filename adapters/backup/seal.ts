@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { createHash, type Hash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
-import { Transform, type Readable } from 'node:stream';
+import { PassThrough, Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Fingerprint } from '../../domain/manifest.ts';
 import { DrError } from '../../domain/errors.ts';
@@ -105,7 +105,10 @@ export function tool(argv: readonly string[], signal?: AbortSignal, env: Record<
       );
     });
   });
-  return { input: child.stdin, output: child.stdout, ended, kill: () => child.kill('SIGKILL') };
+  // Node throws away what a child has written when the child ends before anybody reads: read from the start.
+  const output = new PassThrough();
+  child.stdout.pipe(output);
+  return { input: child.stdin, output, ended, kill: () => child.kill('SIGKILL') };
 }
 
 export function options(signal: AbortSignal | undefined): { signal: AbortSignal } | Record<string, never> {
