@@ -59,7 +59,7 @@ async function sampleEveryKind(call: Call): Promise<Proof[]> {
           kind === 'keyless'
             ? status > 0 && status < 500 && status !== 404
             : [400, 401, 403].includes(status);
-        const expected = kind === 'keyless' ? 'an answer of the upstream' : '401 or 403 without credentials';
+        const expected = kind === 'keyless' ? 'an answer of the upstream' : 'turned away without credentials';
         proofs.push(proof(`${gateway.name}: ${kind} API ${api.name}`, right, expected, error ?? status));
       }
     }

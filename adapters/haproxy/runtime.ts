@@ -6,6 +6,9 @@ import { DrError } from '../../domain/errors.ts';
 
 const TIMEOUT_MS = 5_000;
 
+/** Bits of srv_admin_state: forced, inherited or by DNS. 0x04 only tells that the file once said `disabled`. */
+const IN_MAINTENANCE = 0x01 | 0x02 | 0x20;
+
 export interface ServerState {
   readonly name: string;
   /** Whether an administrator has put it into maintenance. */
@@ -51,8 +54,7 @@ export async function serverStates(socket: string, backend: string): Promise<Ser
     .filter((fields) => column(fields, 'srv_name') !== '')
     .map((fields) => ({
       name: column(fields, 'srv_name'),
-      // Bits 0x01 forced and 0x04 from the configuration file's `disabled`.
-      maintenance: (Number(column(fields, 'srv_admin_state')) & 0x05) !== 0,
+      maintenance: (Number(column(fields, 'srv_admin_state')) & IN_MAINTENANCE) !== 0,
       up: column(fields, 'srv_op_state') === '2',
     }));
 }
