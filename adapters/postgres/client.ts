@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { DrError } from '../../domain/errors.ts';
+import type { Secret } from '../../domain/secret.ts';
+
+/** Connections to a PostgreSQL server, over TCP or a Unix socket. One connection a task; no pool to forget. */
+
+export type Client = pg.Client;
+
+export interface Connection {
+  /** A host name or address, or the absolute path of the folder that holds the server's socket. */
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly password?: Secret | undefined;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const READY_POLL_MS = 25;
+
+/** PostgreSQL's codes for 'starting up', 'shutting down' and 'in recovery, not yet consistent'. */
+const NOT_YET = ['57P03', '57P01', '57P02'];
+
+/**
+ * Opens a connection. The caller ends it; prefer `withClient`.
+ *
+ * @throws DrError STORE_UNREACHABLE with the reason, never with the password.
+ */
+export async function connect(connection: Connection): Promise<Client> {
+  const client = new pg.Client({
+    host: connection.host,
+    port: connection.port,
+    user: connection.user,
+    database: connection.database,
+    ...(connection.password ? { password: connection.password.reveal() } : {}),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    application_name: 'tyk-dr',
+    keepAlive: true,
+  });
+  // A server that dies while nobody is asking would otherwise end the worker with an unhandled 'error' event;
+  // the next query reports it.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw unreachable(connection, error);
+  }
+}
+
+/** Runs some work on a connection of its own, which is ended whatever happens. */
+export async function withClient<T>(
+  connection: Connection,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const client = await connect(connection);
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+export interface WaitOptions {
+  readonly deadlineMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Throws where waiting longer makes no sense, for instance because the server has ended. */
+  readonly giveUp?: () => void;
+}
+
+/**
+ * Waits until the server takes connections, a standby included.
+ *
+ * @throws DrError STORE_UNREACHABLE when the deadline passes, or at once where the server answers but refuses
+ *   (wrong password, no such database): waiting does not mend that.
+ */
+export async function waitReady(connection: Connection, options: WaitOptions): Promise<Client> {
+  const deadline = performance.now() + options.deadlineMs;
+  for (;;) {
+    options.giveUp?.();
+    try {
+      return await connect(connection);
+    } catch (error) {
+      const code = (error as { cause?: { code?: unknown } }).cause?.code;
+      const answered = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !NOT_YET.includes(code);
+      if (performance.now() > deadline || (answered && /^(28|3D)/.test(code))) throw error;
+    }
+    await sleep(READY_POLL_MS, undefined, { signal: options.signal });
+  }
+}
+
+/** The single value of a query that answers with one row and one column. */
+export async function queryValue<T>(client: Client, sql: string, values: unknown[] = []): Promise<T> {
+  const { rows } = await client.query<T[]>({ text: sql, values, rowMode: 'array' });
+  return rows[0]?.[0] as T;
+}
+
+function unreachable(connection: Connection, cause: unknown): DrError {
+  const { message, code } = cause as { message?: string; code?: string };
+  const address = connection.host.startsWith('/')
+    ? `${connection.host}/.s.PGSQL.${connection.port}`
+    : `${connection.host}:${connection.port}`;
+  const reason = message || code || String(cause);
+  return new DrError('STORE_UNREACHABLE', { store: 'PostgreSQL', address, reason }, { cause });
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { DrError } from '../../domain/errors.ts';
+import type { PostgresFacts } from '../../domain/manifest.ts';
+import { readBackupManifest } from './backup-manifest.ts';
+import { SEGMENT_NAME } from './lsn.ts';
+import type { Pgbackrest } from './pgbackrest.ts';
+import { listArchive } from './wal.ts';
+
+/**
+ * Binds a backup set to the files of pgBackRest's repository: their digests are an object of the set, so that a
+ * recovery can prove the repository whole before it switches anything, with nothing but the files.
+ *
+ * Left out are backup.info, archive.info and their copies: they change with every backup. pgBackRest keeps two of
+ * each with a checksum, and a restore that can read neither fails before it writes.
+ */
+
+export interface RepositoryFile {
+  /** Relative to the folder of the generation. */
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Hashing is one core's work; a few at a time keep the disk busy. */
+const PARALLEL = 4;
+
+type ListRequest = Pick<PostgresFacts, 'label' | 'stanza' | 'walStart' | 'walStop'>;
+
+export interface HashOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((doneBytes: number) => void) | undefined;
+}
+
+/**
+ * All files that restoring a label to the set's restore point needs, in the order of their paths.
+ *
+ * @param root the folder of the generation, see `repositoryFolder`.
+ * @throws DrError OBJECT_MISSING, WAL_MISSING, TOOL_FAILED.
+ */
+export async function listRepositoryFiles(
+  tool: Pgbackrest,
+  root: string,
+  facts: ListRequest,
+  options: HashOptions = {},
+): Promise<RepositoryFile[]> {
+  const manifest = await readBackupManifest(tool, facts.label);
+  const { segments } = await listArchive(tool, manifest.archiveId);
+  const wal = segments.filter(({ segment }) => segment >= facts.walStart && segment <= facts.walStop);
+  for (const end of [facts.walStart, facts.walStop]) {
+    if (SEGMENT_NAME.test(end) && wal.some(({ segment }) => segment === end)) continue;
+    throw new DrError('WAL_MISSING', { segment: end });
+  }
+  const archive = `archive/${facts.stanza}/${manifest.archiveId}`;
+  const paths = [
+    ...manifest.files.map((file) => `backup/${facts.stanza}/${file}`),
+    ...wal.map(({ file }) => `${archive}/${file}`),
+  ].sort();
+  const progress = counter(options);
+  return mapParallel(paths, async (path) => {
+    const found = await fingerprint(join(root, path), options.signal);
+    if (!found) throw new DrError('OBJECT_MISSING', { object: path, set: facts.label });
+    progress(found.bytes);
+    return { path, ...found };
+  });
+}
+
+/**
+ * Compares the repository with the list: sizes first, as that finds what is missing or cut short at once.
+ *
+ * @param set what the errors call it: the id of the backup set.
+ * @throws DrError OBJECT_MISSING, OBJECT_DAMAGED, naming the first such file in the order of the list.
+ */
+export async function verifyRepositoryFiles(
+  root: string,
+  files: readonly RepositoryFile[],
+  set: string,
+  options: HashOptions = {},
+): Promise<void> {
+  const damaged = (file: RepositoryFile, reason: string): DrError =>
+    new DrError('OBJECT_DAMAGED', { object: file.path, set, reason });
+  for (const file of files) {
+    options.signal?.throwIfAborted();
+    const found = await stat(join(root, file.path)).catch(() => undefined);
+    if (!found?.isFile()) throw new DrError('OBJECT_MISSING', { object: file.path, set });
+    if (found.size !== file.bytes) throw damaged(file, `${found.size} bytes instead of ${file.bytes}`);
+  }
+  const progress = counter(options);
+  await mapParallel(files, async (file) => {
+    const found = await fingerprint(join(root, file.path), options.signal);
+    if (!found) throw new DrError('OBJECT_MISSING', { object: file.path, set });
+    if (found.sha256 !== file.sha256) throw damaged(file, 'its SHA-256 differs');
+    progress(found.bytes);
+  });
+}
+
+async function fingerprint(
+  path: string,
+  signal: AbortSignal | undefined,
+): Promise<{ sha256: string; bytes: number } | undefined> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  try {
+    await pipeline(
+      createReadStream(path, { highWaterMark: 1 << 20 }),
+      async (source: AsyncIterable<Buffer>) => {
+        for await (const chunk of source) {
+          bytes += chunk.length;
+          hash.update(chunk);
+        }
+      },
+      ...(signal ? [{ signal }] : []),
+    );
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+/** Results in the order of the items; stops taking new ones after the first failure. */
+async function mapParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const index = next++;
+      try {
+        results[index] = await work(items[index]!);
+      } catch (error) {
+        next = items.length;
+        throw error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, worker));
+  return results;
+}
+
+function counter(options: HashOptions): (bytes: number) => void {
+  let done = 0;
+  return (bytes) => options.onProgress?.((done += bytes));
+}
