@@ -1,0 +1,105 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { setServerState, serverStates } from '../../adapters/haproxy/runtime.ts';
+import { killSite, wipeData } from '../../lab/break.ts';
+import { haproxySocket } from '../../lab/haproxy.ts';
+import { configFile, findLab, siteDir, type Lab, type SiteName } from '../../lab/layout.ts';
+import { countStarts, declareService, nodeProgram, pidOf, start, stop } from '../../lab/services.ts';
+
+/** A lab for a test file: real processes, driven through the program as its users do. */
+
+const PROGRAM = fileURLToPath(new URL('../../bin/tyk-dr.js', import.meta.url));
+
+export interface Answer {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class TestLab {
+  readonly lab: Lab;
+
+  private constructor(lab: Lab) {
+    this.lab = lab;
+  }
+
+  static async up(...args: readonly string[]): Promise<TestLab> {
+    const dir = await mkdtemp('/var/tmp/tyk-dr-test-');
+    await execa('chmod', ['755', dir]);
+    await execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, 'up', '--scale', 'small', ...args]);
+    return new TestLab((await findLab(dir))!);
+  }
+
+  /** Runs the program against the lab's configuration. Never throws for an exit code. */
+  async run(...args: readonly string[]): Promise<Answer> {
+    const result = await execa(process.execPath, [PROGRAM, ...args], {
+      env: { TYK_DR_CONFIG: configFile(this.lab) },
+      reject: false,
+      stdin: 'ignore',
+    });
+    return { exitCode: result.exitCode ?? -1, stdout: result.stdout, stderr: result.stderr };
+  }
+
+  /** Like `run`, and fails with the program's own words unless it ends well. */
+  async expect(...args: readonly string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.run(...args);
+    if (exitCode !== 0)
+      throw new Error(`tyk-dr ${args.join(' ')} ended with ${exitCode}\n${stdout}\n${stderr}`);
+    return stdout;
+  }
+
+  recover(...args: readonly string[]): Promise<Answer> {
+    return this.run('recover', 'acme', '--to', 'dr', '--reason', 'a test', ...args);
+  }
+
+  async destroyPrimary(): Promise<void> {
+    await killSite(this.lab, 'primary');
+    await wipeData(this.lab, 'primary');
+  }
+
+  /** An empty dr site again, with the clients back at the lost primary: ready for the next recovery. */
+  async resetDr(): Promise<void> {
+    await killSite(this.lab, 'dr');
+    await wipeData(this.lab, 'dr');
+    await rm(siteDir(this.lab, 'dr', 'state'), { recursive: true, force: true });
+    await rm(siteDir(this.lab, 'dr', 'postgres', 'pgbackrest.conf'), { force: true });
+    for (const { name } of await serverStates(haproxySocket(this.lab), 'gateways')) {
+      await setServerState(
+        haproxySocket(this.lab),
+        'gateways',
+        name,
+        name.startsWith('primary') ? 'ready' : 'maint',
+      );
+    }
+  }
+
+  /** Restarts a worker, with environment variables of the test's choice. */
+  async restartWorker(site: SiteName, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const name = `worker-${site}`;
+    await stop(this.lab, name);
+    await declareService(this.lab, {
+      name,
+      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', site),
+      env,
+    });
+    await start(this.lab, name);
+  }
+
+  async revive(name: string): Promise<void> {
+    if ((await pidOf(this.lab, name)) === undefined) await start(this.lab, name);
+  }
+
+  starts(): Promise<Record<string, number>> {
+    return countStarts(this.lab);
+  }
+
+  readLog(name: string): Promise<string> {
+    return readFile(join(this.lab.dir, 'log', `${name}.log`), 'utf8').catch(() => '');
+  }
+
+  async down(): Promise<void> {
+    await execa(process.execPath, [PROGRAM, 'lab', '--dir', this.lab.dir, 'down', '--destroy']);
+  }
+}
