@@ -21,7 +21,7 @@ const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sb
 const INSTALLER = fileURLToPath(new URL('debian-packages.sh', import.meta.url));
 
 export const debianPackages = {
-  title: `Debian packages ${Object.keys(PACKAGES).join(', ')}`,
+  title: 'Debian packages',
 
   look() {
     const missing = missingPackages();
