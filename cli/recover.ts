@@ -102,8 +102,8 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   });
   if (plan.inPlace) await confirmOverwrite(plan, deployment, options);
   const digest = configDigest(deployment);
-  // The source's worker may be gone with its site: the run itself then asks what to do about the fence.
   await requireWorkers(door, name, digest, workersNeeded(plan));
+  if (plan.steps.includes('fence-source')) await lookAtSource(door, name, digest, plan);
   const input: RecoverInput = {
     run: runId(),
     plan,
@@ -166,6 +166,14 @@ async function alreadyRunning(door: Door, deployment: string): Promise<DrError> 
     workflowId: lockId(deployment),
     run,
     startedAt: description.startTime.toISOString(),
+  });
+}
+
+/** The source's worker may be gone with its site: the run itself then asks what to do about the fence. */
+async function lookAtSource(door: Door, name: string, digest: string, plan: RecoverPlan): Promise<void> {
+  await requireWorkers(door, name, digest, [plan.workers.source]).catch((error: unknown) => {
+    if (!(error instanceof DrError) || error.code !== 'WORKER_MISSING') throw error;
+    process.stderr.write(`note: ${error.message}; the run will ask whether ${plan.from} can still write\n`);
   });
 }
 

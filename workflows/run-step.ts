@@ -150,13 +150,17 @@ async function settleFailure(
   } else {
     row.error = failure;
   }
-  const nothingChanged = !context.begun.some((begun) => begun.id !== step.id) && step.risk === 'probe';
-  if (nothingChanged && ERRORS[row.error.code].class === 'refused') {
+  const first = !context.begun.some((begun) => begun.id !== step.id);
+  const refusedOnEntry = step.risk === 'probe' || REFUSED_ON_ENTRY.includes(row.error.code);
+  if (first && refusedOnEntry && ERRORS[row.error.code].class === 'refused') {
     row.state = 'failed';
     throw new Refusal(row.error);
   }
   await askPerson(context, step, row);
 }
+
+/** What activities/guard.ts refuses before a mutating step has done anything. */
+const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED'];
 
 /** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
 const MAX_LOOKS = 5;

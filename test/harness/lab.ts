@@ -1,5 +1,6 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { setServerState, serverStates } from '../../adapters/haproxy/runtime.ts';
@@ -84,7 +85,11 @@ export class TestLab {
       argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', site),
       env,
     });
+    const served = (text: string): number => text.split(' serves ').length;
+    const before = served(await this.readLog(name));
     await start(this.lab, name);
+    // It has read its configuration when it says that it serves.
+    while (served(await this.readLog(name)) === before) await sleep(20);
   }
 
   async revive(name: string): Promise<void> {
