@@ -120,7 +120,7 @@ export default defineConfig(
     files: ['**/*.{js,mjs}'],
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'URL', 'setInterval', 'clearInterval'].map((name) => [name, false]),
+        ['process', 'Buffer', 'URL', 'setInterval', 'clearInterval'].map((name) => [name, false]),
       ),
     },
     rules: { 'no-undef': 'error', 'no-unused-vars': 'error' },

@@ -3,7 +3,6 @@ import { stringify } from 'yaml';
 import { configDigest } from '../adapters/config/digest.ts';
 import { configPath, loadConfig } from '../adapters/config/load.ts';
 import type { Deployment } from '../domain/config.ts';
-import { formatDuration } from '../domain/duration.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 
 /** `tyk-dr config show`: what the configuration means, defaults filled in. Secrets are references; they stay that. */
@@ -35,9 +34,22 @@ function merged(deployment: Deployment) {
     digest: configDigest(deployment),
     ...deployment,
     objectives: {
-      rto: formatDuration(deployment.objectives.rto ?? defaults.rtoMs),
-      rpo: formatDuration(deployment.objectives.rpo ?? defaults.rpoMs),
+      rto: asWritten(deployment.objectives.rto ?? defaults.rtoMs),
+      rpo: asWritten(deployment.objectives.rpo ?? defaults.rpoMs),
       priority: defaults.priority,
     },
   };
 }
+
+/** A duration in the configuration's own notation, in the largest unit that leaves no remainder. */
+function asWritten(durationMs: number): string {
+  const [name, unitMs] = UNITS_MS.find(([, unitMs]) => durationMs % unitMs === 0) ?? ['ms', 1];
+  return `${durationMs / unitMs}${name}`;
+}
+
+const UNITS_MS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+] as const;

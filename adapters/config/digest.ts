@@ -1,38 +1,55 @@
 import { createHash } from 'node:crypto';
-import type { Deployment } from '../../domain/config.ts';
+import type { Deployment, Site } from '../../domain/config.ts';
 
 /**
- * Digest of what the sites of a deployment share: objectives, probes, the shape of every site. Not a site's own
- * paths, ports and commands, so that two workers whose hosts are laid out differently still agree.
+ * Digest of what the sites of a deployment share: tier, objectives, proofs, keys that count, and what each site is
+ * made of. Not a site's own paths, ports, hosts and commands, nor where a host keeps its secrets, so that two
+ * workers whose hosts are laid out differently still agree.
+ *
+ * @returns SHA-256 in hexadecimal
  */
 export function configDigest(deployment: Deployment): string {
   const { sites, backup, traffic, ...shared } = deployment;
-  const shapes = Object.fromEntries(
-    Object.entries(sites).map(([name, site]) => [
-      name,
-      {
-        worker: site.worker,
-        redis: site.redis?.worker ?? Boolean(site.redis),
-        database: site.database ? [site.database.kind, site.database.name] : false,
-        dashboard: site.dashboard?.worker ?? Boolean(site.dashboard),
-        gateways: site.gateways.map((gateway) => gateway.name),
-        pump: site.pump?.worker ?? Boolean(site.pump),
-      },
-    ]),
-  );
   const agreed = {
     ...shared,
-    shapes,
-    recipients: backup.recipients,
-    trustedKeys: backup.trustedKeys,
+    backup: {
+      recipients: backup.recipients,
+      trustedKeys: backup.trustedKeys,
+      stanza: backup.pgbackrest?.stanza,
+    },
     traffic: traffic && {
       kind: traffic.kind,
       backend: traffic.backend,
       servers: traffic.servers,
       url: traffic.url,
     },
+    sites: Object.fromEntries(Object.entries(sites).map(([name, site]) => [name, shapeOf(site)])),
   };
-  return createHash('sha256').update(canonical(agreed)).digest('hex');
+  return createHash('sha256')
+    .update(canonical(withoutPlaces(agreed)))
+    .digest('hex');
+}
+
+/** Which components there are, and which worker serves each: a plan is compiled from that. */
+function shapeOf(site: Site) {
+  const served = (component: { worker?: string | undefined } | undefined): string | undefined =>
+    component && (component.worker ?? site.worker);
+  return {
+    worker: site.worker,
+    redis: served(site.redis),
+    database: site.database && [site.database.kind, site.database.name, served(site.database)],
+    dashboard: served(site.dashboard),
+    gateways: site.gateways.map((gateway) => [gateway.name, served(gateway)]),
+    pump: served(site.pump),
+  };
+}
+
+/** A reference says where this host keeps a secret. That there is one is shared; the place is not. */
+function withoutPlaces(value: unknown): unknown {
+  if (typeof value === 'string') return /^(env:|file:\/)/.test(value) ? 'secret' : value;
+  if (Array.isArray(value)) return value.map(withoutPlaces);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutPlaces(item)]));
 }
 
 /** JSON with sorted keys: equal values, equal text. */

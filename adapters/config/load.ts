@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { isMap, isNode, isPair, LineCounter, parseDocument, type Document } from 'yaml';
-import type { z } from 'zod';
+import { LineCounter, parseDocument, type Document } from 'yaml';
+import { checkConfig } from '../../domain/config-check.ts';
 import { configSchema, type Config } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
+import { describeIssues, fieldAt, located, type Problem } from './problems.ts';
 
 /** Reads tyk-dr.yaml. A wrong file gets every error at once: place, line, value, what was expected. */
 
@@ -12,7 +13,10 @@ export function configPath(explicit: string | undefined): string {
   return resolve(explicit ?? process.env['TYK_DR_CONFIG'] ?? 'tyk-dr.yaml');
 }
 
-/** @throws DrError CONFIG_NOT_FOUND, CONFIG_INVALID */
+/**
+ * @returns the configuration, defaults filled in, frozen
+ * @throws DrError CONFIG_NOT_FOUND, CONFIG_INVALID
+ */
 export async function loadConfig(explicit: string | undefined): Promise<Config> {
   const path = configPath(explicit);
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
@@ -24,88 +28,59 @@ export async function loadConfig(explicit: string | undefined): Promise<Config> 
 /** @throws DrError CONFIG_INVALID */
 export function parseConfig(text: string, path: string): Config {
   const lines = new LineCounter();
-  const document = parseDocument(text, {
-    lineCounter: lines,
-    prettyErrors: false,
-    uniqueKeys: true,
-    merge: true,
-  });
-  if (document.errors.length > 0) {
-    throw invalid(
-      path,
-      document.errors.map((error) => `${lineOf(lines, error.pos[0])}: ${error.message}`),
-    );
-  }
-  const parsed = configSchema.safeParse(document.toJS());
-  if (!parsed.success)
-    throw invalid(
-      path,
-      parsed.error.issues.flatMap((issue) => describe(issue, document, lines)),
-    );
-  return parsed.data;
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
+  const yamlProblems = problemsOfYaml(document);
+  // A field that appears twice still leaves a document to check; other errors of YAML do not.
+  const readable = document.errors.every(({ code }) => code === 'DUPLICATE_KEY');
+  const value = readable ? toValue(document, yamlProblems) : undefined;
+  const parsed = value === undefined ? undefined : configSchema.safeParse(value);
+  const problems = [
+    ...yamlProblems,
+    ...(parsed?.success === false ? describeIssues(parsed.error.issues, value, document) : []),
+    // The parts are compared with each other only where each has its shape.
+    ...(parsed?.success ? checkConfig(parsed.data).map((problem) => located(problem, document)) : []),
+  ];
+  if (problems.length > 0 || !parsed?.success) throw invalid(path, problems, lines);
+  return deepFreeze(parsed.data);
 }
 
-function invalid(path: string, problems: readonly string[]): DrError {
-  return new DrError('CONFIG_INVALID', {
-    path,
-    count: problems.length,
-    problems: problems.map((line) => `  ${line}`).join('\n'),
+/** The parser's own words, but never its excerpt of the file: that may show a secret. */
+function problemsOfYaml(document: Document): Problem[] {
+  return [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => {
+    const field = fieldAt(offset, document);
+    return { offset, text: `${field && `${field}: `}${YAML_WORDS[code] ?? message}` };
   });
 }
 
-type Issue = z.core.$ZodIssue;
+const YAML_WORDS: Readonly<Record<string, string>> = {
+  DUPLICATE_KEY: 'this field stands here a second time; expected each field once',
+  TAG_RESOLVE_FAILED: 'an unknown tag; put quotes around a value that begins with an exclamation mark',
+};
 
-function describe(issue: Issue, document: Document, lines: LineCounter): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map(
-      (key) =>
-        `${place([...issue.path, key], document, lines)}: unknown field; remove it or correct its name`,
-    );
+/** The plain value; undefined, with a problem noted, where an alias leads nowhere. */
+function toValue(document: Document, problems: Problem[]): unknown {
+  try {
+    return document.toJS() ?? {};
+  } catch {
+    problems.push({
+      offset: 0,
+      text: 'an alias (*name) has no anchor (&name) before it; put quotes around a value that begins with an asterisk',
+    });
+    return undefined;
   }
-  if (issue.code === 'invalid_union') {
-    // Of the alternatives, the one that came furthest is the one that was meant.
-    const nearest = [...issue.errors].sort((a, b) => depth(b) - depth(a) || a.length - b.length)[0] ?? [];
-    const inner = nearest.flatMap((each) =>
-      describe({ ...each, path: [...issue.path, ...each.path] } as Issue, document, lines),
-    );
-    if (inner.length > 0) return inner;
-  }
-  const value = document.getIn(issue.path as (string | number)[]);
-  return [`${place(issue.path, document, lines)}: ${shown(value, issue)}${issue.message}`];
 }
 
-function depth(issues: readonly Issue[]): number {
-  return Math.max(0, ...issues.map((issue) => issue.path.length));
+function invalid(path: string, problems: readonly Problem[], lines: LineCounter): DrError {
+  const sorted = [...problems].sort((a, b) => a.offset - b.offset);
+  const shown = sorted.map(({ offset, text }) => {
+    const { line, col } = lines.linePos(offset);
+    return `  line ${Math.max(1, line)}:${Math.max(1, col)}: ${text}`;
+  });
+  return new DrError('CONFIG_INVALID', { path, count: shown.length, problems: shown.join('\n') });
 }
 
-/** The value as written, unless it stands where a secret's reference belongs: then it may be the secret. */
-function shown(value: unknown, issue: Issue): string {
-  if (value === undefined) return 'missing; ';
-  if (isNode(value) || typeof value === 'object') return '';
-  const secret =
-    /secret|password|key|identity|passphrase/i.test(String(issue.path.at(-1))) ||
-    /reference/.test(issue.message);
-  return secret ? 'the value is not shown; ' : `'${String(value)}'; `;
-}
-
-function place(path: readonly PropertyKey[], document: Document, lines: LineCounter): string {
-  return `${positionOf(path, document, lines)}: ${path.map(String).join('.') || 'the file'}`;
-}
-
-/** The line of the field, or of the nearest thing around it that exists. */
-function positionOf(path: readonly PropertyKey[], document: Document, lines: LineCounter): string {
-  for (let length = path.length; length > 0; length -= 1) {
-    const parent = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true);
-    const pair = isMap(parent)
-      ? parent.items.find((item) => isPair(item) && String(item.key) === String(path[length - 1]))
-      : undefined;
-    const node = pair?.key ?? document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return lineOf(lines, node.range[0]);
-  }
-  return 'line 1';
-}
-
-function lineOf(lines: LineCounter, offset: number): string {
-  const { line, col } = lines.linePos(offset);
-  return `line ${line}:${col}`;
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  Object.values(value).forEach(deepFreeze);
+  return Object.freeze(value);
 }

@@ -23,18 +23,24 @@ function fromEnvironment(reference: string): string {
 async function fromFile(reference: string): Promise<string> {
   const path = reference.slice('file:'.length);
   try {
-    if (((await stat(path)).mode & 0o004) !== 0) {
+    const facts = await stat(path);
+    // A folder may be open to all; reading it says what it is.
+    if (facts.isFile() && (facts.mode & 0o004) !== 0) {
       throw new DrError('SECRET_MISSING', {
         reference,
-        reason: 'the file is readable by everybody; chmod 600 it',
+        reason: 'everybody may read the file; chmod 600 it',
       });
     }
     return (await readFile(path, 'utf8')).replace(/\r?\n$/, '');
   } catch (error) {
     if (error instanceof DrError) throw error;
-    throw new DrError('SECRET_MISSING', {
-      reference,
-      reason: (error as NodeJS.ErrnoException).code ?? String(error),
-    });
+    const code = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new DrError('SECRET_MISSING', { reference, reason: FILE_REASONS[code] ?? code }, { cause: error });
   }
 }
+
+const FILE_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'the file does not exist',
+  EACCES: 'this user may not read the file',
+  EISDIR: 'it is a folder',
+};

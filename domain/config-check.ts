@@ -1,0 +1,178 @@
+import type { Config, Deployment, Site } from './config.ts';
+
+/** What one field alone cannot show: contradictions between parts of a configuration that has the right shape. */
+
+export interface ConfigProblem {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+/** Every contradiction, each with the path of the field to change; none where the configuration is sound. */
+export function checkConfig(config: Config): ConfigProblem[] {
+  if (Object.keys(config.deployments).length === 0) {
+    return [{ path: ['deployments'], message: 'none is declared; expected at least one deployment' }];
+  }
+  return Object.entries(config.deployments).flatMap(([name, deployment]) =>
+    checkDeployment(deployment).map(({ path, message }) => ({
+      path: ['deployments', name, ...path],
+      message,
+    })),
+  );
+}
+
+function checkDeployment(deployment: Deployment): ConfigProblem[] {
+  const sites = Object.entries(deployment.sites);
+  if (sites.length === 0) {
+    return [{ path: ['sites'], message: 'none is declared; expected at least one site' }];
+  }
+  return [
+    ...trafficNamesSites(deployment),
+    ...databaseHasRepository(deployment),
+    ...sitesAreAlike(deployment),
+    ...probesCanProve(deployment),
+    ...duplicates(deployment.backup.recipients).map((index) => ({
+      path: ['backup', 'recipients', index],
+      message: 'the same recipient again; expected different ones, one of them offline',
+    })),
+    ...sites.flatMap(([name, site]) =>
+      [
+        ...duplicates(site.gateways.map((gateway) => gateway.name)).map((index) => ({
+          path: ['gateways', index, 'name'],
+          message: `'${site.gateways[index]!.name}' again; expected a name of its own for each Gateway`,
+        })),
+        ...addressesAreDistinct(site),
+      ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
+    ),
+    ...backupsLieOutside(deployment),
+  ];
+}
+
+function trafficNamesSites({ traffic, sites }: Deployment): ConfigProblem[] {
+  return Object.keys(traffic?.servers ?? {})
+    .filter((name) => !(name in sites))
+    .map((name) => ({
+      path: ['traffic', 'servers', name],
+      message: `no site has this name; expected one of ${Object.keys(sites).join(', ')}`,
+    }));
+}
+
+function databaseHasRepository({ sites, backup }: Deployment): ConfigProblem[] {
+  const withDatabase = Object.keys(sites).find((name) => sites[name]!.database);
+  if (withDatabase === undefined || backup.pgbackrest) return [];
+  return [
+    {
+      path: ['backup', 'pgbackrest'],
+      message: `missing; expected one, as site ${withDatabase} has a database`,
+    },
+  ];
+}
+
+const KINDS = ['redis', 'database', 'dashboard', 'pump'] as const;
+
+/** A backup of one site is restored on another: what the one has, the other needs. */
+function sitesAreAlike({ sites }: Deployment): ConfigProblem[] {
+  const [first, ...others] = Object.entries(sites);
+  return others.flatMap(([name, site]) =>
+    KINDS.filter((kind) => Boolean(site[kind]) !== Boolean(first![1][kind])).map((kind) => ({
+      path: ['sites', name, kind],
+      message: site[kind]
+        ? `site ${first![0]} has none; expected the same components on every site`
+        : `missing; expected the same components on every site, and ${first![0]} has one`,
+    })),
+  );
+}
+
+function probesCanProve({ probes }: Deployment): ConfigProblem[] {
+  const repeated = duplicates(probes.map((probe) => probe.name)).map((index) => ({
+    path: ['probes', index, 'name'],
+    message: `'${probes[index]!.name}' again; expected a name of its own for each probe`,
+  }));
+  const keyless = probes.flatMap((probe, index) =>
+    probe.proves === 'api' || probe.key !== undefined
+      ? []
+      : [
+          {
+            path: ['probes', index, 'key'],
+            message: `missing; a probe that proves ${probe.proves} sends a key`,
+          },
+        ],
+  );
+  return [...repeated, ...keyless];
+}
+
+/** Two components on one worker's host cannot listen on the same address. */
+function addressesAreDistinct(site: Site): ConfigProblem[] {
+  const taken = new Map<string, string>();
+  return listeners(site).flatMap(({ path, worker, host, port }) => {
+    const address = `${host === 'localhost' ? '127.0.0.1' : host}:${port}`;
+    const holder = taken.get(`${worker} ${address}`);
+    if (holder !== undefined) return [{ path, message: `${address} is already that of ${holder}` }];
+    taken.set(`${worker} ${address}`, path.slice(0, -1).join('.'));
+    return [];
+  });
+}
+
+interface Listener {
+  readonly path: readonly (string | number)[];
+  readonly worker: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+function listeners(site: Site): Listener[] {
+  const stores = (['redis', 'database'] as const).flatMap((kind) => {
+    const store = site[kind];
+    if (!store) return [];
+    return [
+      { path: [kind, 'port'], worker: store.worker ?? site.worker, host: store.host, port: store.port },
+    ];
+  });
+  const services = [
+    { path: ['dashboard', 'url'], of: site.dashboard },
+    { path: ['pump', 'url'], of: site.pump },
+    ...site.gateways.map((gateway, index) => ({ path: ['gateways', index, 'url'], of: gateway })),
+  ].flatMap(({ path, of }) => {
+    if (of?.url === undefined) return [];
+    const { hostname, port, protocol } = new URL(of.url);
+    const number = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
+    return [{ path, worker: of.worker ?? site.worker, host: hostname, port: number }];
+  });
+  return [...stores, ...services];
+}
+
+/** Losing a site must not lose its backups, and a restore must not replace them. */
+function backupsLieOutside({ backup, sites }: Deployment): ConfigProblem[] {
+  const repositories = [
+    { path: ['backup', 'repository'], folder: backup.repository },
+    ...(backup.pgbackrest
+      ? [{ path: ['backup', 'pgbackrest', 'repository'], folder: backup.pgbackrest.repository }]
+      : []),
+  ];
+  return repositories.flatMap(({ path, folder }) =>
+    Object.entries(sites).flatMap(([name, site]) =>
+      foldersOf(site)
+        .filter((own) => `${folder}/`.startsWith(`${own.replace(/\/+$/, '')}/`))
+        .map((own) => ({
+          path,
+          message: `'${folder}' lies in ${own}, a folder of site ${name}; expected one outside every site`,
+        })),
+    ),
+  );
+}
+
+function foldersOf(site: Site): string[] {
+  const folders = [
+    site.stateDir,
+    site.redis?.dataDir,
+    site.database?.dataDir,
+    site.dashboard?.root,
+    site.pump?.root,
+    ...site.gateways.map((gateway) => gateway.root),
+  ];
+  return [...new Set(folders.filter((folder) => folder !== undefined))];
+}
+
+/** Positions of the values that stood earlier in the list already. */
+function duplicates(values: readonly string[]): number[] {
+  return values.flatMap((value, index) => (values.indexOf(value) < index ? [index] : []));
+}

@@ -1,0 +1,87 @@
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { loadConfig } from '../../adapters/config/load.ts';
+import { registerConfig } from '../../cli/config.ts';
+import { registerInit } from '../../cli/init.ts';
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'tyk-dr-commands-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Runs a command of ours in this process. @returns its standard output */
+async function tykDr(config: string | undefined, ...args: string[]): Promise<string> {
+  const program = new Command().exitOverride();
+  registerInit(program);
+  registerConfig(program, () => config);
+  let output = '';
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    output += String(chunk);
+    return true;
+  });
+  const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+  return output;
+}
+
+test('init writes a file that loads, and that only its owner reads', async () => {
+  const file = join(folder, 'fresh.yaml');
+  await tykDr(undefined, 'init', file);
+  await expect(loadConfig(file)).resolves.toMatchObject({ version: 'tyk-dr/v1' });
+  expect((await stat(file)).mode & 0o777).toBe(0o600);
+});
+
+test('init never overwrites', async () => {
+  const file = join(folder, 'precious.yaml');
+  await writeFile(file, 'precious');
+  await expect(tykDr(undefined, 'init', file)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  expect(await readFile(file, 'utf8')).toBe('precious');
+});
+
+test('config show fills in defaults and shows where secrets are, not what they are', async () => {
+  const file = join(folder, 'shown.yaml');
+  await tykDr(undefined, 'init', file);
+  const original = await readFile(file, 'utf8');
+  const key = join(folder, 'key');
+  await writeFile(key, 'hunter2', { mode: 0o600 });
+  await writeFile(
+    file,
+    original
+      .replace('    objectives: { rto: 15m, rpo: 5m }\n', '')
+      .replace('file:/etc/tyk-dr/secrets/gateway', `file:${key}`),
+  );
+  for (const [args, read] of [
+    [['config', 'show'], parse],
+    [['config', 'show', '--json'], JSON.parse],
+  ] as const) {
+    const output = await tykDr(file, ...args);
+    expect(output).not.toContain('hunter2');
+    expect((read as (text: string) => unknown)(output)).toMatchObject({
+      deployments: {
+        payments: {
+          objectives: { rto: '15m', rpo: '5m' },
+          secrets: { gateway: `file:${key}` },
+          sites: { paris: { redis: { host: '127.0.0.1' } } },
+        },
+      },
+    });
+  }
+});
+
+test('a configuration that is not there is named with its path', async () => {
+  const file = join(folder, 'none.yaml');
+  await expect(tykDr(file, 'config', 'show')).rejects.toMatchObject({
+    code: 'CONFIG_NOT_FOUND',
+    message: `no configuration at ${file}`,
+  });
+});

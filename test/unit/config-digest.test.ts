@@ -1,0 +1,49 @@
+import { describe, expect, test } from 'vitest';
+import { canonical, configDigest } from '../../adapters/config/digest.ts';
+import { parseConfig } from '../../adapters/config/load.ts';
+import { EXAMPLE } from '../../cli/init-example.ts';
+
+/** The digest of the example with one text replaced wherever it stands. */
+function digest(from = '', to = ''): string {
+  expect(EXAMPLE).toContain(from);
+  const text = from === '' ? EXAMPLE : EXAMPLE.replaceAll(from, to);
+  return configDigest(parseConfig(text, 'tyk-dr.yaml').deployments['payments']!);
+}
+
+describe('two workers agree', () => {
+  test.each([
+    ['data lie elsewhere', '/var/lib/redis/data', '/data/redis'],
+    ['a port differs', 'port: 6379', 'port: 16379'],
+    ['an address differs', 'http://127.0.0.1:8080', 'http://10.0.0.7:8080'],
+    ['services are driven otherwise', 'systemd: redis-server', 'systemd: redis@tyk'],
+    ['the backups are mounted elsewhere', '/srv/backup/tyk-dr', '/mnt/backup/tyk-dr'],
+    ['secrets are kept elsewhere', 'file:/etc/tyk-dr/secrets/gateway', 'env:TYK_GATEWAY_SECRET'],
+    ['a comment differs', '# At least two:', '# Two or more:'],
+    ['a duration is written otherwise', 'rto: 15m', 'rto: 900s'],
+  ])('where %s', (_what, from, to) => {
+    expect(digest(from, to)).toBe(digest());
+  });
+});
+
+describe('two workers disagree', () => {
+  test.each([
+    ['the tier', 'tier: critical', 'tier: standard'],
+    ['an objective', 'rpo: 5m', 'rpo: 6m'],
+    ['what a probe expects', 'status: 403', 'status: 401'],
+    ['the organisation', '5e9d9544a1dcd60001d0ed20', '5e9d9544a1dcd60001d0ed21'],
+    ['a recipient', 'age1ql3z7', 'age1ql3z8'],
+    ['a key that counts', 'ed25519:MCow', 'ed25519:MCoX'],
+    ['a worker of a site', 'worker: paris', 'worker: lyon'],
+    ['the name of a Gateway', 'name: gw1', 'name: gw2'],
+    ['the servers that get traffic', 'paris-gw1', 'paris-gw2'],
+    ['the address of the clients', 'https://api.example.org', 'https://api.example.com'],
+    ['that an admin secret is shared', '      admin: file:/etc/tyk-dr/secrets/admin\n', ''],
+  ])('about %s', (_what, from, to) => {
+    expect(digest(from, to)).not.toBe(digest());
+  });
+});
+
+test('is a SHA-256 that does not depend on the order of fields', () => {
+  expect(digest()).toMatch(/^[0-9a-f]{64}$/);
+  expect(canonical({ b: [{ d: 1, c: 2 }], a: 'x' })).toBe('{"a":"x","b":[{"c":2,"d":1}]}');
+});
