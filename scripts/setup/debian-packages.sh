@@ -6,8 +6,9 @@
 # even that was prevented (kill -9, power), the next call puts them back first.
 set -eu
 
-POLICY=/usr/sbin/policy-rc.d                           # asked by Debian before it starts a service
-CLUSTER=/etc/postgresql-common/createcluster.conf      # read by Debian before it makes a PostgreSQL cluster
+ROOT=${TYK_DR_SETUP_ROOT:-} # another root than the machine's, for tests
+POLICY=$ROOT/usr/sbin/policy-rc.d                           # asked by Debian before it starts a service
+CLUSTER=$ROOT/etc/postgresql-common/createcluster.conf      # read by Debian before it makes a PostgreSQL cluster
 MARK='# Written by the set-up of tyk-dr, and removed by it'
 KEPT=before-tyk-dr
 export DEBIAN_FRONTEND=noninteractive
@@ -62,7 +63,7 @@ install_packages() {
 }
 
 # Set-ups of two users must not restore under each other's feet.
-exec 9>/run/lock/tyk-dr-setup
+exec 9>"$ROOT/run/lock/tyk-dr-setup"
 flock 9
 
 restore

@@ -14,12 +14,12 @@ const RETRY_MS = 100;
  *
  * @returns what `work` returns
  */
-export async function withLock(onWait, work) {
-  let server = await tryToListen();
+export async function withLock(onWait, work, name = LOCK) {
+  let server = await tryToListen(name);
   if (server === undefined) onWait();
   while (server === undefined) {
-    await holderGone();
-    server = await tryToListen();
+    await holderGone(name);
+    server = await tryToListen(name);
   }
   try {
     return await work();
@@ -28,13 +28,13 @@ export async function withLock(onWait, work) {
   }
 }
 
-async function tryToListen() {
+async function tryToListen(name) {
   const waiters = new Set();
   const server = createServer((socket) => {
     waiters.add(socket);
     socket.on('error', () => undefined).on('close', () => waiters.delete(socket));
   });
-  server.listen(LOCK);
+  server.listen(name);
   try {
     await once(server, 'listening');
   } catch (error) {
@@ -50,8 +50,8 @@ async function tryToListen() {
 }
 
 /** The holder never writes or closes while it works: the connection ends with the lock. */
-async function holderGone() {
-  const socket = connect(LOCK).resume();
+async function holderGone(name) {
+  const socket = connect(name).resume();
   socket.on('error', () => undefined);
   await once(socket, 'close');
   await delay(RETRY_MS);

@@ -1,0 +1,52 @@
+import type { ERRORS, EXIT_CODES, ErrorDetails } from '../../domain/errors.ts';
+import { code, page, section, table } from './markdown.ts';
+
+const MEANING: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
+  recovered: 'recovered, and every proof passed',
+  bug: 'a bug in tyk-dr',
+  usage: 'the command line or the configuration is wrong',
+  exceptions: 'recovered, with exceptions or with incomplete proof',
+  refused: 'a precondition does not hold; nothing was changed',
+  running: 'another run of this deployment is already running',
+  failed: 'failed, and undone',
+  stuck: 'a person is needed',
+  detached: 'the command line let go; the run goes on',
+};
+
+/** Exit codes, and every error with its message and hint, grouped by exit code. */
+export function errorsPage(errors: typeof ERRORS, exitCodes: typeof EXIT_CODES): string {
+  const classes = Object.keys(exitCodes) as (keyof typeof EXIT_CODES)[];
+  const entries = Object.entries(errors);
+  return page(
+    'Errors',
+    'tyk-dr prints `error:` with the message, `hint:` with what to do, and often the next command to type.',
+    [
+      section(
+        'Exit codes',
+        table(
+          ['exit', 'class', 'meaning'],
+          classes.map((name) => [String(exitCodes[name]), name, MEANING[name]]),
+        ),
+      ),
+      ...classes.flatMap((name) => {
+        const own = entries.filter(([, entry]) => entry.class === name);
+        if (own.length === 0) return [];
+        const rows = own.map(([errorCode, entry]) => [
+          code(errorCode),
+          code(entry.message(placeholders)),
+          entry.hint,
+          entry.retryable ? 'yes' : 'no',
+        ]);
+        return [
+          section(
+            `Exit ${exitCodes[name]}: ${MEANING[name]}`,
+            table(['code', 'message', 'hint', 'retried by itself'], rows),
+          ),
+        ];
+      }),
+    ],
+  );
+}
+
+/** Every detail of a message shows its own name. */
+const placeholders: ErrorDetails = new Proxy({}, { get: (_target, name) => `<${String(name)}>` });
