@@ -102,8 +102,10 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   });
   if (plan.inPlace) await confirmOverwrite(plan, deployment, options);
   const digest = configDigest(deployment);
-  await requireWorkers(door, name, digest, workersNeeded(plan));
-  if (plan.steps.includes('fence-source')) await lookAtSource(door, name, digest, plan);
+  await Promise.all([
+    requireWorkers(door, name, digest, workersNeeded(plan)),
+    ...(plan.steps.includes('fence-source') ? [lookAtSource(door, name, digest, plan)] : []),
+  ]);
   const input: RecoverInput = {
     run: runId(),
     plan,
@@ -195,16 +197,9 @@ async function confirmOverwrite(
   { yes }: RecoverOptions,
 ): Promise<void> {
   const site = deployment.sites[plan.to]!;
-  const overwritten = [
-    site.redis?.dataDir,
-    site.database?.dataDir,
-    site.dashboard?.root,
-    ...site.gateways.map((gateway) => gateway.root),
-    site.pump?.root,
-  ];
-  const folders = overwritten.filter((path) => path !== undefined);
+  const folders = overwritten(site, plan.component).filter((path) => path !== undefined);
   process.stderr.write(
-    `This rebuilds ${plan.to} of ${plan.deployment} in place. It stops its services and replaces:\n`,
+    `This rebuilds ${plan.component ?? 'everything'} of ${plan.deployment} on ${plan.to} in place. It stops what runs there and replaces:\n`,
   );
   for (const folder of folders) process.stderr.write(`  ${folder}\n`);
   if (yes) return;
@@ -221,4 +216,18 @@ async function confirmOverwrite(
   terminal.close();
   if (answer.trim() !== plan.deployment)
     throw new DrError('BAD_ARGUMENT', { argument: '--in-place', value: answer, expected: plan.deployment });
+}
+
+/** The folders that the recovery replaces. */
+function overwritten(site: Deployment['sites'][string], only: Component | undefined): (string | undefined)[] {
+  const folders: [Component, string | undefined][] = [
+    ['redis', site.redis?.dataDir],
+    ['database', site.database?.dataDir],
+    ['dashboard', site.dashboard?.root],
+    ...site.gateways.map((gateway): [Component, string] => ['gateway', gateway.root]),
+    ['pump', site.pump?.root],
+  ];
+  return folders
+    .filter(([component]) => only === undefined || component === only)
+    .map(([, folder]) => folder);
 }

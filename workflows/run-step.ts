@@ -134,6 +134,12 @@ async function settleFailure(
     log.warn('the outcome is unknown, looking again', { step: step.id });
     if (row.calls < MAX_LOOKS) return;
     row.error = stepError('OUTCOME_UNKNOWN', { step: step.id });
+  } else if (failure === 'worker-away' && step.where === 'source') {
+    // The host may be gone with its site. Silence is not a fence: a person must say that it cannot write.
+    row.error = stepError('NOT_FENCED', {
+      site: context.input.plan.from,
+      reason: `no worker answers on ${row.queue ?? ''}`,
+    });
   } else if (failure === 'worker-away') {
     if (
       !context.record.steps.some((other) => other.state === 'done' && other.id !== step.id) &&

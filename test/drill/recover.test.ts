@@ -1,0 +1,175 @@
+import { readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { withClient } from '../../adapters/postgres/client.ts';
+import { withClient as withRedis } from '../../adapters/redis/client.ts';
+import { Secret } from '../../domain/secret.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { deleteApis, killService } from '../../lab/break.ts';
+import { readKey } from '../../lab/keys.ts';
+import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
+import { stop } from '../../lab/services.ts';
+import { TestLab, type Answer } from '../harness/lab.ts';
+
+/** Recoveries as a commander runs them, on real parts. */
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.up();
+  await lab.expect('backup', 'acme');
+});
+afterAll(() => lab.down());
+
+const recordOf = (answer: Answer): RunRecord =>
+  JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+
+async function sql<T>(site: SiteName, text: string): Promise<T[]> {
+  const connection = {
+    host: '127.0.0.1',
+    port: sitePort(lab.lab, site, 'postgres'),
+    user: 'postgres',
+    database: 'tyk_analytics',
+    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
+  };
+  return withClient(connection, async (client) => (await client.query(text)).rows as T[]);
+}
+
+async function redisKeys(site: SiteName): Promise<number> {
+  const endpoint = {
+    port: sitePort(lab.lab, site, 'redis'),
+    password: new Secret(await readKey(lab.lab, `${site}-redis-password`)),
+  };
+  return withRedis(endpoint, (client) => client.dbsize());
+}
+
+async function client(path: string, key?: string): Promise<number> {
+  const headers: Record<string, string> =
+    key === undefined ? {} : { Authorization: (await readFile(keyFile(lab.lab, key), 'utf8')).trim() };
+  return (await fetch(`${localUrl(lab.lab.ports.traffic)}${path}`, { headers })).status;
+}
+
+describe('a component, in place on the same site', () => {
+  test.each(['redis', 'dashboard', 'gateway'] as const)(
+    '%s is recovered while the others run on',
+    async (component) => {
+      const before = await lab.starts();
+      const answer = await lab.run(
+        'recover',
+        'acme',
+        '--to',
+        'primary',
+        '--component',
+        component,
+        '--yes',
+        '--reason',
+        'a test',
+        '--json',
+      );
+      expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+      const after = await lab.starts();
+      const restarted = Object.keys(after).filter((name) => after[name] !== before[name]);
+      const own = {
+        redis: ['primary-redis'],
+        dashboard: ['primary-dashboard'],
+        gateway: ['primary-gw1', 'primary-gw2'],
+      };
+      expect(restarted.sort()).toEqual(own[component]);
+      await expect.poll(() => client('/api-1/', 'probe-good'), { timeout: 15_000 }).toBe(200);
+    },
+  );
+
+  test('the database goes back to just before somebody deleted half of the APIs', async () => {
+    const [{ count: before }] = (await sql<{ count: string }>(
+      'primary',
+      'SELECT count(*) FROM tyk_apis',
+    )) as [{ count: string }];
+    const occurred = new Date().toISOString();
+    await deleteApis(lab.lab, 'primary');
+    const answer = await lab.run(
+      'recover',
+      'acme',
+      '--to',
+      'primary',
+      '--component',
+      'database',
+      '--yes',
+      '--scenario',
+      'human-error',
+      '--occurred',
+      occurred,
+      '--reason',
+      'APIs were deleted',
+      '--json',
+    );
+    expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+    const [{ count: after }] = (await sql<{ count: string }>('primary', 'SELECT count(*) FROM tyk_apis')) as [
+      { count: string },
+    ];
+    expect(after).toBe(before);
+    await expect.poll(() => client('/api-1/', 'probe-good'), { timeout: 15_000 }).toBe(200);
+  });
+});
+
+describe('a whole site', () => {
+  test('that is lost with its host needs a person’s word that it cannot write, and says so for ever', async () => {
+    await lab.expect('backup', 'acme', '--site', 'primary');
+    const keys = await redisKeys('primary');
+    const [{ count: rows }] = (await sql<{ count: string }>('primary', 'SELECT count(*) FROM tyk_apis')) as [
+      { count: string },
+    ];
+    await killService(lab.lab, 'worker-primary');
+    await lab.destroyPrimary();
+    const recovering = lab.recover('--json');
+    await expect
+      .poll(async () => (await lab.run('status', 'acme')).stdout, { timeout: 60_000, interval: 500 })
+      .toContain('no worker answers on tyk-dr.primary');
+    const second = await lab.recover();
+    expect(second.exitCode).toBe(11);
+    expect(second.stderr).toContain('is already running: rec-');
+    expect((await lab.run('confirm', 'acme', '--reason', 'the rack has no power')).exitCode).toBe(0);
+    const answer = await recovering;
+    expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(3);
+    const record = recordOf(answer);
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(record.exceptions.join()).toContain('the rack has no power');
+    expect(await redisKeys('dr')).toBeGreaterThanOrEqual(keys - 300);
+    expect((await sql<{ count: string }>('dr', 'SELECT count(*) FROM tyk_apis'))[0]!.count).toBe(rows);
+    expect(await client('/api-0/')).toBe(200);
+    expect(await client('/api-1/', 'probe-good')).toBe(200);
+    expect(await client('/api-1/', 'probe-wrong')).toBe(403);
+  });
+
+  test('that came back fenced cannot start, and its archive is not the new one’s', async () => {
+    await lab.restartWorker('primary');
+    await stop(lab.lab, 'primary-redis');
+    const { stdout } = await execa('find', [
+      `${lab.lab.dir}/outside/pgbackrest`,
+      '-mindepth',
+      '1',
+      '-maxdepth',
+      '1',
+      '-printf',
+      '%f\n',
+    ]);
+    expect(stdout.split('\n').sort()[0]).toMatch(/^dr-\d+$/);
+    expect(stdout.split('\n')).toContain('primary-1');
+  });
+
+  test('leaves a report in every format, from Temporal and from the repository', async () => {
+    const run = /rec-[0-9a-f-]+/.exec((await lab.run('status', 'acme')).stdout)![0];
+    const text = await lab.expect('report', run);
+    expect(text.split('\n')[0]).toBe(
+      'RECOVERED_WITH_EXCEPTIONS: acme, the whole deployment, from primary to dr',
+    );
+    const json = JSON.parse(await lab.expect('report', run, '--format', 'json')) as RunRecord;
+    expect(json.run).toBe(run);
+    const html = await lab.expect('report', run, '--format', 'html');
+    expect(html).toContain('<!doctype html>');
+    expect(html).not.toMatch(/<script|https?:\/\/(?!127\.0\.0\.1)/);
+    await stop(lab.lab, 'temporal');
+    expect(JSON.parse(await lab.expect('report', run, '--format', 'json'))).toMatchObject({
+      run,
+      outcome: 'RECOVERED_WITH_EXCEPTIONS',
+    });
+  });
+});
