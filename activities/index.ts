@@ -15,6 +15,7 @@ import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
 import { createUpstreamActivities } from './upstreams.ts';
 import { createVerificationActivities } from './verification.ts';
+import { createWitnessActivities } from './witness.ts';
 
 /** Every effect of tyk-dr, by the id of its step. */
 export function createActivities(deps: Deps, version: string) {
@@ -32,6 +33,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createUpstreamActivities(deps),
     ...createVerificationActivities(deps),
     ...createTrafficActivities(deps),
+    ...createWitnessActivities(deps),
     ...createUndoActivities(deps),
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),

@@ -19,6 +19,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasPump: sites.some((site) => site.pump),
     hasTraffic: deployment.traffic !== undefined,
     hasAnalyticsProbe: deployment.analytics !== undefined,
+    hasWitness: deployment.witness !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
     sites: Object.fromEntries(
       Object.entries(deployment.sites).map(([siteName, site]) => [

@@ -241,6 +241,11 @@ const deployment = z.strictObject({
     })
     .optional()
     .describe('An API whose marked requests must arrive in the store through the Pump.'),
+  witness: path
+    .optional()
+    .describe(
+      'A file outside every site to which a client of yours appends one JSON line per request, {at, status, ms}: the outage as clients saw it goes into the report.',
+    ),
   probes: z.array(probe).default([]),
   backup,
   traffic: traffic.optional(),

@@ -1,5 +1,5 @@
 import type { Objectives, Tier } from './objectives.ts';
-import type { Component, Forecast, Scenario, SetSummary, StepResult } from './run.ts';
+import type { Component, Forecast, Scenario, SetSummary, StepResult, WitnessSummary } from './run.ts';
 
 /** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
 
@@ -60,6 +60,8 @@ export interface StepInput {
   readonly epoch: number;
   /** The activity refuses to begin later than this: its worker was dead while the run went on. */
   readonly notAfter: string;
+  /** When the disaster began, as far as the run knows. */
+  readonly basisAt: string;
   /** The chosen set, once it is chosen. */
   readonly set?: string;
 }
@@ -72,4 +74,8 @@ export interface CheckBackupResult extends StepResult {
 export interface StopTargetResult extends StepResult {
   /** The state of each component after the stop. */
   readonly states: Readonly<Record<string, string>>;
+}
+
+export interface MeasureOutageResult extends StepResult {
+  readonly witness: WitnessSummary;
 }

@@ -140,6 +140,18 @@ export interface SetSummary {
   readonly versions: Readonly<Record<string, string>>;
 }
 
+/** The outage as a client outside saw it. Status 0 (no answer) and 5xx are failures. */
+export interface WitnessSummary {
+  readonly requests: number;
+  readonly failed: number;
+  /** First and last failed request; absent where none failed. */
+  readonly firstFailedAt?: string;
+  readonly lastFailedAt?: string;
+  /** Requests per bucket, oldest first. */
+  readonly bucketMs: number;
+  readonly buckets: readonly { readonly at: string; readonly ok: number; readonly failed: number }[];
+}
+
 export interface RunRecord {
   readonly format: 'tyk-dr/run/v1';
   readonly run: string;
@@ -157,6 +169,7 @@ export interface RunRecord {
   readonly planDigest: string;
   readonly objectives: Objectives;
   forecast?: Forecast;
+  witness?: WitnessSummary;
   set?: SetSummary;
   clock: ClockPoint[];
   phases: PhaseRecord[];

@@ -20,6 +20,7 @@ p { margin: 4px 0; }
 .card.good { border-top-color: var(--good); } .card.fair { border-top-color: var(--fair); } .card.bad { border-top-color: var(--bad); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
+th, td:last-child:not(:first-child) { min-width: 4.5em; }
 th { text-align: left; color: var(--soft); font-weight: 600; }
 th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 tr.pass td:last-child { color: var(--good); font-weight: 600; }

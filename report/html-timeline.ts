@@ -9,20 +9,22 @@ const WIDTH = 1000;
 const LABEL_WIDTH = 190;
 const ROW_HEIGHT = 18;
 const TOP = 26;
+const WITNESS_HEIGHT = 70;
 
 export function timeline(record: RunRecord): string {
   const ran = record.steps.filter((step) => step.startedAt);
   if (ran.length === 0) return '';
   const axis = makeAxis(record);
   const bars = ran.map((step, index) => bar(step, index, axis, record)).join('');
-  const height = TOP + ran.length * ROW_HEIGHT + 24;
+  const witnessTop = TOP + ran.length * ROW_HEIGHT + 8;
+  const height = witnessTop + (record.witness ? WITNESS_HEIGHT : 0) + 24;
   const note = axis.showsDeadline
     ? ''
     : ` The RTO line lies ${formatDuration(axis.deadlineMs - axis.endMs)} to the right of this picture.`;
   return `<section><h2>Timeline</h2>
 <p>Seconds since the disaster ${escape(rtoBasis(record.clock).name)}.${escape(note)}</p>
 <svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Steps of the run as bars over time">
-${grid(axis, height)}${marks(record, axis, height)}${bars}
+${grid(axis, height)}${marks(record, axis, height)}${bars}${clientsSaw(record, axis, witnessTop)}
 </svg></section>`;
 }
 
@@ -66,6 +68,25 @@ function bar(step: StepRecord, index: number, axis: Axis, record: RunRecord): st
       ? `<text x="${(axis.x(fromMs) - 4).toFixed(1)}" y="${y + 12}" text-anchor="end">${duration}</text>`
       : `<text x="${endX.toFixed(1)}" y="${y + 12}">${duration}</text>`;
   return `<text x="0" y="${y + 12}">${escape(step.id)}</text><rect x="${axis.x(fromMs).toFixed(1)}" y="${y + 3}" width="${width.toFixed(1)}" height="${ROW_HEIGHT - 6}" fill="${colour}"><title>${escape(`${step.id}: ${step.summary ?? step.state}`)}</title></rect>${label}`;
+}
+
+/** Requests of the witness: answered ones upwards in green, failed ones in red below each other's bucket. */
+function clientsSaw({ witness }: RunRecord, axis: Axis, top: number): string {
+  if (!witness) return '';
+  const most = Math.max(1, ...witness.buckets.map((bucket) => bucket.ok + bucket.failed));
+  const scale = (WITNESS_HEIGHT - 14) / most;
+  const base = top + WITNESS_HEIGHT - 4;
+  const bars = witness.buckets.map(({ at, ok, failed }) => {
+    const fromX = Math.max(LABEL_WIDTH, axis.x(Date.parse(at)));
+    const width = Math.min(WIDTH, axis.x(Date.parse(at) + witness.bucketMs)) - fromX - 0.5;
+    if (width <= 0) return '';
+    const box = (y: number, count: number, colour: string): string =>
+      count === 0
+        ? ''
+        : `<rect x="${fromX.toFixed(1)}" y="${(y - count * scale).toFixed(1)}" width="${width.toFixed(1)}" height="${(count * scale).toFixed(1)}" fill="${colour}"/>`;
+    return box(base, failed, '#a4201d') + box(base - failed * scale, ok, '#7db892');
+  });
+  return `<text x="0" y="${top + 22}">what clients saw</text><text x="0" y="${top + 38}" style="fill:#a4201d">${witness.failed} of ${witness.requests} failed</text>${bars.join('')}`;
 }
 
 function grid(axis: Axis, height: number): string {

@@ -20,6 +20,7 @@ export function textReport(record: RunRecord): string {
     '',
     ...section('BACKUP SET', backupSet(record)),
     ...section('FORECAST', forecast(record)),
+    ...section('WHAT CLIENTS SAW', witness(record)),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
     ...section('NOT MEASURED (not counted as proven)', [
       ...record.proofs
@@ -96,6 +97,15 @@ function forecast({ forecast: expected }: RunRecord): string[] {
       (part) =>
         `  ${part.name.padEnd(16)} ${formatDuration(part.durationMs).padStart(9)}  ${part.arithmetic}`,
     ),
+  ];
+}
+
+function witness({ witness: seen }: RunRecord): string[] {
+  if (!seen) return [];
+  if (seen.firstFailedAt === undefined) return [`  none of ${seen.requests} requests failed`];
+  const lasted = Date.parse(seen.lastFailedAt!) - Date.parse(seen.firstFailedAt);
+  return [
+    `  ${seen.failed} of ${seen.requests} requests failed, from ${seen.firstFailedAt} to ${seen.lastFailedAt} (${formatDuration(lasted)})`,
   ];
 }
 

@@ -20,6 +20,7 @@ export interface DeploymentShape {
   readonly hasPump: boolean;
   readonly hasTraffic: boolean;
   readonly hasAnalyticsProbe: boolean;
+  readonly hasWitness: boolean;
   readonly sites: Readonly<Record<string, SiteShape>>;
   readonly trafficWorker?: string;
 }
@@ -164,6 +165,7 @@ function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape)
     'prove-analytics': shape.hasPump && shape.hasAnalyticsProbe,
     'switch-traffic': shape.hasTraffic,
     'prove-traffic': shape.hasTraffic,
+    'measure-outage': shape.hasWitness,
   };
   return needs[id] ?? true;
 }

@@ -262,6 +262,16 @@ export const RECOVER_STEPS = [
     limitMs: 2 * MINUTE_MS,
   },
   {
+    id: 'measure-outage',
+    phase: 'close-out',
+    after: ['prove-traffic'],
+    risk: 'probe',
+    where: 'traffic',
+    purpose: 'Read from the witness what clients saw, from before the disaster until now.',
+    proof: 'requests, failures, first and last failure',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
     id: 'protect-database',
     phase: 'close-out',
     after: ['prove-traffic'],
@@ -274,7 +284,7 @@ export const RECOVER_STEPS = [
   {
     id: 'discard-old-data',
     phase: 'close-out',
-    after: ['protect-database'],
+    after: ['protect-database', 'measure-outage'],
     risk: 'mutate',
     where: 'target',
     purpose: 'Remove the replaced data that were kept for an undo.',

@@ -138,8 +138,13 @@ async function traffic(context: StepContext): Promise<void> {
 }
 
 async function closeOut(context: StepContext): Promise<void> {
-  await runStep(context, 'protect-database');
+  await settleAll([measureOutage(context), runStep(context, 'protect-database')]);
   await runStep(context, 'discard-old-data');
+}
+
+async function measureOutage(context: StepContext): Promise<void> {
+  const seen = await runStep(context, 'measure-outage');
+  if (seen) context.record.witness = seen.witness;
 }
 
 /** Waits for all before it throws the first failure: no branch goes on unseen after another has failed. */

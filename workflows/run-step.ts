@@ -7,6 +7,7 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
+import { rtoBasis } from '../domain/clock.ts';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { RecoverInput, StepInput } from '../domain/plan.ts';
@@ -119,6 +120,7 @@ export function stepInput(context: StepContext, step: string): StepInput {
     plan: context.input.plan,
     configDigest: context.input.configDigest,
     epoch: context.epoch,
+    basisAt: rtoBasis(context.record.clock).at,
     notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
     ...(context.set === undefined ? {} : { set: context.set }),
   };

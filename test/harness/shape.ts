@@ -11,6 +11,7 @@ export const FULL_SHAPE: DeploymentShape = {
   hasPump: true,
   hasTraffic: true,
   hasAnalyticsProbe: true,
+  hasWitness: true,
   sites: {
     primary: { worker: 'primary', gatewayWorkers: ['primary'], provisions: false },
     dr: { worker: 'dr', gatewayWorkers: ['dr'], provisions: false },
