@@ -2,6 +2,7 @@ import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckTargetActivities } from './check-target.ts';
 import { createDashboardActivities } from './dashboard.ts';
+import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
@@ -29,6 +30,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createDatabaseActivities(deps),
     ...createConfigActivities(deps),
     ...createDashboardActivities(deps),
+    ...createDashboardEditActivities(deps),
     ...createGatewayActivities(deps),
     ...createUpstreamActivities(deps),
     ...createVerificationActivities(deps),

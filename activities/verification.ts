@@ -2,7 +2,8 @@ import { listApis, type ApiListing } from '../adapters/tyk/dashboard.ts';
 import { call as http } from '../adapters/tyk/http.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
-import { TIERS } from '../domain/objectives.ts';
+import type { GatewayConfig } from '../domain/config.ts';
+import { TIERS, type Tier } from '../domain/objectives.ts';
 import { awaitUntil } from './await-until.ts';
 import { countAnalytics } from './control-tables.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
@@ -11,8 +12,8 @@ import { notMeasured, proof, requireProofs } from './proofs.ts';
 
 /** What the guide calls 'Verification steps': as a client would see it, on every Gateway, before any traffic. */
 
-/** How many APIs of each kind are called besides the configured probes. */
-const SAMPLE_PER_KIND = 3;
+/** How many APIs of each kind and tier are called besides the configured probes. */
+const SAMPLE_PER_TIER = 1;
 /** The Pump empties the list every ten seconds or so, and then writes. */
 const ANALYTICS_TIMEOUT_MS = 90_000;
 
@@ -49,23 +50,40 @@ async function sampleEveryKind(call: Call): Promise<Proof[]> {
   const active = (await listApis(dashboard.url, await call.secret(dashboard.accessKey))).filter(
     (api) => api.active,
   );
-  const kinds = byAuth(active);
+  const tierOf = (api: ApiListing): Tier => tierOfApi(api) ?? call.deployment.tier;
+  // The most urgent tier first, as the proofs are read.
+  active.sort((a, b) => TIERS.indexOf(tierOf(a)) - TIERS.indexOf(tierOf(b)));
   const proofs: Proof[] = [];
-  for (const [kind, apis] of kinds) {
-    for (const api of apis.slice(0, SAMPLE_PER_KIND)) {
+  for (const [kind, apis] of byAuth(active)) {
+    for (const api of spread(apis, tierOf)) {
       for (const gateway of gateways) {
-        const { status, error } = await http(new URL(api.listenPath, gateway.url).href);
-        const right =
-          kind === 'keyless'
-            ? status > 0 && status < 500 && status !== 404
-            : [400, 401, 403].includes(status);
-        const expected = kind === 'keyless' ? 'an answer of the upstream' : 'turned away without credentials';
-        proofs.push(proof(`${gateway.name}: ${kind} API ${api.name}`, right, expected, error ?? status));
+        proofs.push({ ...(await callWithoutCredentials(gateway, api, kind)), tier: tierOf(api) });
       }
     }
     if (['jwt', 'oauth', 'mtls'].includes(kind)) proofs.push(unexercised(kind, apis));
   }
   return proofs;
+}
+
+async function callWithoutCredentials(gateway: GatewayConfig, api: ApiListing, kind: string): Promise<Proof> {
+  const { status, error } = await http(new URL(api.listenPath, gateway.url).href);
+  const answered = status > 0 && status < 500 && status !== 404;
+  const right = kind === 'keyless' ? answered : [400, 401, 403].includes(status);
+  const expected = kind === 'keyless' ? 'an answer of the upstream' : 'turned away without credentials';
+  return proof(`${gateway.name}: ${kind} API ${api.name}`, right, expected, error ?? status);
+}
+
+/** An API carries its tier as a tag: `tier-critical`. */
+function tierOfApi(api: ApiListing): Tier | undefined {
+  return TIERS.find((tier) => api.tags.includes(`tier-${tier}`));
+}
+
+/** A few of each kind, with every tier among them. */
+function spread(apis: readonly ApiListing[], tierOf: (api: ApiListing) => Tier): ApiListing[] {
+  const ofEach = TIERS.flatMap((tier) =>
+    apis.filter((api) => tierOf(api) === tier).slice(0, SAMPLE_PER_TIER),
+  );
+  return ofEach.length > 0 ? ofEach : apis.slice(0, SAMPLE_PER_TIER);
 }
 
 function byAuth(apis: readonly ApiListing[]): Map<string, ApiListing[]> {

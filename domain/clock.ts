@@ -1,3 +1,4 @@
+import { TIERS, type Tier } from './objectives.ts';
 import type { ClockPoint, ClockPointName, RunRecord } from './run.ts';
 
 /** The arithmetic of the RTO clock. Pure; times are UTC ISO strings. */
@@ -26,4 +27,24 @@ export function waitedMs(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: nu
     const end = wait.until ?? record.endedAt;
     return sum + (end ? Date.parse(end) : nowMs) - Date.parse(wait.from);
   }, 0);
+}
+
+export interface TierResult {
+  readonly tier: Tier;
+  /** Undefined where the tier's proofs did not all pass, or traffic was never verified. */
+  readonly rtoMs: number | undefined;
+  readonly proofs: number;
+  readonly failed: number;
+}
+
+/** The RTO of each tier that was proven, most urgent first. Traffic moves for all tiers at once. */
+export function rtoByTier(record: Pick<RunRecord, 'clock' | 'proofs'>): TierResult[] {
+  return TIERS.flatMap((tier) => {
+    const own = record.proofs.filter((proof) => proof.tier === tier && proof.verdict !== 'not-measured');
+    if (own.length === 0) return [];
+    const failed = own.filter((proof) => proof.verdict === 'fail').length;
+    return [
+      { tier, proofs: own.length, failed, rtoMs: failed === 0 ? achievedRtoMs(record.clock) : undefined },
+    ];
+  });
 }

@@ -1,4 +1,4 @@
-import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
@@ -21,6 +21,7 @@ export function htmlReport(record: RunRecord): string {
     verdict(record),
     objectives(record),
     timeline(record),
+    tiers(record),
     asked(record),
     proofs(record),
     notMeasured(record),
@@ -82,6 +83,18 @@ ${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below'
 
 function card(title: string, value: string, below: string, tone: string): string {
   return `<div class="card ${tone}"><h2>${escape(title)}</h2><p class="value">${escape(value)}</p><p>${escape(below)}</p></div>`;
+}
+
+function tiers(record: RunRecord): string {
+  const rows = rtoByTier(record).map((own) =>
+    row([
+      own.tier,
+      own.rtoMs === undefined ? 'not reached' : formatDuration(own.rtoMs),
+      `${own.proofs - own.failed} of ${own.proofs}`,
+    ]),
+  );
+  if (rows.length === 0) return '';
+  return `<section><h2>By tier of API</h2>${table(['tier', 'RTO achieved', 'proofs'], rows)}</section>`;
 }
 
 function asked(record: RunRecord): string {

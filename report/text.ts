@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier } from '../domain/clock.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { liveTable } from './table.ts';
 
@@ -74,6 +74,10 @@ function objectives(record: RunRecord): string[] {
   return [
     `  RTO  target ${formatDuration(rtoMs)}  achieved ${rto}`,
     `  RPO  target ${formatDuration(rpoMs)}  achieved not measured`,
+    ...rtoByTier(record).map(
+      (own) =>
+        `  APIs of tier ${own.tier}: ${own.rtoMs === undefined ? 'not reached' : formatDuration(own.rtoMs)}, ${own.proofs - own.failed} of ${own.proofs} proofs`,
+    ),
   ];
 }
 

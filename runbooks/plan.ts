@@ -161,6 +161,7 @@ function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape)
     'restore-dashboard-config': shape.hasDashboard,
     'start-dashboard': shape.hasDashboard,
     'prove-dashboard': shape.hasDashboard,
+    'prove-dashboard-edit': shape.hasDashboard,
     'start-pump': shape.hasPump,
     'prove-analytics': shape.hasPump && shape.hasAnalyticsProbe,
     'switch-traffic': shape.hasTraffic,

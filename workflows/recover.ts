@@ -123,6 +123,7 @@ async function verification(context: StepContext): Promise<void> {
     runStep(context, 'prove-apis'),
     runStep(context, 'prove-authentication'),
     runStep(context, 'prove-analytics'),
+    runStep(context, 'prove-dashboard-edit'),
   ]);
 }
 

@@ -34,6 +34,13 @@ export function loadedPolicies(url: string, secret: Secret): Promise<string[]> {
   return ids(url, '/tyk/policies', secret, ['id', '_id']);
 }
 
+/** The name under which a Gateway has an API in memory; undefined where it has none. */
+export async function loadedName(url: string, secret: Secret, apiId: string): Promise<string | undefined> {
+  const answer = await control(url, `/tyk/apis/${encodeURIComponent(apiId)}`, secret);
+  const body = json(answer);
+  return answer.status === 200 && isRecord(body) ? String(body['name'] ?? '') : undefined;
+}
+
 /** Asks every Gateway of the cluster to load anew. */
 export async function reloadGroup(url: string, secret: Secret): Promise<void> {
   const answer = await control(url, '/tyk/reload/group', secret);
