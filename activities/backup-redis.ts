@@ -86,7 +86,8 @@ async function formatOf(file: string, { binary }: RedisConfig): Promise<number> 
 async function tee(source: AsyncIterable<Buffer>, sinks: readonly PassThrough[]): Promise<void> {
   try {
     for await (const chunk of source) {
-      await Promise.all(sinks.map((sink) => (sink.write(chunk) ? undefined : drained(sink))));
+      const full = sinks.filter((sink) => !sink.write(chunk));
+      await Promise.all(full.map(drained));
     }
     for (const sink of sinks) sink.end();
   } catch (error) {

@@ -71,7 +71,7 @@ function tlsProblem(host: string, port: number): Promise<string | undefined> {
     };
     socket.on('secureConnect', () => end(undefined));
     socket.on('timeout', () => end('no TLS handshake in time'));
-    socket.on('error', (error) => end((error as NodeJS.ErrnoException).code ?? error.message));
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
   });
 }
 

@@ -27,7 +27,7 @@ export async function openDoor(configPath: string | undefined): Promise<Door> {
   const connection = await Connection.connect({
     ...options,
     connectTimeout: CONNECT_TIMEOUT_MS,
-  } as Parameters<typeof Connection.connect>[0]).catch((error: unknown) => {
+  }).catch((error: unknown) => {
     throw new DrError('TEMPORAL_UNREACHABLE', { address }, { cause: error });
   });
   return {

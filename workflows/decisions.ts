@@ -19,9 +19,9 @@ const DESCRIPTIONS: Readonly<Record<DecisionKind, string>> = {
 /** Call before the first await, so that a decision can never arrive too early. */
 export function listenForDecisions(context: StepContext): void {
   for (const kind of DECISIONS) {
-    setHandler(defineUpdate<string, [DecisionArgs]>(kind), (args) => decide(context, kind, args), {
+    setHandler(defineUpdate<string, [DecisionArgs]>(kind), (args: DecisionArgs) => decide(context, kind, args), {
       description: DESCRIPTIONS[kind],
-      validator: (args) => {
+      validator: (args: DecisionArgs) => {
         const refused = objection(context, kind, args);
         if (refused) throw ApplicationFailure.nonRetryable(refused.message, refused.code);
       },

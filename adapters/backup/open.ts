@@ -49,8 +49,8 @@ async function decrypt(
   const plain = new Meter();
   const age = tool(['age', '--decrypt', '--identity', identityFile], signal);
   const zstd = tool(['zstd', '-q', '-d', '-c'], signal);
-  let sinkFailed: unknown;
-  sink.once('error', (error) => (sinkFailed = error));
+  let sinkFailed: Error | undefined;
+  sink.once('error', (error: Error) => (sinkFailed = error));
   const stages = [
     age.ended,
     zstd.ended,

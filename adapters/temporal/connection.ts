@@ -27,6 +27,6 @@ export function temporalConnection(config: Config | undefined): TemporalSettings
   return {
     address,
     namespace: process.env['TEMPORAL_NAMESPACE'] ?? config?.temporal?.namespace ?? namespace ?? 'default',
-    options: { ...connectionOptions, address } as TemporalSettings['options'],
+    options: { ...connectionOptions, address },
   };
 }

@@ -1,4 +1,4 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { keyHash, makeToken } from '../../../lab/tyk/key-hash.ts';
 import { isSigned, NOTIFICATION_CHANNEL, type Notification } from '../../../lab/tyk/notification.ts';

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 
 /** What the upstream saw; it answers with exactly this. */
 export interface Echo {
@@ -17,14 +17,16 @@ export interface Upstream {
 
 /** An HTTP server that answers every request with what it saw of it, under its own name. */
 export async function startUpstream(name = 'upstream'): Promise<Upstream> {
-  const server: Server = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method, url, headers } = request;
     const echo = { upstream: name, method, url, headers, body: Buffer.concat(chunks).toString() };
     const status = Number(headers['x-answer-with'] ?? 200);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(echo));
-  }).listen(0, '127.0.0.1');
+  };
+  const server: Server = createServer((request, response) => void answer(request, response));
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   if (typeof address !== 'object' || !address) throw new Error('the upstream has no address');
