@@ -19,13 +19,17 @@ const DESCRIPTIONS: Readonly<Record<DecisionKind, string>> = {
 /** Call before the first await, so that a decision can never arrive too early. */
 export function listenForDecisions(context: StepContext): void {
   for (const kind of DECISIONS) {
-    setHandler(defineUpdate<string, [DecisionArgs]>(kind), (args: DecisionArgs) => decide(context, kind, args), {
-      description: DESCRIPTIONS[kind],
-      validator: (args: DecisionArgs) => {
-        const refused = objection(context, kind, args);
-        if (refused) throw ApplicationFailure.nonRetryable(refused.message, refused.code);
+    setHandler(
+      defineUpdate<string, [DecisionArgs]>(kind),
+      (args: DecisionArgs) => decide(context, kind, args),
+      {
+        description: DESCRIPTIONS[kind],
+        validator: (args: DecisionArgs) => {
+          const refused = objection(context, kind, args);
+          if (refused) throw ApplicationFailure.nonRetryable(refused.message, refused.code);
+        },
       },
-    });
+    );
   }
 }
 
