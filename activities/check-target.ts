@@ -1,6 +1,6 @@
 import { checkMajorVersion } from '../adapters/postgres/control.ts';
 import { folderBytes, requireFree } from '../adapters/files/disk.ts';
-import { nameProblem, somebodyListens, tcpProblem } from '../adapters/host/ports.ts';
+import { somebodyListens } from '../adapters/host/ports.ts';
 import { run } from '../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../adapters/redis/version.ts';
 import { serviceState } from '../adapters/service/service.ts';
@@ -9,6 +9,7 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
+import { addressesOf, networkProofs } from './check-network.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
 import { proof } from './proofs.ts';
@@ -30,7 +31,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
   if (!rebuilt) await checkDoesNotServe(input.plan.to, target);
   const disk = await checkDisk(call, manifest);
-  await checkNetwork(target, input.plan.to);
+  const network = await networkProofs(call);
   const proofs = [
     ...tools,
     ...disk,
@@ -40,7 +41,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
       rebuilt ? 'rebuilt on purpose' : 'stopped, ports free',
       rebuilt ? 'rebuilt on purpose' : 'stopped, ports free',
     ),
-    proof('configured addresses are reached', true, target.network.length, target.network.length),
+    ...network,
   ];
   return { summary: `${proofs.length} preconditions hold on ${input.plan.to}`, proofs };
 }
@@ -83,28 +84,9 @@ async function checkDoesNotServe(site: string, target: Site): Promise<void> {
     if ((await serviceState(service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });
   }
-  for (const { component, host, port } of listeners(target)) {
+  for (const { name: component, host, port } of addressesOf(target)) {
     if (await somebodyListens(host, port)) throw new DrError('PORT_TAKEN', { port, component, site });
   }
-}
-
-function listeners(target: Site): { component: string; host: string; port: number }[] {
-  const urls: [string, string | undefined][] = [
-    ['dashboard', target.dashboard?.url],
-    ...target.gateways.map((gateway): [string, string] => [`gateway ${gateway.name}`, gateway.url]),
-    ['pump', target.pump?.url],
-  ];
-  return [
-    ...(target.redis ? [{ component: 'redis', host: target.redis.host, port: target.redis.port }] : []),
-    ...(target.database
-      ? [{ component: 'database', host: target.database.host, port: target.database.port }]
-      : []),
-    ...urls.flatMap(([component, url]) => {
-      if (url === undefined) return [];
-      const { hostname, port, protocol } = new URL(url);
-      return [{ component, host: hostname, port: Number(port) || (protocol === 'https:' ? 443 : 80) }];
-    }),
-  ];
 }
 
 async function checkDisk({ input, target }: Call, manifest: Manifest): Promise<Proof[]> {
@@ -136,12 +118,4 @@ async function checkDisk({ input, target }: Call, manifest: Manifest): Promise<P
     );
   }
   return proofs;
-}
-
-async function checkNetwork(target: Site, site: string): Promise<void> {
-  for (const { host, port } of target.network) {
-    const problem = (await nameProblem(host)) ?? (await tcpProblem(host, port));
-    if (problem !== undefined)
-      throw new DrError('NETWORK_UNREADY', { from: site, to: `${host}:${port}`, reason: problem });
-  }
 }

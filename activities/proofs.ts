@@ -27,15 +27,20 @@ export function sameIds(name: string, expected: readonly string[], actual: reado
   );
 }
 
-/** @throws DrError PROOF_FAILED for the first proof that failed. */
+/** PROOF_FAILED with everything that was looked at: the report shows it though the step has no result. */
+export class ProofError extends DrError {
+  readonly proofs: readonly Proof[];
+
+  constructor(proofs: readonly Proof[], failed: readonly [Proof, ...Proof[]]) {
+    const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
+    const [{ name, expected, actual }] = failed;
+    super('PROOF_FAILED', { proof: `${name}${more}`, expected, actual });
+    this.proofs = proofs;
+  }
+}
+
+/** @throws ProofError where one failed; it names the first. */
 export function requireProofs(proofs: readonly Proof[]): void {
-  const failed = proofs.filter((candidate) => candidate.verdict === 'fail');
-  const first = failed[0];
-  if (first === undefined) return;
-  const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : '';
-  throw new DrError('PROOF_FAILED', {
-    proof: `${first.name}${more}`,
-    expected: first.expected,
-    actual: first.actual,
-  });
+  const [first, ...more] = proofs.filter((candidate) => candidate.verdict === 'fail');
+  if (first !== undefined) throw new ProofError(proofs, [first, ...more]);
 }

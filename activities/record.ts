@@ -9,7 +9,8 @@ export function createRecordActivities(deps: Deps) {
   return {
     'write-record': guarded(
       deps,
-      'mutate',
+      // A run that was given up, or superseded, leaves its record as well.
+      'release',
       async ({ deployment, input }, record: RunRecord): Promise<StepResult> => {
         const folder = join(deployment.backup.repository, input.plan.deployment, 'runs');
         const file = join(folder, `${input.run}.json`);

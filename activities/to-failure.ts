@@ -1,11 +1,15 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { CancelledFailure } from '@temporalio/activity';
 import { DrError } from '../domain/errors.ts';
+import type { FailureDetails } from '../domain/run.ts';
+import { ProofError } from './proofs.ts';
 
 /** The only place that makes Temporal failures. `type` is the code of the error table. */
 
 /** Temporal keeps 4 KiB of an activity's failure; more would be cut without a word. */
 const MESSAGE_LIMIT = 3_500;
+/** The failed ones come first: a hundred APIs that answer wrongly need not all be named. */
+const MOST_PROOFS = 40;
 
 export function toFailure(error: unknown): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
@@ -15,11 +19,18 @@ export function toFailure(error: unknown): Error {
       message: cut(error.message),
       type: error.code,
       nonRetryable: !error.retryable,
-      details: [{ hint: error.hint }],
+      details: [failureDetails(error)],
     });
   }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return ApplicationFailure.create({ message: cut(message), type: 'BUG', nonRetryable: true });
+}
+
+function failureDetails(error: DrError): FailureDetails {
+  if (!(error instanceof ProofError)) return { hint: error.hint };
+  const failed = error.proofs.filter((proof) => proof.verdict === 'fail');
+  const others = error.proofs.filter((proof) => proof.verdict !== 'fail');
+  return { hint: error.hint, proofs: [...failed, ...others].slice(0, MOST_PROOFS) };
 }
 
 function cut(message: string): string {

@@ -15,6 +15,7 @@ import {
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
+import { certificateProofs } from './certificates.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart } from './open-set.ts';
@@ -143,6 +144,9 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
       'no address of the source',
       left.join(', ') || 'none',
     ),
+    ...(restore.listen === undefined
+      ? []
+      : await certificateProofs(restore.name, tree.root, conf, restore.listen)),
   ];
   requireProofs(proofs);
   return { summary: `${restore.name}: ${[tree.config, ...tree.include].join(', ')}`, proofs };

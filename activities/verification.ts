@@ -4,6 +4,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 import { TIERS, type Tier } from '../domain/objectives.ts';
+import { tierOfApi } from './api-tier.ts';
 import { awaitUntil } from './await-until.ts';
 import { countAnalytics } from './control-tables.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
@@ -71,11 +72,6 @@ async function callWithoutCredentials(gateway: GatewayConfig, api: ApiListing, k
   const right = kind === 'keyless' ? answered : [400, 401, 403].includes(status);
   const expected = kind === 'keyless' ? 'an answer of the upstream' : 'turned away without credentials';
   return proof(`${gateway.name}: ${kind} API ${api.name}`, right, expected, error ?? status);
-}
-
-/** An API carries its tier as a tag: `tier-critical`. */
-function tierOfApi(api: ApiListing): Tier | undefined {
-  return TIERS.find((tier) => api.tags.includes(`tier-${tier}`));
 }
 
 /** A few of each kind, with every tier among them. */

@@ -52,6 +52,12 @@ export interface StepResult {
   readonly exception?: string;
 }
 
+/** What travels with the failure of a step, besides its code and message. */
+export interface FailureDetails {
+  readonly hint: string;
+  readonly proofs?: readonly Proof[];
+}
+
 export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'not-part';
 
 export interface StepError {

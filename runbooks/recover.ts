@@ -242,19 +242,9 @@ export const RECOVER_STEPS = [
     limitMs: 5 * MINUTE_MS,
   },
   {
-    id: 'prove-dashboard-edit',
-    phase: 'verification',
-    after: ['prove-gateways'],
-    risk: 'mutate',
-    where: 'gateways',
-    purpose: 'Edit an API through the Dashboard and put it back.',
-    proof: 'the Gateways load the edit, and then the original again',
-    limitMs: 2 * MINUTE_MS,
-  },
-  {
     id: 'switch-traffic',
     phase: 'traffic',
-    after: ['prove-apis', 'prove-authentication', 'prove-analytics', 'prove-dashboard-edit'],
+    after: ['prove-apis', 'prove-authentication', 'prove-analytics'],
     risk: 'mutate',
     where: 'traffic',
     purpose: 'Point the clients’ address at the target.',
@@ -292,9 +282,20 @@ export const RECOVER_STEPS = [
     limitMs: 6 * HOUR_MS,
   },
   {
+    id: 'prove-dashboard-edit',
+    phase: 'close-out',
+    after: ['prove-traffic'],
+    risk: 'mutate',
+    where: 'gateways',
+    // A Gateway hears no notification in its first ten seconds: traffic must not wait for that.
+    purpose: 'Edit an API through the Dashboard and put it back: the way Tyk is operated from now on.',
+    proof: 'the Gateways load the edit, and then the original again',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
     id: 'discard-old-data',
     phase: 'close-out',
-    after: ['protect-database', 'measure-outage'],
+    after: ['protect-database', 'measure-outage', 'prove-dashboard-edit'],
     risk: 'mutate',
     where: 'target',
     purpose: 'Remove the replaced data that were kept for an undo.',
@@ -304,7 +305,8 @@ export const RECOVER_STEPS = [
   {
     id: 'write-record',
     phase: 'close-out',
-    after: ['discard-old-data'],
+    // The last, whatever came before: a run that was given up leaves its record as well.
+    after: [],
     risk: 'mutate',
     where: 'target',
     purpose: 'Keep the record of the run in the backup repository, where it outlives Temporal’s retention.',

@@ -1,20 +1,13 @@
-import {
-  allHandlersFinished,
-  ApplicationFailure,
-  CancellationScope,
-  condition,
-  defineQuery,
-  isCancellation,
-  setHandler,
-} from '@temporalio/workflow';
-import { RECORD_QUERY, workerQueue } from '../domain/messages.ts';
-import type { RecoverInput, StopTargetResult } from '../domain/plan.ts';
-import type { Outcome, RunRecord } from '../domain/run.ts';
+import { CancellationScope, condition, defineQuery, setHandler } from '@temporalio/workflow';
+import { RECORD_QUERY } from '../domain/messages.ts';
+import type { RecoverInput } from '../domain/plan.ts';
+import type { RunRecord } from '../domain/run.ts';
+import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
+import { giveUp } from './give-up.ts';
 import { withRtoClock } from './rto-clock.ts';
-import { markClock, now, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
-import { activityOf } from './activity-of.ts';
-import { Abort, Refusal, runStep, stepError, stepInput, type StepContext } from './run-step.ts';
+import { markClock, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
+import { runStep, type StepContext } from './run-step.ts';
 
 /**
  * The recovery, told in the guide's order. Each line is a row of `runbooks/recover.ts` and an activity of the same
@@ -123,7 +116,6 @@ async function verification(context: StepContext): Promise<void> {
     runStep(context, 'prove-apis'),
     runStep(context, 'prove-authentication'),
     runStep(context, 'prove-analytics'),
-    runStep(context, 'prove-dashboard-edit'),
   ]);
 }
 
@@ -139,7 +131,11 @@ async function traffic(context: StepContext): Promise<void> {
 }
 
 async function closeOut(context: StepContext): Promise<void> {
-  await settleAll([measureOutage(context), runStep(context, 'protect-database')]);
+  await settleAll([
+    measureOutage(context),
+    runStep(context, 'protect-database'),
+    runStep(context, 'prove-dashboard-edit'),
+  ]);
   await runStep(context, 'discard-old-data');
 }
 
@@ -152,82 +148,4 @@ async function measureOutage(context: StepContext): Promise<void> {
 async function settleAll(branches: readonly Promise<unknown>[]): Promise<void> {
   const settled = await Promise.allSettled(branches);
   for (const branch of settled) if (branch.status === 'rejected') throw branch.reason;
-}
-
-/** Brings the target to a stop, unserved, and says in which state it is. Never touches the traffic. */
-async function giveUp(context: StepContext, cause: unknown): Promise<Outcome> {
-  const { record } = context;
-  if (cause instanceof Refusal) {
-    record.error = cause.error;
-    return 'REFUSED';
-  }
-  const abort = cause instanceof Abort ? cause.by : context.abort;
-  if (abort) record.error = stepError('ABORTED', { actor: abort.actor, reason: abort.reason });
-  else if (isCancellation(cause))
-    record.error = stepError('ABORTED', { actor: 'Temporal', reason: 'cancelled' });
-  else throw cause;
-  try {
-    await CancellationScope.nonCancellable(() => stopAndUndo(context));
-  } catch (failure) {
-    const message =
-      failure instanceof Error
-        ? failure.cause instanceof Error
-          ? failure.cause.message
-          : failure.message
-        : String(failure);
-    record.exceptions.push(`the undo failed: ${message}`);
-    return 'STUCK';
-  }
-  return abort?.actor === '--on-failure abort' ? 'FAILED_UNDONE' : 'ABORTED';
-}
-
-/** How long stopping and switching back may take. */
-const UNDO_LIMIT_MS = 10 * 60_000;
-
-async function stopAndUndo(context: StepContext): Promise<void> {
-  const { record, input } = context;
-  if (context.begun.some((step) => step.where !== 'source')) {
-    const stop = undoActivity(
-      'stop-target',
-      'Stop what this run started on the target',
-      input.plan.workers.target,
-    );
-    const stopped = (await stop(stepInput(context, 'stop-target'))) as StopTargetResult;
-    record.componentStates = { ...stopped.states };
-  }
-  for (const step of [...context.begun].reverse()) {
-    if (step.undo === undefined) continue;
-    const undo = undoActivity(step.undo, `Undo ${step.id}`, input.plan.workers[step.where]);
-    const undone = await undo(stepInput(context, step.id));
-    stepRecord(record, step.id).summary = `undone: ${undone.summary}`;
-  }
-}
-
-function undoActivity(id: string, purpose: string, worker: string) {
-  return activityOf({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workerQueue(worker));
-}
-
-async function close(context: StepContext): Promise<RunRecord> {
-  const { record } = context;
-  record.endedAt = now();
-  const recovered = record.outcome === 'RECOVERED' || record.outcome === 'RECOVERED_WITH_EXCEPTIONS';
-  if (recovered) await runStep(context, 'write-record', structuredCopy(record));
-  publish(record, { outcome: record.outcome!, phase: 'ended' });
-  showDetails(record);
-  await condition(allHandlersFinished);
-  if (recovered) return record;
-  throw ApplicationFailure.create({
-    message: record.error?.message ?? record.outcome!,
-    type: record.outcome!,
-    nonRetryable: true,
-    details: [record],
-  });
-}
-
-/** The record as it will stand once it is written: the row that writes it cannot see its own end. */
-function structuredCopy(record: RunRecord): RunRecord {
-  const copy = JSON.parse(JSON.stringify(record)) as RunRecord;
-  const row = stepRecord(copy, 'write-record');
-  Object.assign(row, { state: 'done', startedAt: now(), endedAt: now(), calls: 1, summary: 'this record' });
-  return copy;
 }

@@ -11,7 +11,15 @@ import { rtoBasis } from '../domain/clock.ts';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { RecoverInput, StepInput } from '../domain/plan.ts';
-import type { Decision, RunRecord, StepError, StepRecord, StepResult } from '../domain/run.ts';
+import type {
+  Decision,
+  FailureDetails,
+  Proof,
+  RunRecord,
+  StepError,
+  StepRecord,
+  StepResult,
+} from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
 import { activityOf, SCHEDULE_TO_START_MS } from './activity-of.ts';
@@ -104,13 +112,26 @@ async function attempt(
     row.state = 'done';
     row.summary = result.summary;
     delete row.error;
-    for (const proof of result.proofs ?? []) context.record.proofs.push({ ...proof, step: step.id });
+    keepProofs(context.record, step.id, result.proofs ?? []);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
   } catch (error) {
     if (isCancellation(error)) row.state = 'failed';
+    keepProofs(context.record, step.id, failedProofs(error));
     return classify(error, step);
   }
+}
+
+/** What a step has shown when it was called last; a retry replaces what the failure had shown. */
+function keepProofs(record: RunRecord, step: string, proofs: readonly Proof[]): void {
+  record.proofs = record.proofs.filter((proof) => proof.step !== step);
+  for (const proof of proofs) record.proofs.push({ ...proof, step });
+}
+
+function failedProofs(error: unknown): readonly Proof[] {
+  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return [];
+  const [details] = (error.cause.details ?? []) as [FailureDetails?];
+  return details?.proofs ?? [];
 }
 
 export function stepInput(context: StepContext, step: string): StepInput {

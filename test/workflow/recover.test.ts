@@ -64,9 +64,11 @@ async function awaitState(
   handle: WorkflowHandle,
   reached: (record: RunRecord) => boolean,
 ): Promise<RunRecord> {
-  return expect
-    .poll(() => handle.query<RunRecord>('record'), { timeout: 15_000 })
-    .toSatisfy(reached) as never;
+  let record: RunRecord | undefined;
+  await expect
+    .poll(async () => (record = await handle.query<RunRecord>('record')), { timeout: 15_000 })
+    .toSatisfy(reached);
+  return record!;
 }
 
 const waiting = (record: RunRecord): boolean => record.steps.some((step) => step.state === 'waiting');
@@ -168,7 +170,7 @@ describe('a recovery', () => {
     expect(failedAs).toBe('ABORTED');
     expect(record.componentStates).toEqual({ redis: 'stopped' });
     expect(calls).not.toContain('switch-traffic');
-    const undone = calls.slice(calls.indexOf('stop-target') + 1);
+    const undone = calls.slice(calls.indexOf('stop-target') + 1, -1);
     expect(undone[0]).toBe('undo restore-dashboard-config');
     expect([...undone].sort()).toEqual([
       'undo restore-dashboard-config',
@@ -204,6 +206,60 @@ describe('a recovery', () => {
     });
     expect(stuck.failedAs).toBe('STUCK');
     expect(stuck.record.exceptions.join()).toContain('the undo failed: it is TARGET_IS_ANOTHER');
+  });
+
+  test('whose close-out fails leaves the recovered site serving, and says what is left to do', async () => {
+    const { record, calls } = await recover(recoverInput({ onFailure: 'abort' }), {
+      'protect-database': fails('TOOL_FAILED'),
+    });
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(calls).not.toContain('stop-target');
+    expect(calls.filter((call) => call.startsWith('undo'))).toEqual([]);
+    expect(record.exceptions.join()).toContain('left to do: protect-database, discard-old-data');
+    expect(calls.at(-1)).toBe('write-record');
+  });
+
+  test('that was given up leaves its record; one that was refused leaves nothing', async () => {
+    const aborted = await recover(recoverInput({ onFailure: 'abort' }), {
+      'start-redis': fails('SERVICE_FAILED'),
+    });
+    expect(aborted.calls.at(-1)).toBe('write-record');
+    const refused = await recover(recoverInput(), { 'check-target': fails('PORT_TAKEN') });
+    expect(refused.calls).not.toContain('write-record');
+  });
+
+  test('whose record cannot be written has recovered all the same, and says so', async () => {
+    const { record } = await recover(recoverInput(), { 'write-record': fails('DISK_TOO_SMALL') });
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(record.exceptions.join()).toContain('the record is only in Temporal: it is DISK_TOO_SMALL');
+  });
+
+  test('shows the proofs of a step that failed, and those of its retry instead', async () => {
+    const failed = { name: 'a quota counts down', verdict: 'fail', expected: 'fewer', actual: 'none' };
+    const passed = { ...failed, verdict: 'pass', actual: '9, then 8' };
+    let calls = 0;
+    const { record } = await recover(
+      recoverInput(),
+      {
+        'prove-authentication': () =>
+          calls++ === 0
+            ? Promise.reject(
+                ApplicationFailure.create({
+                  message: 'no',
+                  type: 'PROOF_FAILED',
+                  nonRetryable: true,
+                  details: [{ hint: 'x', proofs: [failed] }],
+                }),
+              )
+            : Promise.resolve({ summary: 'ok', proofs: [passed] } as never),
+      },
+      async (handle) => {
+        const { proofs } = await awaitState(handle, waiting);
+        expect(proofs).toEqual([{ ...failed, step: 'prove-authentication' }]);
+        await handle.executeUpdate('retry', { args: [{ actor: 'ann', reason: 'mended' }] });
+      },
+    );
+    expect(record.proofs).toEqual([{ ...passed, step: 'prove-authentication' }]);
   });
 
   test('counts its objective from when the disaster began, and says so when it is past', async () => {

@@ -1,0 +1,133 @@
+import { Context } from '@temporalio/activity';
+import { nameProblem, tcpProblem } from '../adapters/host/ports.ts';
+import type { Site } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Proof } from '../domain/run.ts';
+import type { Call } from './guard.ts';
+import { proof } from './proofs.ts';
+
+/** Names, routes and clocks, before anything is touched: each is a proof of its own and a refusal of its own. */
+
+/** Expiries, certificates and the RTO clock itself are wrong where clocks differ by more. */
+const CLOCK_LIMIT_MS = 5_000;
+
+interface Address {
+  readonly component: string;
+  /** The component, and which of several. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** @throws DrError NETWORK_UNREADY, CLOCK_SKEW */
+export async function networkProofs({ target, deployment, input }: Call): Promise<Proof[]> {
+  const site = input.plan.to;
+  const outside = deployment.traffic === undefined ? [] : [address('traffic', deployment.traffic.url)];
+  return [
+    await names(site, [...addressesOf(target), ...outside, ...target.network.map(declared)]),
+    ...(await routes(site, target)),
+    await reached(site, target),
+    clock(site),
+  ];
+}
+
+async function names(site: string, addresses: readonly Address[]): Promise<Proof> {
+  const hosts = [...new Set(addresses.map(({ host }) => host))];
+  await Promise.all(
+    hosts.map(async (host) => {
+      const problem = await nameProblem(host);
+      if (problem !== undefined)
+        throw new DrError('NETWORK_UNREADY', { from: site, to: host, reason: `DNS: ${problem}` });
+    }),
+  );
+  return proof('DNS: every configured name resolves', true, hosts.length, hosts.length);
+}
+
+/** What each component of a site must reach of the others: Tyk's own dependencies. */
+const NEEDS: Readonly<Record<string, readonly string[]>> = {
+  dashboard: ['redis', 'database'],
+  gateway: ['redis', 'dashboard'],
+  pump: ['redis', 'database'],
+};
+
+/** The other end may still be stopped: a refused connection has found its way there and back. */
+const ARRIVED = ['ECONNREFUSED'];
+
+async function routes(site: string, target: Site): Promise<Proof[]> {
+  const all = addressesOf(target);
+  const kinds = new Set(all.map(({ component }) => component));
+  const pairs = Object.entries(NEEDS)
+    .filter(([from]) => kinds.has(from) || (from === 'pump' && target.pump !== undefined))
+    .flatMap(([from, to]) =>
+      to.flatMap((kind) => all.filter((other) => other.component === kind).map((other) => ({ from, other }))),
+    );
+  return Promise.all(
+    pairs.map(async ({ from, other }) => {
+      const problem = await tcpProblem(other.host, other.port);
+      const name = `route: ${from} to ${other.component} at ${other.host}:${other.port}`;
+      if (problem !== undefined && !ARRIVED.includes(problem))
+        throw new DrError('NETWORK_UNREADY', {
+          from: `${from} of ${site}`,
+          to: `${other.host}:${other.port}`,
+          reason: problem,
+        });
+      return proof(
+        name,
+        true,
+        'a way there and back',
+        problem === undefined ? 'connected' : 'reached, nothing listens yet',
+      );
+    }),
+  );
+}
+
+async function reached(site: string, { network }: Site): Promise<Proof> {
+  for (const { host, port } of network) {
+    const problem = await tcpProblem(host, port);
+    if (problem !== undefined)
+      throw new DrError('NETWORK_UNREADY', { from: site, to: `${host}:${port}`, reason: problem });
+  }
+  return proof('configured addresses are reached', true, network.length, network.length);
+}
+
+/** Against Temporal's server, which stamped the task a moment ago: the one clock that all workers see. */
+function clock(site: string): Proof {
+  const skewMs = Math.abs(Date.now() - Context.current().info.currentAttemptScheduledTimestampMs);
+  if (skewMs > CLOCK_LIMIT_MS)
+    throw new DrError('CLOCK_SKEW', { host: site, skewMs, limitMs: CLOCK_LIMIT_MS });
+  return proof(
+    'clock skew against the Temporal server',
+    true,
+    `at most ${CLOCK_LIMIT_MS} ms`,
+    `${skewMs} ms`,
+  );
+}
+
+/** Where every component of a site answers. */
+export function addressesOf(site: Site): Address[] {
+  return [
+    ...(site.redis
+      ? [{ component: 'redis', name: 'redis', host: site.redis.host, port: site.redis.port }]
+      : []),
+    ...(site.database
+      ? [{ component: 'database', name: 'database', host: site.database.host, port: site.database.port }]
+      : []),
+    ...(site.dashboard ? [address('dashboard', site.dashboard.url)] : []),
+    ...site.gateways.map((gateway) => address('gateway', gateway.url, `gateway ${gateway.name}`)),
+    ...(site.pump?.url === undefined ? [] : [address('pump', site.pump.url)]),
+  ];
+}
+
+function address(component: string, url: string, name = component): Address {
+  const { hostname, port, protocol } = new URL(url);
+  return {
+    component,
+    name,
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port) || (protocol === 'https:' ? 443 : 80),
+  };
+}
+
+function declared({ host, port }: Site['network'][number]): Address {
+  return { component: 'network', name: `${host}:${port}`, host, port };
+}

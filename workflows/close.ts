@@ -1,0 +1,62 @@
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+} from '@temporalio/workflow';
+import { workerQueue } from '../domain/messages.ts';
+import type { RunRecord } from '../domain/run.ts';
+import { RECOVER_STEPS } from '../runbooks/recover.ts';
+import { activityOf } from './activity-of.ts';
+import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
+import { stepInput, type StepContext } from './run-step.ts';
+
+/** The end of every run: its record is kept, its outcome shown, and given back as a result or as a failure. */
+
+export async function close(context: StepContext): Promise<RunRecord> {
+  const { record } = context;
+  record.endedAt = now();
+  const recovered = record.outcome === 'RECOVERED' || record.outcome === 'RECOVERED_WITH_EXCEPTIONS';
+  // A refused run has changed nothing, not even the repository.
+  if (record.outcome !== 'REFUSED') await CancellationScope.nonCancellable(() => writeRecord(context));
+  publish(record, { outcome: record.outcome!, phase: 'ended' });
+  showDetails(record);
+  await condition(allHandlersFinished);
+  if (recovered) return record;
+  throw ApplicationFailure.create({
+    message: record.error?.message ?? record.outcome!,
+    type: record.outcome!,
+    nonRetryable: true,
+    details: [record],
+  });
+}
+
+/** Once and without asking anybody: a record that cannot be written must not keep a recovered run open. */
+async function writeRecord(context: StepContext): Promise<void> {
+  const { record, input } = context;
+  const row = stepRecord(record, 'write-record');
+  const step = RECOVER_STEPS.find(({ id }) => id === 'write-record')!;
+  Object.assign(row, { state: 'running', startedAt: now(), calls: 1 });
+  enterPhase(record, step.phase);
+  try {
+    const write = activityOf(step, workerQueue(input.plan.workers[step.where]));
+    row.summary = (await write(stepInput(context, step.id), structuredCopy(record))).summary;
+    row.state = 'done';
+  } catch (error) {
+    row.state = 'failed';
+    row.summary = `the record is only in Temporal: ${error instanceof ActivityFailure ? (error.cause?.message ?? error.message) : String(error)}`;
+    if (record.outcome === 'RECOVERED') record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
+    record.exceptions.push(`write-record: ${row.summary}`);
+  }
+  row.endedAt = now();
+  leavePhase(record, step.phase);
+}
+
+/** The record as it will stand once it is written: the row that writes it cannot see its own end. */
+function structuredCopy(record: RunRecord): RunRecord {
+  const copy = JSON.parse(JSON.stringify(record)) as RunRecord;
+  const row = stepRecord(copy, 'write-record');
+  Object.assign(row, { state: 'done', startedAt: now(), endedAt: now(), calls: 1, summary: 'this record' });
+  return copy;
+}
