@@ -17,7 +17,7 @@ import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
 import { adminConnection, currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
-import { servicesOf } from './site.ts';
+import { gatewaysOn, serves, servicesOf } from './site.ts';
 import { verifySet } from './verify-set.ts';
 
 /** The parts of a backup set, each sealed for every recipient; the manifest last. */
@@ -35,9 +35,9 @@ export function createBackupActivities(deps: Deps, version: string) {
   };
 }
 
-async function findLiveSite({ site, input }: BackupCall): Promise<LiveResult> {
+async function findLiveSite({ worker, site, input }: BackupCall): Promise<LiveResult> {
   const fence = await readFence(site.stateDir);
-  const stores = servicesOf(input.site, site).filter(
+  const stores = servicesOf(input.site, site, { worker }).filter(
     ({ component }) => component === 'redis' || component === 'database',
   );
   const states = await Promise.all(stores.map(serviceState));
@@ -88,11 +88,13 @@ async function backUpDatabase(call: BackupCall): Promise<PartResult> {
 }
 
 async function backUpConfig(call: BackupCall): Promise<PartResult> {
-  const { site, signal } = call;
+  const { worker, site, signal } = call;
   const trees = [
-    ...(site.dashboard ? [{ name: 'dashboard', ...site.dashboard }] : []),
-    ...site.gateways.map((gateway) => ({ ...gateway, name: `gateway-${gateway.name}` })),
-    ...(site.pump ? [{ name: 'pump', ...site.pump }] : []),
+    ...(site.dashboard && serves(worker, site, site.dashboard)
+      ? [{ name: 'dashboard', ...site.dashboard }]
+      : []),
+    ...gatewaysOn(worker, site).map((gateway) => ({ ...gateway, name: `gateway-${gateway.name}` })),
+    ...(site.pump && serves(worker, site, site.pump) ? [{ name: 'pump', ...site.pump }] : []),
   ];
   const objects: ManifestObject[] = [];
   for (const { name, root, config, include } of trees) {
@@ -103,10 +105,11 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
     const [object] = await Promise.all([sealObject(call, name, stream), ended]);
     objects.push(object);
   }
-  for (const [name, file] of [
-    ['redis-conf', site.redis?.configFile],
-    ['postgresql-conf', site.database?.configFile],
+  for (const [name, store] of [
+    ['redis-conf', site.redis],
+    ['postgresql-conf', site.database],
   ] as const) {
+    const file = serves(worker, site, store) ? store?.configFile : undefined;
     if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));
   }
   const hello = await gatewayHello(site.gateways[0]!.url);

@@ -4,35 +4,58 @@ import {
   readAttestation,
   readManifest,
   setFolder,
+  type SignedManifest,
   verifyObjects,
 } from '../adapters/backup/repository.ts';
 import { verifyRepositoryFiles, type RepositoryFile } from '../adapters/postgres/repository-files.ts';
 import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
-import type { CheckBackupResult } from '../domain/plan.ts';
+import type { BackupConfig } from '../domain/config.ts';
+import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { SetSummary } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { openPart } from './open-set.ts';
 import { proof } from './proofs.ts';
+import { toFailure } from './to-failure.ts';
 
 /** Everything about the backup that can be refused is refused here, before the first effect of the run. */
 
 export function createCheckBackupActivities(deps: Deps) {
-  return { 'check-backup': guarded(deps, 'probe', checkBackup) };
+  return {
+    'check-backup': guarded(deps, 'probe', checkBackup),
+    'forecast-recovery': (plan: RecoverPlan) => forecastRecovery(deps, plan),
+  };
+}
+
+/** What `recover` prints before it starts; it judges nothing, `check-backup` does. */
+async function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<ForecastAnswer> {
+  try {
+    const deployment = deps.deployment(plan.deployment);
+    const signed = await chooseSet(deployment.backup, plan);
+    const { set, site, createdAt } = signed.manifest;
+    const verified = (await readAttestation(deployment.backup, plan.deployment, signed)) !== undefined;
+    return { set, site, createdAt, verified, forecast: forecast(plan, signed.manifest) };
+  } catch (error) {
+    throw toFailure(error);
+  }
+}
+
+/** The set that was named, or the newest one that the plan allows. @throws DrError, see readManifest */
+async function chooseSet(config: BackupConfig, plan: RecoverPlan): Promise<SignedManifest> {
+  const { backup, deployment, backupBefore } = plan;
+  const set = backup === 'latest' ? await newestSet(config, deployment, backupBefore) : backup;
+  return readManifest(config, deployment, set);
 }
 
 async function checkBackup(call: Call): Promise<CheckBackupResult> {
   const { deployment, input } = call;
   const { plan } = input;
-  const set =
-    plan.backup === 'latest'
-      ? await newestSet(deployment.backup, plan.deployment, plan.backupBefore)
-      : plan.backup;
-  const signed = await readManifest(deployment.backup, plan.deployment, set);
+  const signed = await chooseSet(deployment.backup, plan);
   const { manifest } = signed;
+  const { set } = manifest;
   if (plan.backupBefore !== undefined && manifest.createdAt >= plan.backupBefore) {
     throw new DrError('NO_BACKUP', {
       deployment: plan.deployment,

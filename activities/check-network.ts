@@ -5,6 +5,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
+import { servicesOf } from './site.ts';
 
 /** Names, routes and clocks, before anything is touched: each is a proof of its own and a refusal of its own. */
 
@@ -20,12 +21,12 @@ interface Address {
 }
 
 /** @throws DrError NETWORK_UNREADY, CLOCK_SKEW */
-export async function networkProofs({ target, deployment, input }: Call): Promise<Proof[]> {
+export async function networkProofs({ worker, target, deployment, input }: Call): Promise<Proof[]> {
   const site = input.plan.to;
   const outside = deployment.traffic === undefined ? [] : [address('traffic', deployment.traffic.url)];
   return [
     await names(site, [...addressesOf(target), ...outside, ...target.network.map(declared)]),
-    ...(await routes(site, target)),
+    ...(await routes(site, target, worker)),
     await reached(site, target),
     clock(site),
   ];
@@ -53,11 +54,12 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 /** The other end may still be stopped: a refused connection has found its way there and back. */
 const ARRIVED = ['ECONNREFUSED'];
 
-async function routes(site: string, target: Site): Promise<Proof[]> {
+async function routes(site: string, target: Site, worker: string): Promise<Proof[]> {
   const all = addressesOf(target);
-  const kinds = new Set(all.map(({ component }) => component));
+  // Each route from the host on which it begins.
+  const here = new Set<string>(servicesOf(site, target, { worker }).map(({ component }) => component));
   const pairs = Object.entries(NEEDS)
-    .filter(([from]) => kinds.has(from) || (from === 'pump' && target.pump !== undefined))
+    .filter(([from]) => here.has(from))
     .flatMap(([from, to]) =>
       to.flatMap((kind) => all.filter((other) => other.component === kind).map((other) => ({ from, other }))),
     );

@@ -4,7 +4,6 @@ import { somebodyListens } from '../adapters/host/ports.ts';
 import { run } from '../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../adapters/redis/version.ts';
 import { serviceState } from '../adapters/service/service.ts';
-import type { Site } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
@@ -13,7 +12,7 @@ import { addressesOf, networkProofs } from './check-network.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
 import { proof } from './proofs.ts';
-import { servicesOf } from './site.ts';
+import { serves, servicesOf } from './site.ts';
 
 /** Whether the target has what the recovery needs. Nothing here changes anything; every refusal names its cause. */
 
@@ -25,11 +24,11 @@ export function createCheckTargetActivities(deps: Deps) {
 }
 
 async function checkTarget(call: Call): Promise<StepResult> {
-  const { input, deployment, target } = call;
+  const { input, deployment } = call;
   const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
   const tools = await checkTools(call, manifest);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
-  if (!rebuilt) await checkDoesNotServe(input.plan.to, target);
+  if (!rebuilt) await checkDoesNotServe(call);
   const disk = await checkDisk(call, manifest);
   const network = await networkProofs(call);
   const proofs = [
@@ -46,11 +45,16 @@ async function checkTarget(call: Call): Promise<StepResult> {
   return { summary: `${proofs.length} preconditions hold on ${input.plan.to}`, proofs };
 }
 
-async function checkTools({ input, target }: Call, manifest: Manifest): Promise<Proof[]> {
+async function checkTools({ worker, input, target }: Call, manifest: Manifest): Promise<Proof[]> {
   const proofs: Proof[] = [];
   for (const tool of ['age', 'zstd', 'tar', 'flock', 'setpriv']) await requireTool(tool);
   const { steps } = input.plan;
-  if (target.redis && manifest.redis && steps.includes('restore-redis-data')) {
+  if (
+    target.redis &&
+    serves(worker, target, target.redis) &&
+    manifest.redis &&
+    steps.includes('restore-redis-data')
+  ) {
     const actual = await redisVersion(target.redis.binary);
     requireReads(actual, manifest.redis.rdbVersion, manifest.redis.version);
     proofs.push(
@@ -62,7 +66,12 @@ async function checkTools({ input, target }: Call, manifest: Manifest): Promise<
       ),
     );
   }
-  if (target.database && manifest.database && steps.includes('restore-database-data')) {
+  if (
+    target.database &&
+    serves(worker, target, target.database) &&
+    manifest.database &&
+    steps.includes('restore-database-data')
+  ) {
     await requireTool('pgbackrest');
     const actual = await checkMajorVersion(target.database.binDir, manifest.database.majorVersion);
     proofs.push(
@@ -79,8 +88,9 @@ async function requireTool(tool: string): Promise<void> {
 }
 
 /** The name of the site in the configuration proves nothing: what runs and what listens does. */
-async function checkDoesNotServe(site: string, target: Site): Promise<void> {
-  for (const service of servicesOf(site, target)) {
+async function checkDoesNotServe({ worker, target, input }: Call): Promise<void> {
+  const site = input.plan.to;
+  for (const service of servicesOf(site, target, { worker })) {
     if ((await serviceState(service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });
   }
@@ -89,18 +99,22 @@ async function checkDoesNotServe(site: string, target: Site): Promise<void> {
   }
 }
 
-async function checkDisk({ input, target }: Call, manifest: Manifest): Promise<Proof[]> {
+async function checkDisk({ worker, input, target }: Call, manifest: Manifest): Promise<Proof[]> {
   const proofs: Proof[] = [];
   const { steps } = input.plan;
   const needs: [string, string | undefined, number][] = [
     [
       'redis',
-      steps.includes('restore-redis-data') ? target.redis?.dataDir : undefined,
+      steps.includes('restore-redis-data') && serves(worker, target, target.redis)
+        ? target.redis?.dataDir
+        : undefined,
       manifest.objects.find((object) => object.name === 'redis')?.plain.bytes ?? 0,
     ],
     [
       'database',
-      steps.includes('restore-database-data') ? target.database?.dataDir : undefined,
+      steps.includes('restore-database-data') && serves(worker, target, target.database)
+        ? target.database?.dataDir
+        : undefined,
       manifest.database?.databaseBytes ?? 0,
     ],
   ];

@@ -7,7 +7,7 @@ import { DrError } from '../domain/errors.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { servicesOf } from './site.ts';
+import { serves, servicesOf } from './site.ts';
 
 /** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
 
@@ -26,7 +26,8 @@ async function fenceSource(call: Call): Promise<StepResult> {
   const before = await readFence(source.stateDir);
   await raiseFence(source.stateDir, by);
   const evidence: string[] = [];
-  if (source.fence.command) {
+  // Once for the whole site, however many of its hosts have a worker.
+  if (source.fence.command && call.worker === source.worker) {
     await run(source.fence.command, {
       env: { TYK_DR_SITE: site, TYK_DR_RUN: input.run },
       signal,
@@ -36,24 +37,24 @@ async function fenceSource(call: Call): Promise<StepResult> {
     });
     evidence.push('isolated by the configured command');
   }
-  for (const service of servicesOf(site, source).reverse()) {
+  for (const service of servicesOf(site, source, { worker: call.worker }).reverse()) {
     await stopService(service, signal).catch((error: unknown) => {
       if (source.fence.command === undefined)
         throw notFenced(site, `${service.name} did not stop: ${String(error)}`);
     });
   }
-  if (source.fence.command === undefined) await requireSilence(source, site);
+  if (source.fence.command === undefined) await requireSilence(call.worker, source, site);
   evidence.push('services stopped, start commands refuse');
   return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
 }
 
 /** A stopped service may have left a process that still listens. */
-async function requireSilence(source: Site, site: string): Promise<void> {
+async function requireSilence(worker: string, source: Site, site: string): Promise<void> {
   for (const [name, store] of [
     ['redis', source.redis],
     ['database', source.database],
   ] as const) {
-    if (store && (await somebodyListens(store.host, store.port))) {
+    if (store && serves(worker, source, store) && (await somebodyListens(store.host, store.port))) {
       throw notFenced(site, `${name} still listens on ${store.host}:${store.port}`);
     }
   }
@@ -64,10 +65,10 @@ function notFenced(site: string, reason: string): DrError {
 }
 
 /** The lease itself was taken on entry (see guard.ts). A fence from an earlier failover is lifted: this site is to live. */
-async function claimTarget({ target, input, signal }: Call): Promise<StepResult> {
+async function claimTarget({ worker, target, input, signal }: Call): Promise<StepResult> {
   const site = input.plan.to;
   const stopped: string[] = [];
-  for (const service of servicesOf(site, target, input.plan.component).reverse()) {
+  for (const service of servicesOf(site, target, { component: input.plan.component, worker }).reverse()) {
     if (await stopService(service, signal)) stopped.push(service.name);
   }
   const fence = await readFence(target.stateDir);
@@ -80,9 +81,9 @@ async function claimTarget({ target, input, signal }: Call): Promise<StepResult>
   return { summary: `${site} is ours: ${parts.join('; ')}` };
 }
 
-async function stopTarget({ target, input, signal }: Call): Promise<StopTargetResult> {
+async function stopTarget({ worker, target, input, signal }: Call): Promise<StopTargetResult> {
   const states: Record<string, string> = {};
-  const services = servicesOf(input.plan.to, target, input.plan.component);
+  const services = servicesOf(input.plan.to, target, { component: input.plan.component, worker });
   for (const service of [...services].reverse()) {
     await stopService(service, signal);
     states[service.name] = await serviceState(service);

@@ -8,7 +8,7 @@ import { awaitUntil } from './await-until.ts';
 import { definedInFiles } from './gateway-files.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { requireProofs, sameIds } from './proofs.ts';
-import { servicesOf } from './site.ts';
+import { gatewaysOn, servicesOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
 
 /** The Gateways, and the Pump that empties their analytics. */
@@ -27,11 +27,11 @@ export function createGatewayActivities(deps: Deps) {
 
 /** All at once: the site has no traffic yet, and one after the other would only add up their first ten seconds. */
 async function startGateways(call: Call): Promise<StepResult> {
-  const { target, input, signal } = call;
-  const services = servicesOf(input.plan.to, target, 'gateway');
+  const { worker, target, input, signal } = call;
+  const services = servicesOf(input.plan.to, target, { component: 'gateway', worker });
   const started = await Promise.all(services.map((service) => startService(service, signal)));
   await Promise.all(
-    target.gateways.map((gateway, index) =>
+    gatewaysOn(worker, target).map((gateway, index) =>
       whileRunning(services[index]!, signal, (either) => awaitReady({ ...call, signal: either }, gateway)),
     ),
   );
@@ -71,7 +71,7 @@ async function proveGateways(call: Call): Promise<StepResult> {
   const expected = await published(call);
   const secret = await call.secret(call.deployment.secrets.gateway);
   const proofs = await Promise.all(
-    call.target.gateways.map((gateway) =>
+    gatewaysOn(call.worker, call.target).map((gateway) =>
       awaitLoaded(call, gateway, expected, () => loaded(gateway, secret)),
     ),
   );
@@ -90,7 +90,7 @@ interface Definitions {
 /** What a Gateway must have loaded: what the Dashboard publishes or, without one, what its files define. */
 async function published(call: Call): Promise<Definitions> {
   const { dashboard } = call.target;
-  if (!dashboard) return definedInFiles(call.target.gateways[0]!);
+  if (!dashboard) return definedInFiles(gatewaysOn(call.worker, call.target)[0]!);
   const key = await call.secret(dashboard.accessKey);
   const [apis, policies] = await Promise.all([
     listApis(dashboard.url, key),

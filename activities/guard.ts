@@ -21,6 +21,8 @@ export interface Deps {
 }
 
 interface BaseCall {
+  /** The worker that runs this: a step of a site is called on each of the site's workers. */
+  readonly worker: string;
   readonly deployment: Deployment;
   readonly signal: AbortSignal;
   secret(reference: SecretRef): Promise<Secret>;
@@ -90,6 +92,7 @@ async function enter<Result>(
     requireInTime(entry);
     requireSameConfig(deps, entry);
     return await work({
+      worker: deps.worker,
       deployment: deps.deployment(entry.deployment),
       signal: context.cancellationSignal,
       secret: (reference) => deps.secret(reference),

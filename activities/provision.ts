@@ -2,6 +2,7 @@ import { run } from '../adapters/process/run.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
+import { serves } from './site.ts';
 
 /** The owner's own commands that make hosts ready. They must be repeatable: a retry runs them again. */
 
@@ -12,7 +13,7 @@ export function createProvisionActivities(deps: Deps) {
 }
 
 async function provisionTarget(call: Call): Promise<StepResult> {
-  const { target, input, deployment, signal } = call;
+  const { worker, target, input, deployment, signal } = call;
   const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
   const ran: string[] = [];
   const execute = async (what: string, argv: readonly string[] | undefined, version = ''): Promise<void> => {
@@ -25,12 +26,19 @@ async function provisionTarget(call: Call): Promise<StepResult> {
     });
     ran.push(what);
   };
-  await execute('the site', target.provision);
-  await execute('redis', target.redis?.install, manifest.redis?.version);
-  await execute('database', target.database?.install, manifest.database?.version);
-  await execute('dashboard', target.dashboard?.install, manifest.versions['dashboard']);
+  if (worker === target.worker) await execute('the site', target.provision);
+  const install = (what: string, component: Installed | undefined, version?: string): Promise<void> =>
+    execute(what, serves(worker, target, component) ? component?.install : undefined, version);
+  await install('redis', target.redis, manifest.redis?.version);
+  await install('database', target.database, manifest.database?.version);
+  await install('dashboard', target.dashboard, manifest.versions['dashboard']);
   for (const gateway of target.gateways)
-    await execute(`gateway ${gateway.name}`, gateway.install, manifest.versions['gateway']);
-  await execute('pump', target.pump?.install, manifest.versions['pump']);
-  return { summary: `provisioned ${ran.join(', ')}` };
+    await install(`gateway ${gateway.name}`, gateway, manifest.versions['gateway']);
+  await install('pump', target.pump, manifest.versions['pump']);
+  return { summary: ran.length > 0 ? `provisioned ${ran.join(', ')}` : 'nothing to provision here' };
+}
+
+interface Installed {
+  readonly install?: readonly string[] | undefined;
+  readonly worker?: string | undefined;
 }

@@ -6,21 +6,60 @@ import type { ServiceTarget } from '../adapters/service/service.ts';
 
 export interface SiteService extends ServiceTarget {
   readonly component: Component;
+  /** The worker on whose host its commands run. */
+  readonly worker: string;
 }
 
-export function servicesOf(siteName: string, site: Site, only?: Component): SiteService[] {
+/** What to choose of a site's services; everything where it says nothing. */
+export interface Choice {
+  readonly component?: Component | undefined;
+  readonly worker?: string;
+}
+
+export function servicesOf(siteName: string, site: Site, { component, worker }: Choice = {}): SiteService[] {
   const all: SiteService[] = [];
-  if (site.redis) all.push(entry('redis', 'redis', siteName, site.redis));
-  if (site.database) all.push(entry('database', 'database', siteName, site.database));
-  if (site.dashboard) all.push(entry('dashboard', 'dashboard', siteName, site.dashboard));
-  for (const gateway of site.gateways)
-    all.push(entry('gateway', `gateway ${gateway.name}`, siteName, gateway));
-  if (site.pump) all.push(entry('pump', 'pump', siteName, site.pump));
-  return only === undefined ? all : all.filter((service) => service.component === only);
+  const add = (kind: Component, name: string, of: Served): void => {
+    all.push({
+      component: kind,
+      name,
+      site: siteName,
+      service: of.service,
+      worker: of.worker ?? site.worker,
+    });
+  };
+  if (site.redis) add('redis', 'redis', site.redis);
+  if (site.database) add('database', 'database', site.database);
+  if (site.dashboard) add('dashboard', 'dashboard', site.dashboard);
+  for (const gateway of site.gateways) add('gateway', `gateway ${gateway.name}`, gateway);
+  if (site.pump) add('pump', 'pump', site.pump);
+  return all.filter(
+    (service) =>
+      (component === undefined || service.component === component) &&
+      (worker === undefined || service.worker === worker),
+  );
+}
+
+interface Served {
+  readonly service: SiteService['service'];
+  readonly worker?: string | undefined;
+}
+
+/** The Gateways on the host of this worker. */
+export function gatewaysOn(worker: string, site: Site): GatewayConfig[] {
+  return site.gateways.filter((gateway) => (gateway.worker ?? site.worker) === worker);
+}
+
+/** Whether this worker serves a component that the site may lack. */
+export function serves(
+  worker: string,
+  site: Site,
+  component: { readonly worker?: string | undefined } | undefined,
+): boolean {
+  return component !== undefined && (component.worker ?? site.worker) === worker;
 }
 
 export function serviceOf(siteName: string, site: Site, component: Component): SiteService {
-  const found = servicesOf(siteName, site, component)[0];
+  const found = servicesOf(siteName, site, { component })[0];
   if (!found) throw new Error(`site ${siteName} has no ${component}`);
   return found;
 }
@@ -29,13 +68,4 @@ export function serviceOf(siteName: string, site: Site, component: Component): S
 export function counterpart(deployment: Deployment, fromSite: string, name: string): GatewayConfig {
   const { gateways } = deployment.sites[fromSite]!;
   return gateways.find((gateway) => gateway.name === name) ?? gateways[0]!;
-}
-
-function entry(
-  component: Component,
-  name: string,
-  site: string,
-  of: { service: SiteService['service'] },
-): SiteService {
-  return { component, name, site, service: of.service };
 }

@@ -13,14 +13,14 @@ import {
   type JsonObject,
 } from '../domain/tyk-conf.ts';
 import { DrError } from '../domain/errors.ts';
-import type { StepResult } from '../domain/run.ts';
+import type { Proof, StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
 import { certificateProofs } from './certificates.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart } from './open-set.ts';
-import { proof, requireProofs } from './proofs.ts';
-import { counterpart, serviceOf } from './site.ts';
+import { notMeasured, proof, requireProofs } from './proofs.ts';
+import { counterpart, gatewaysOn, serves, serviceOf } from './site.ts';
 
 /** Configuration of Dashboard, Gateways and Pump: restored, rewritten to the target, proven to name only it. */
 
@@ -46,7 +46,7 @@ async function restoreDashboardConfig(call: Call): Promise<StepResult> {
 
 async function restoreGatewayConfig(call: Call): Promise<StepResult> {
   const results: StepResult[] = [];
-  for (const gateway of call.target.gateways) {
+  for (const gateway of gatewaysOn(call.worker, call.target)) {
     const from = counterpart(call.deployment, call.input.plan.from, gateway.name);
     results.push(
       await restoreTree(call, {
@@ -165,35 +165,51 @@ async function rewrite(file: string, restore: TreeRestore, endpoints: Endpoints)
 }
 
 /** Read from the files that the programs will read, not from what we meant to write. */
-async function oneSetOfSecrets(call: Call) {
-  const { dashboard, gateways } = call.target;
+async function oneSetOfSecrets(call: Call): Promise<Proof[]> {
+  const { worker, target } = call;
+  const { dashboard } = target;
   if (!dashboard) return [];
-  const read = async (tree: { root: string; config: string }): Promise<JsonObject> =>
-    JSON.parse(await readFile(join(tree.root, tree.config), 'utf8')) as JsonObject;
-  const main = await read(dashboard);
+  const main = serves(worker, target, dashboard) ? await readConf(dashboard) : await declaredSecrets(call);
   const api = (main['tyk_api_config'] ?? {}) as JsonObject;
-  const proofs = [];
-  for (const gateway of gateways) {
-    const conf = await read(gateway);
+  const proofs: Proof[] = [];
+  for (const gateway of gatewaysOn(worker, target)) {
+    const conf = await readConf(gateway);
     const same: [string, unknown, unknown][] = [
       ['secret and tyk_api_config.Secret', conf['secret'], api['Secret']],
       ['node_secret and shared_node_secret', conf['node_secret'], main['shared_node_secret']],
-      ['hash_keys', conf['hash_keys'] ?? false, main['hash_keys'] ?? false],
       ['security.private_certificate_encoding_secret', security(conf), security(main)],
     ];
+    if (main['hash_keys'] === NOT_HERE)
+      proofs.push(notMeasured(`${gateway.name}: hash_keys`, 'the Dashboard is on another host'));
+    else same.push(['hash_keys', conf['hash_keys'] ?? false, main['hash_keys'] ?? false]);
     for (const [field, left, right] of same) {
       // Never the values: they are secrets.
+      const found = left === right ? 'equal' : 'different';
       proofs.push(
-        proof(
-          `${gateway.name}: ${field} agree with the Dashboard`,
-          left === right,
-          'equal',
-          left === right ? 'equal' : 'different',
-        ),
+        proof(`${gateway.name}: ${field} agree with the Dashboard`, left === right, 'equal', found),
       );
     }
   }
   return proofs;
+}
+
+async function readConf({ root, config }: { root: string; config: string }): Promise<JsonObject> {
+  return JSON.parse(await readFile(join(root, config), 'utf8')) as JsonObject;
+}
+
+const NOT_HERE = 'not on this host';
+
+/** A Dashboard on another host was given exactly these; its own restore has proven that. */
+async function declaredSecrets({ deployment, secret }: Call): Promise<JsonObject> {
+  const { gateway, node, certificate } = deployment.secrets;
+  return {
+    hash_keys: NOT_HERE,
+    shared_node_secret: (await secret(node)).reveal(),
+    tyk_api_config: { Secret: (await secret(gateway)).reveal() },
+    ...(certificate === undefined
+      ? {}
+      : { security: { private_certificate_encoding_secret: (await secret(certificate)).reveal() } }),
+  };
 }
 
 function security(conf: JsonObject): unknown {

@@ -2,6 +2,7 @@ import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-
 import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { gatewaysOn, serves } from './site.ts';
 
 /** What was replaced is kept until close-out: put back when the run is given up, removed when it has recovered. */
 
@@ -33,14 +34,28 @@ async function discardOldData(call: Call): Promise<StepResult> {
   return { summary: removed > 0 ? `removed ${removed} replaced data folders` : 'no replaced data were kept' };
 }
 
-function storeFolders({ target }: Call): Record<string, string | undefined> {
-  return { 'restore-redis-data': target.redis?.dataDir, 'restore-database-data': target.database?.dataDir };
+/** Of this worker's host only. */
+function storeFolders({ worker, target }: Call): Record<string, string | undefined> {
+  const own = (store: Store | undefined): string | undefined =>
+    serves(worker, target, store) ? store?.dataDir : undefined;
+  return { 'restore-redis-data': own(target.redis), 'restore-database-data': own(target.database) };
 }
 
-function configRoots({ target }: Call): Record<string, string[]> {
+interface Store {
+  readonly dataDir: string;
+  readonly worker?: string | undefined;
+}
+
+function configRoots({ worker, target }: Call): Record<string, string[]> {
+  const own = (tree: Tree | undefined): string[] => (tree && serves(worker, target, tree) ? [tree.root] : []);
   return {
-    'restore-dashboard-config': target.dashboard ? [target.dashboard.root] : [],
-    'restore-gateway-config': target.gateways.map((gateway) => gateway.root),
-    'start-pump': target.pump ? [target.pump.root] : [],
+    'restore-dashboard-config': own(target.dashboard),
+    'restore-gateway-config': gatewaysOn(worker, target).map((gateway) => gateway.root),
+    'start-pump': own(target.pump),
   };
+}
+
+interface Tree {
+  readonly root: string;
+  readonly worker?: string | undefined;
 }

@@ -10,6 +10,7 @@ import { countAnalytics } from './control-tables.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { runProbe } from './probes.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
+import { gatewaysOn } from './site.ts';
 
 /** What the guide calls 'Verification steps': as a client would see it, on every Gateway, before any traffic. */
 
@@ -34,7 +35,7 @@ async function proveApis(call: Call): Promise<StepResult> {
     );
   const proofs: Proof[] = [];
   for (const probe of probes) {
-    for (const gateway of call.target.gateways) {
+    for (const gateway of gatewaysOn(call.worker, call.target)) {
       const result = await runProbe(call, gateway.url, probe);
       proofs.push({ ...result, name: `${gateway.name}: ${result.name}` });
     }
@@ -46,7 +47,7 @@ async function proveApis(call: Call): Promise<StepResult> {
 
 /** Calls a few APIs of each kind without credentials: a keyless one must pass, any other must turn us away. */
 async function sampleEveryKind(call: Call): Promise<Proof[]> {
-  const { dashboard, gateways } = call.target;
+  const { dashboard } = call.target;
   if (!dashboard) return [];
   const active = (await listApis(dashboard.url, await call.secret(dashboard.accessKey))).filter(
     (api) => api.active,
@@ -57,7 +58,7 @@ async function sampleEveryKind(call: Call): Promise<Proof[]> {
   const proofs: Proof[] = [];
   for (const [kind, apis] of byAuth(active)) {
     for (const api of spread(apis, tierOf)) {
-      for (const gateway of gateways) {
+      for (const gateway of gatewaysOn(call.worker, call.target)) {
         proofs.push({ ...(await callWithoutCredentials(gateway, api, kind)), tier: tierOf(api) });
       }
     }

@@ -10,9 +10,11 @@ import type { BackupInput, BackupResult } from '../domain/backup.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError, isErrorCode } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { everyWorker } from '../runbooks/plan.ts';
 import type { backup } from '../workflows/index.ts';
 import { deploymentOf, openDoor, requireWorkers, type Door } from './client.ts';
 import { exitWithError } from './exit.ts';
+import { shapeOf } from './shape.ts';
 
 /** `tyk-dr backup DEPLOYMENT` makes a set and proves it; `tyk-dr backup list` shows what there is. */
 
@@ -62,16 +64,16 @@ async function makeSet(door: Door, name: string, options: BackupOptions): Promis
       known: Object.keys(deployment.sites).join(', '),
     });
   }
-  const sites = Object.entries(deployment.sites)
+  const sites = Object.entries(shapeOf(name, deployment).sites)
     .filter(([site]) => options.site === undefined || site === options.site)
-    .map(([site, { worker }]) => ({ site, worker }));
+    .map(([site, shape]) => ({
+      site,
+      all: everyWorker(shape),
+      redis: shape.redisWorker ?? shape.worker,
+      database: shape.databaseWorker ?? shape.worker,
+    }));
   const digest = configDigest(deployment);
-  await requireWorkers(
-    door,
-    name,
-    digest,
-    options.site === undefined ? [] : sites.map(({ worker }) => worker),
-  );
+  await requireWorkers(door, name, digest, options.site === undefined ? [] : sites.flatMap(({ all }) => all));
   const set = newSetId();
   const input: BackupInput = {
     run: `bak-${set.slice(0, 8)}-${set.slice(9, 15)}-${randomBytes(2).toString('hex')}`,

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { jsonReport } from '../report/json.ts';
-import type { RunRecord } from '../domain/run.ts';
+import type { RunRecord, StepRecord } from '../domain/run.ts';
 import { asks, liveTable } from '../report/table.ts';
 import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
@@ -66,11 +66,17 @@ function plainLines(): Show {
       seen.set(step.id, step.state);
       const text = step.state === 'done' ? step.summary : step.error?.message;
       process.stdout.write(
-        `${new Date().toISOString()} ${step.phase}/${step.id} ${step.state}${text ? `: ${text}` : ''}\n`,
+        `${changedAt(step)} ${step.phase}/${step.id} ${step.state}${text ? `: ${text}` : ''}\n`,
       );
       if (step.state === 'waiting') process.stdout.write(`${asks(record).join('\n')}\n`);
     }
   };
+}
+
+/** When the step came into its state, as the run knows it: we only looked a moment later. */
+function changedAt({ state, startedAt, endedAt }: StepRecord): string {
+  const known = state === 'done' ? endedAt : startedAt;
+  return (state === 'waiting' ? undefined : known) ?? new Date().toISOString();
 }
 
 function jsonLines(): Show {

@@ -62,7 +62,7 @@ function planText(plan: RecoverPlan): string {
         .filter((step) => step.phase === phase)
         .map(
           (step) =>
-            `    ${step.risk === 'mutate' ? '*' : ' '} ${step.id.padEnd(26)} on ${plan.workers[step.where].padEnd(10)} ${step.purpose}`,
+            `    ${step.risk === 'mutate' ? '*' : ' '} ${step.id.padEnd(26)} on ${plan.workers[step.where].join(', ').padEnd(10)} ${step.purpose}`,
         ),
     ]),
     '  * changes something; Redis and database run at the same time',

@@ -14,6 +14,7 @@ import type { recover } from '../workflows/index.ts';
 import { choice, timeArgument } from './arguments.ts';
 import { deploymentOf, findRun, openDoor, requireWorkers, type Door } from './client.ts';
 import { follow } from './follow.ts';
+import { showForecast } from './forecast.ts';
 import { shapeOf } from './shape.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
@@ -117,6 +118,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     ...(options.occurred === undefined ? {} : { occurredAt: options.occurred }),
     ...(options.detected === undefined ? {} : { detectedAt: options.detected }),
   };
+  await showForecast(door, plan);
   const handle = await startWorkflow(door, input);
   if (options.detach) {
     process.stdout.write(`${input.run}\n`);
@@ -173,7 +175,7 @@ async function alreadyRunning(door: Door, deployment: string): Promise<DrError> 
 
 /** The source's worker may be gone with its site: the run itself then asks what to do about the fence. */
 async function lookAtSource(door: Door, name: string, digest: string, plan: RecoverPlan): Promise<void> {
-  await requireWorkers(door, name, digest, [plan.workers.source]).catch((error: unknown) => {
+  await requireWorkers(door, name, digest, plan.workers.source).catch((error: unknown) => {
     if (!(error instanceof DrError) || error.code !== 'WORKER_MISSING') throw error;
     process.stderr.write(`note: ${error.message}; the run will ask whether ${plan.from} can still write\n`);
   });
@@ -182,7 +184,7 @@ async function lookAtSource(door: Door, name: string, digest: string, plan: Reco
 /** Every worker that the plan needs, but that of the failed site. */
 function workersNeeded(plan: RecoverPlan): string[] {
   const { source: _source, ...needed } = plan.workers;
-  return Object.values(needed);
+  return Object.values(needed).flat();
 }
 
 /** Our own id of a run: sorts by time, and can be read out over a telephone. */

@@ -11,11 +11,19 @@ export interface BackupInput {
   readonly set: string;
   readonly deployment: string;
   readonly configDigest: string;
-  /** Sites with the worker that looks whether they live; one named site, or all for the run to choose from. */
-  readonly sites: readonly { readonly site: string; readonly worker: string }[];
+  /** One named site, or all for the run to choose from. */
+  readonly sites: readonly SiteWorkers[];
   /** A full database backup even where an incremental one would do. */
   readonly full: boolean;
   readonly actor: string;
+}
+
+/** The workers of one site, by what they serve. */
+export interface SiteWorkers {
+  readonly site: string;
+  readonly all: readonly string[];
+  readonly redis: string;
+  readonly database: string;
 }
 
 export interface BackupStepInput {

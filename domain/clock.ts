@@ -29,6 +29,13 @@ export function waitedMs(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: nu
   }, 0);
 }
 
+/** From the start of the run to the verified traffic: what a forecast is held against. Undefined until then. */
+export function tookMs(clock: readonly ClockPoint[]): number | undefined {
+  const started = clockPoint(clock, 'started');
+  const verified = clockPoint(clock, 'traffic verified');
+  return started && verified ? Date.parse(verified.at) - Date.parse(started.at) : undefined;
+}
+
 export interface TierResult {
   readonly tier: Tier;
   /** Undefined where the tier's proofs did not all pass, or traffic was never verified. */

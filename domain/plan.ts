@@ -9,9 +9,21 @@ export type RecoveryPoint =
   | { readonly kind: 'set' }
   | { readonly kind: 'time'; readonly at: string };
 
-/** Whose worker runs a step. */
+/**
+ * Whose workers run a step. `target`, `source` and `gateways` mean every worker of that site or of its Gateways, each
+ * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway.
+ */
 export type Where =
-  'target' | 'source' | 'redis' | 'database' | 'dashboard' | 'gateways' | 'pump' | 'traffic';
+  | 'lead'
+  | 'target'
+  | 'source'
+  | 'redis'
+  | 'database'
+  | 'dashboard'
+  | 'gateways'
+  | 'verifier'
+  | 'pump'
+  | 'traffic';
 
 export interface RecoverPlan {
   readonly deployment: string;
@@ -32,7 +44,7 @@ export interface RecoverPlan {
   readonly point: RecoveryPoint;
   /** Ids of the step table, in its order. */
   readonly steps: readonly string[];
-  readonly workers: Readonly<Record<Where, string>>;
+  readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
 }
 
@@ -68,6 +80,16 @@ export interface StepInput {
 
 export interface CheckBackupResult extends StepResult {
   readonly set: SetSummary;
+  readonly forecast: Forecast;
+}
+
+/** What can be said of a recovery before it starts. */
+export interface ForecastAnswer {
+  readonly set: string;
+  readonly site: string;
+  readonly createdAt: string;
+  /** Whether the set was proven by restoring it. */
+  readonly verified: boolean;
   readonly forecast: Forecast;
 }
 

@@ -19,6 +19,6 @@ export interface Step<Id extends string = string> {
   readonly limitMs: number;
   /** What to call when the run is given up after this step began. */
   readonly undo?: string;
-  /** Whose worker runs it: the target's component, the source site, the target site, or the load balancer. */
+  /** Whose workers run it. */
   readonly where: Where;
 }

@@ -20,13 +20,14 @@ p { margin: 4px 0; }
 .card.good { border-top-color: var(--good); } .card.fair { border-top-color: var(--fair); } .card.bad { border-top-color: var(--bad); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th, td:last-child:not(:first-child) { min-width: 4.5em; }
+th:last-child:not(:first-child) { min-width: 6em; white-space: nowrap; }
 th { text-align: left; color: var(--soft); font-weight: 600; }
 th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 tr.pass td:last-child { color: var(--good); font-weight: 600; }
 tr.fail td { color: var(--bad); font-weight: 600; }
 svg { width: 100%; height: auto; display: block; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink); }
+svg .figure { paint-order: stroke; stroke: #fff; stroke-width: 3px; }
 code { font-size: 13px; }
 footer { color: var(--soft); font-size: 12px; padding: 0 4px; }
 @media (max-width: 720px) { .cards { grid-template-columns: repeat(2, 1fr); } }

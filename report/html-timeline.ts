@@ -1,9 +1,9 @@
 import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
-import type { RunRecord, StepRecord } from '../domain/run.ts';
+import type { PhaseRecord, RunRecord, StepRecord } from '../domain/run.ts';
 import { escape } from './html-parts.ts';
 
-/** The run as a picture: steps as bars in their phases, on the time axis of the RTO. */
+/** The run as a picture: phases and their steps as bars on the time axis of the RTO. */
 
 const WIDTH = 1000;
 const LABEL_WIDTH = 190;
@@ -15,8 +15,12 @@ export function timeline(record: RunRecord): string {
   const ran = record.steps.filter((step) => step.startedAt);
   if (ran.length === 0) return '';
   const axis = makeAxis(record);
-  const bars = ran.map((step, index) => bar(step, index, axis, record)).join('');
-  const witnessTop = TOP + ran.length * ROW_HEIGHT + 8;
+  const rows = record.phases.flatMap((phase) => {
+    const steps = ran.filter((step) => step.phase === phase.phase);
+    return steps.length === 0 ? [] : [phaseRow(phase, steps), ...steps.map(stepRow)];
+  });
+  const bars = rows.map((row, index) => bar(row, index, axis, record)).join('');
+  const witnessTop = TOP + rows.length * ROW_HEIGHT + 8;
   const height = witnessTop + (record.witness ? WITNESS_HEIGHT : 0) + 24;
   const note = axis.showsDeadline
     ? ''
@@ -55,19 +59,52 @@ function makeAxis(record: RunRecord): Axis {
   };
 }
 
-function bar(step: StepRecord, index: number, axis: Axis, record: RunRecord): string {
-  const fromMs = Date.parse(step.startedAt!);
-  const toMs = Date.parse(step.endedAt ?? record.endedAt ?? step.startedAt!);
+interface Row {
+  readonly label: string;
+  readonly title: string;
+  readonly startedAt: string;
+  readonly endedAt: string | undefined;
+  readonly colour: string;
+  readonly strong: boolean;
+}
+
+function phaseRow(phase: PhaseRecord, steps: readonly StepRecord[]): Row {
+  const overran = phase.overranAt === undefined ? '' : ', overran';
+  return {
+    label: phase.phase,
+    title: `${phase.phase}: budget ${formatDuration(phase.budgetMs)}${overran}`,
+    startedAt: phase.startedAt ?? steps[0]!.startedAt!,
+    endedAt: phase.endedAt,
+    colour: phase.overranAt === undefined ? '#b9c4d2' : '#d9a441',
+    strong: true,
+  };
+}
+
+function stepRow(step: StepRecord): Row {
+  return {
+    label: step.id,
+    title: `${step.id}: ${step.summary ?? step.state}`,
+    startedAt: step.startedAt!,
+    endedAt: step.endedAt,
+    colour: step.state === 'done' ? '#2f6fb3' : '#a4201d',
+    strong: false,
+  };
+}
+
+function bar(row: Row, index: number, axis: Axis, record: RunRecord): string {
+  const fromMs = Date.parse(row.startedAt);
+  const toMs = Date.parse(row.endedAt ?? record.endedAt ?? row.startedAt);
   const y = TOP + index * ROW_HEIGHT;
-  const colour = step.state === 'done' ? '#2f6fb3' : '#a4201d';
-  const width = Math.max(2, axis.x(toMs) - axis.x(fromMs));
-  const duration = formatDuration(toMs - fromMs);
-  const endX = axis.x(fromMs) + width + 4;
-  const label =
-    endX > WIDTH - 60
-      ? `<text x="${(axis.x(fromMs) - 4).toFixed(1)}" y="${y + 12}" text-anchor="end">${duration}</text>`
-      : `<text x="${endX.toFixed(1)}" y="${y + 12}">${duration}</text>`;
-  return `<text x="0" y="${y + 12}">${escape(step.id)}</text><rect x="${axis.x(fromMs).toFixed(1)}" y="${y + 3}" width="${width.toFixed(1)}" height="${ROW_HEIGHT - 6}" fill="${colour}"><title>${escape(`${step.id}: ${step.summary ?? step.state}`)}</title></rect>${label}`;
+  const x = axis.x(fromMs);
+  const width = Math.max(2, axis.x(toMs) - x);
+  const endX = x + width + 4;
+  const style = row.strong ? ' style="font-weight:600"' : '';
+  // A mark across the picture must not be read as part of a figure: each has a ground of its own.
+  const [labelX, anchor] = endX > WIDTH - 60 ? [x - 4, 'end'] : [endX, 'start'];
+  const label = `<text class="figure" x="${labelX.toFixed(1)}" y="${y + 12}" text-anchor="${anchor}"${style}>${formatDuration(toMs - fromMs)}</text>`;
+  const name = `<text x="${row.strong ? 0 : 10}" y="${y + 12}"${style}>${escape(row.label)}</text>`;
+  const box = `<rect x="${x.toFixed(1)}" y="${y + 3}" width="${width.toFixed(1)}" height="${ROW_HEIGHT - 6}" fill="${row.colour}"><title>${escape(row.title)}</title></rect>`;
+  return name + box + label;
 }
 
 /** Requests of the witness: answered ones upwards in green, failed ones in red below each other's bucket. */

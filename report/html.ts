@@ -1,4 +1,4 @@
-import { achievedRtoMs, rtoBasis, rtoByTier } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
@@ -174,12 +174,14 @@ function backupSet({ set }: RunRecord): string {
   return `<section><h2>Backup set</h2>${table(['', ''], rows)}</section>`;
 }
 
-function forecast({ forecast: expected }: RunRecord): string {
+function forecast({ forecast: expected, clock }: RunRecord): string {
   if (!expected) return '';
+  const took = tookMs(clock);
+  const beside = took === undefined ? 'not reached' : `took ${formatDuration(took)}`;
   const rows = expected.parts.map((part) =>
     row([part.name, formatDuration(part.durationMs), part.arithmetic]),
   );
-  return `<section><h2>Forecast at the start: ${formatDuration(expected.totalMs)}</h2>${table(['part', 'time', 'arithmetic'], rows)}</section>`;
+  return `<section><h2>Forecast from start to traffic: ${formatDuration(expected.totalMs)}; ${beside}</h2>${table(['part', 'time', 'arithmetic'], rows)}</section>`;
 }
 
 function decisions(record: RunRecord): string {

@@ -1,6 +1,7 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import { achievedRtoMs, rtoBasis, rtoByTier } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs } from '../domain/clock.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
+import { forecastLines } from './forecast.ts';
 import { liveTable } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
@@ -93,14 +94,14 @@ function backupSet({ set }: RunRecord): string[] {
   ];
 }
 
-function forecast({ forecast: expected }: RunRecord): string[] {
+/** Beside what it came to: from the start of the run to the traffic, as the forecast has it. */
+function forecast({ forecast: expected, clock }: RunRecord): string[] {
   if (!expected) return [];
+  const took = tookMs(clock);
+  const beside = took === undefined ? 'not reached' : `took ${formatDuration(took)}`;
   return [
-    `  ${formatDuration(expected.totalMs)} in all`,
-    ...expected.parts.map(
-      (part) =>
-        `  ${part.name.padEnd(16)} ${formatDuration(part.durationMs).padStart(9)}  ${part.arithmetic}`,
-    ),
+    `  ${formatDuration(expected.totalMs)} from start to traffic; ${beside}`,
+    ...forecastLines(expected),
   ];
 }
 

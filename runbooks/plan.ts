@@ -73,20 +73,48 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     backup: request.backup,
     ...(point.kind === 'archive-end' ? {} : { backupBefore: beforeDamage(request, point) }),
     point,
-    workers: {
-      target: target.worker,
-      source: siteOf(shape, from).worker,
-      redis: target.redisWorker ?? target.worker,
-      database: target.databaseWorker ?? target.worker,
-      dashboard: target.dashboardWorker ?? target.worker,
-      gateways: target.gatewayWorkers[0] ?? target.worker,
-      pump: target.pumpWorker ?? target.worker,
-      traffic: shape.trafficWorker ?? target.worker,
-    },
+    workers: workersOf(shape, siteOf(shape, from), target, request.component),
     onFailure: request.onFailure,
   };
   const included = RECOVER_STEPS.filter((step) => isPart(step.id, shape, target, plan));
   return { ...plan, steps: included.map((step) => step.id) };
+}
+
+function workersOf(
+  shape: DeploymentShape,
+  source: SiteShape,
+  target: SiteShape,
+  component: Component | undefined,
+): RecoverPlan['workers'] {
+  const lead = target.worker;
+  const gateways = target.gatewayWorkers.length > 0 ? target.gatewayWorkers : [lead];
+  const own = {
+    redis: [target.redisWorker ?? lead],
+    database: [target.databaseWorker ?? lead],
+    dashboard: [target.dashboardWorker ?? lead],
+    gateways,
+    pump: [target.pumpWorker ?? lead],
+  };
+  const concerned = component === undefined ? everyWorker(target) : own[workerKey(component)];
+  return {
+    ...own,
+    lead: [lead],
+    target: [...new Set(concerned)],
+    source: everyWorker(source),
+    verifier: [gateways[0]!],
+    traffic: [shape.trafficWorker ?? lead],
+  };
+}
+
+function workerKey(component: Component): 'redis' | 'database' | 'dashboard' | 'gateways' | 'pump' {
+  return component === 'gateway' || component === 'traffic' ? 'gateways' : component;
+}
+
+/** The site's own first, each once. */
+export function everyWorker(site: SiteShape): string[] {
+  const { worker, redisWorker, databaseWorker, dashboardWorker, pumpWorker, gatewayWorkers } = site;
+  const all = [worker, redisWorker, databaseWorker, dashboardWorker, ...gatewayWorkers, pumpWorker];
+  return [...new Set(all.filter((name) => name !== undefined))];
 }
 
 /** Steps that stay even when only one component is recovered. */

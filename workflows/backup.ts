@@ -1,5 +1,12 @@
 import { ActivityFailure, ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
-import type { BackupInput, BackupResult, BackupStepInput, LiveResult, PartResult } from '../domain/backup.ts';
+import type {
+  BackupInput,
+  BackupResult,
+  BackupStepInput,
+  LiveResult,
+  PartResult,
+  SiteWorkers,
+} from '../domain/backup.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -11,9 +18,14 @@ import { now } from './run-state.ts';
 export async function backup(input: BackupInput, verify: boolean): Promise<BackupResult> {
   const startedAt = now();
   const steps: BackupResult['steps'][number][] = [];
-  const { site, worker } = await liveSite(input);
+  const live = await liveSite(input);
+  const { site } = live;
 
-  const step = async <Result extends StepResult>(id: BackupStepId, ...more: unknown[]): Promise<Result> => {
+  const step = async <Result extends StepResult>(
+    id: BackupStepId,
+    worker: string,
+    ...more: unknown[]
+  ): Promise<Result> => {
     const begun = Date.now();
     const result = (await callStep(input, site, worker, id, ...more)) as Result;
     steps.push({ id, durationMs: Date.now() - begun, summary: result.summary });
@@ -22,12 +34,12 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   };
 
   const parts = await settleAll([
-    step<PartResult>('back-up-database'),
-    step<PartResult>('back-up-redis'),
-    step<PartResult>('back-up-config'),
+    step<PartResult>('back-up-database', live.database),
+    step<PartResult>('back-up-redis', live.redis),
+    ...live.all.map((worker) => step<PartResult>('back-up-config', worker)),
   ]);
-  await step('seal-set', parts, startedAt);
-  if (verify) await step('verify-set');
+  await step('seal-set', live.database, parts, startedAt);
+  if (verify) await step('verify-set', live.database);
 
   return {
     run: input.run,
@@ -41,21 +53,9 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   };
 }
 
-async function liveSite(input: BackupInput): Promise<{ site: string; worker: string }> {
-  const found: { site: string; worker: string }[] = [];
-  for (const { site, worker } of input.sites) {
-    const live = await callStep(input, site, worker, 'find-live-site').catch((error: unknown) => {
-      // A site whose worker is away may be the one that was lost; the others can still be backed up.
-      if (
-        input.sites.length > 1 &&
-        error instanceof ActivityFailure &&
-        error.retryState !== 'NON_RETRYABLE_FAILURE'
-      )
-        return undefined;
-      throw error;
-    });
-    if ((live as LiveResult | undefined)?.live) found.push({ site, worker });
-  }
+async function liveSite(input: BackupInput): Promise<SiteWorkers> {
+  const found: SiteWorkers[] = [];
+  for (const site of input.sites) if (await isLive(input, site)) found.push(site);
   if (found.length === 1) return found[0]!;
   const names = input.sites.map(({ site }) => site).join(', ');
   const problem =
@@ -63,6 +63,21 @@ async function liveSite(input: BackupInput): Promise<{ site: string; worker: str
       ? `no site of ${names} runs its stores`
       : `more than one site of ${names} runs its stores`;
   throw ApplicationFailure.nonRetryable(`${problem}; name one with --site`, 'NO_BACKUP');
+}
+
+/** Where every worker of the site says that its own stores run and nobody has fenced them. */
+async function isLive(input: BackupInput, { site, all }: SiteWorkers): Promise<boolean> {
+  const answers = await Promise.allSettled(
+    all.map((worker) => callStep(input, site, worker, 'find-live-site') as Promise<LiveResult>),
+  );
+  for (const answer of answers) {
+    if (answer.status === 'fulfilled') continue;
+    // A site whose worker is away may be the one that was lost; the others can still be backed up.
+    const error: unknown = answer.reason;
+    const away = error instanceof ActivityFailure && error.retryState !== 'NON_RETRYABLE_FAILURE';
+    if (input.sites.length === 1 || !away) throw error;
+  }
+  return answers.every((answer) => answer.status === 'fulfilled' && answer.value.live);
 }
 
 function callStep(

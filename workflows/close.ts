@@ -5,10 +5,9 @@ import {
   CancellationScope,
   condition,
 } from '@temporalio/workflow';
-import { workerQueue } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
-import { activityOf } from './activity-of.ts';
+import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 import { stepInput, type StepContext } from './run-step.ts';
 
@@ -40,17 +39,22 @@ async function writeRecord(context: StepContext): Promise<void> {
   Object.assign(row, { state: 'running', startedAt: now(), calls: 1 });
   enterPhase(record, step.phase);
   try {
-    const write = activityOf(step, workerQueue(input.plan.workers[step.where]));
-    row.summary = (await write(stepInput(context, step.id), structuredCopy(record))).summary;
+    const args = [stepInput(context, step.id), structuredCopy(record)];
+    row.summary = (await callEverywhere(step, input.plan.workers[step.where], args)).summary;
     row.state = 'done';
   } catch (error) {
     row.state = 'failed';
-    row.summary = `the record is only in Temporal: ${error instanceof ActivityFailure ? (error.cause?.message ?? error.message) : String(error)}`;
+    row.summary = `the record is only in Temporal: ${causeOf(error)}`;
     if (record.outcome === 'RECOVERED') record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
     record.exceptions.push(`write-record: ${row.summary}`);
   }
   row.endedAt = now();
   leavePhase(record, step.phase);
+}
+
+function causeOf(error: unknown): string {
+  const failure = error instanceof CallFailure ? error.cause : error;
+  return failure instanceof ActivityFailure ? (failure.cause?.message ?? failure.message) : String(failure);
 }
 
 /** The record as it will stand once it is written: the row that writes it cannot see its own end. */

@@ -1,9 +1,8 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { clockPoint } from '../domain/clock.ts';
-import { workerQueue } from '../domain/messages.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
-import { activityOf } from './activity-of.ts';
+import { CallFailure, callEverywhere } from './call-step.ts';
 import { stepRecord } from './run-state.ts';
 import { Abort, Refusal, stepError, stepInput, type StepContext } from './run-step.ts';
 
@@ -46,13 +45,11 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   const { record, input } = context;
   const failures: string[] = [];
   if (context.begun.some((step) => step.where !== 'source')) {
-    const stop = undoActivity(
-      'stop-target',
-      'Stop what this run started on the target',
-      input.plan.workers.target,
-    );
+    const purpose = 'Stop what this run started on the target';
     try {
-      const stopped = (await stop(stepInput(context, 'stop-target'))) as StopTargetResult;
+      const stopped = (await undoing('stop-target', purpose, input.plan.workers.target, [
+        stepInput(context, 'stop-target'),
+      ])) as StopTargetResult;
       record.componentStates = { ...stopped.states };
     } catch (error) {
       failures.push(`the target could not be stopped: ${reasonOf(error)}`);
@@ -62,9 +59,10 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   if (failures.length > 0) return failures;
   for (const step of [...context.begun].reverse()) {
     if (step.undo === undefined) continue;
-    const undo = undoActivity(step.undo, `Undo ${step.id}`, input.plan.workers[step.where]);
     try {
-      const undone = await undo(stepInput(context, step.id));
+      const undone = await undoing(step.undo, `Undo ${step.id}`, input.plan.workers[step.where], [
+        stepInput(context, step.id),
+      ]);
       stepRecord(record, step.id).summary = `undone: ${undone.summary}`;
     } catch (error) {
       failures.push(`the undo failed: ${reasonOf(error)} (${step.id})`);
@@ -73,11 +71,12 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   return failures;
 }
 
-function undoActivity(id: string, purpose: string, worker: string) {
-  return activityOf({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workerQueue(worker));
+function undoing(id: string, purpose: string, workers: readonly string[], args: readonly unknown[]) {
+  return callEverywhere({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workers, args);
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause instanceof Error ? error.cause.message : error.message;
+  const cause = error instanceof CallFailure ? error.cause : error;
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.cause instanceof Error ? cause.cause.message : cause.message;
 }

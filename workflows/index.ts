@@ -1,3 +1,4 @@
 export { backup } from './backup.ts';
+export { forecast } from './forecast.ts';
 export { ping } from './ping.ts';
 export { recover } from './recover.ts';

@@ -141,6 +141,7 @@ export function showDetails(record: RunRecord): void {
   setCurrentDetails(
     [
       `**${record.outcome ?? 'running'}** · ${record.deployment} from ${record.from} to ${record.to} · run \`${record.run}\``,
+      '',
       `RTO ${formatDuration(record.objectives.rtoMs)}, counted from ${basis.name} ${basis.at}: due ${deadline}`,
       ...record.alarms.map((alarm) => `- ${alarm.at} ${alarm.text}`),
       '',
@@ -154,7 +155,8 @@ export function showDetails(record: RunRecord): void {
 
 function elapsed(step: StepRecord): string {
   if (!step.startedAt || !step.endedAt) return '';
-  return formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt));
+  // The table is narrow: a figure must not be parted from its unit.
+  return formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt)).replaceAll(' ', '\u00a0');
 }
 
 function remark(step: StepRecord): string {

@@ -22,7 +22,8 @@ import type {
 } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
-import { activityOf, SCHEDULE_TO_START_MS } from './activity-of.ts';
+import { SCHEDULE_TO_START_MS } from './activity-of.ts';
+import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 
 /**
@@ -102,12 +103,13 @@ async function attempt(
   more: readonly unknown[],
 ): Promise<StepError | 'worker-away' | 'look-again' | undefined> {
   row.state = 'running';
-  row.queue = workerQueue(context.input.plan.workers[step.where]);
+  const workers = context.input.plan.workers[step.where];
+  row.queue = workers.map(workerQueue).join(', ');
   row.calls += 1;
   delete row.waitsFor;
   showDetails(context.record);
   try {
-    const result = await activityOf(step, row.queue)(stepInput(context, step.id), ...more);
+    const result = await callEverywhere(step, workers, [stepInput(context, step.id), ...more]);
     results.set(row, result);
     row.state = 'done';
     row.summary = result.summary;
@@ -115,7 +117,10 @@ async function attempt(
     keepProofs(context.record, step.id, result.proofs ?? []);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
-  } catch (error) {
+  } catch (failure) {
+    if (!(failure instanceof CallFailure)) throw failure;
+    const { cause: error, worker } = failure;
+    row.queue = workerQueue(worker);
     if (isCancellation(error)) row.state = 'failed';
     keepProofs(context.record, step.id, failedProofs(error));
     return classify(error, step);

@@ -78,11 +78,15 @@ export class TestLab {
 
   /** Restarts a worker, with environment variables of the test's choice. */
   async restartWorker(site: SiteName, env: Readonly<Record<string, string>> = {}): Promise<void> {
-    const name = `worker-${site}`;
-    await stop(this.lab, name);
+    await stop(this.lab, `worker-${site}`);
+    await this.startWorker(site, env);
+  }
+
+  async startWorker(worker: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+    const name = `worker-${worker}`;
     await declareService(this.lab, {
       name,
-      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', site),
+      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', worker),
       env,
     });
     const served = (text: string): number => text.split(' serves ').length;

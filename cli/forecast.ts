@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto';
+import { formatDuration } from '../domain/duration.ts';
+import { WORKFLOW_QUEUE } from '../domain/messages.ts';
+import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
+import { forecastLines } from '../report/forecast.ts';
+import type { forecast } from '../workflows/index.ts';
+import type { Door } from './client.ts';
+
+/** Said before the start: from which set, and how long it should take. It refuses nothing; the run itself does. */
+
+const FORECAST_DEADLINE_MS = 5_000;
+
+export async function showForecast(door: Door, plan: RecoverPlan): Promise<void> {
+  const lines = await ask(door, plan).then(answerLines, () => [
+    'forecast: not measured (no set could be read; the run will say why)',
+  ]);
+  process.stderr.write(`${lines.join('\n')}\n`);
+}
+
+function ask(door: Door, plan: RecoverPlan): Promise<ForecastAnswer> {
+  return door.client.workflow.execute<typeof forecast>('forecast', {
+    workflowId: `forecast/${plan.deployment}/${randomBytes(4).toString('hex')}`,
+    taskQueue: WORKFLOW_QUEUE,
+    args: [plan],
+    workflowExecutionTimeout: FORECAST_DEADLINE_MS,
+    staticSummary: `How long would it take to recover ${plan.deployment} on ${plan.to}?`,
+  });
+}
+
+function answerLines({ set, site, createdAt, verified, forecast: expected }: ForecastAnswer): string[] {
+  return [
+    `from set ${set} of ${site}, taken ${createdAt}, ${verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
+    `forecast: ${formatDuration(expected.totalMs)}`,
+    ...forecastLines(expected),
+  ];
+}

@@ -1,0 +1,54 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import type { RunRecord } from '../../domain/run.ts';
+import { configFile } from '../../lab/layout.ts';
+import { TestLab } from '../harness/lab.ts';
+
+/** A site whose components live on hosts of their own, each with its worker: every worker touches only its own. */
+
+interface SiteYaml {
+  database: { worker?: string };
+  gateways: { name: string; worker?: string }[];
+}
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.up();
+  const path = configFile(lab.lab);
+  const config = parse(await readFile(path, 'utf8')) as {
+    deployments: { acme: { sites: Record<'primary' | 'dr', SiteYaml> } };
+  };
+  for (const site of ['primary', 'dr'] as const) {
+    const { database, gateways } = config.deployments.acme.sites[site];
+    database.worker = `${site}-db`;
+    gateways[1]!.worker = `${site}-gw2`;
+  }
+  await writeFile(path, stringify(config));
+  for (const site of ['primary', 'dr'] as const) {
+    await lab.restartWorker(site);
+    for (const worker of [`${site}-db`, `${site}-gw2`]) await lab.startWorker(worker);
+  }
+});
+afterAll(() => lab.down());
+
+test('each host backs up, fences, restores and starts what it serves, and all of it recovers', async () => {
+  await lab.expect('backup', 'acme');
+  await lab.destroyPrimary();
+  const before = await lab.starts();
+  const answer = await lab.recover('--json');
+  expect(answer.exitCode, answer.stdout.slice(-3_000) + answer.stderr).toBe(0);
+  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const queueOf = (step: string): string | undefined => record.steps.find((row) => row.id === step)?.queue;
+  expect(queueOf('restore-database-data')).toBe('tyk-dr.dr-db');
+  expect(queueOf('fence-source')).toBe('tyk-dr.primary, tyk-dr.primary-db, tyk-dr.primary-gw2');
+  expect(queueOf('start-gateways')).toBe('tyk-dr.dr, tyk-dr.dr-gw2');
+  const after = await lab.starts();
+  for (const service of ['dr-redis', 'dr-postgres', 'dr-dashboard', 'dr-gw1', 'dr-gw2', 'dr-pump'])
+    expect((after[service] ?? 0) - (before[service] ?? 0), service).toBe(1);
+  const loaded = record.proofs.filter(({ step, name }) => step === 'prove-gateways' && name.includes('APIs'));
+  expect(loaded.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
+    'gw1: loaded APIs pass',
+    'gw2: loaded APIs pass',
+  ]);
+});
