@@ -7,13 +7,14 @@ import {
   type SignedManifest,
   verifyObjects,
 } from '../adapters/backup/repository.ts';
+import { newestRun } from '../adapters/backup/runs.ts';
 import { verifyRepositoryFiles, type RepositoryFile } from '../adapters/postgres/repository-files.ts';
 import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
-import type { SetSummary } from '../domain/run.ts';
+import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
@@ -37,10 +38,28 @@ async function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<Forecast
     const signed = await chooseSet(deployment.backup, plan);
     const { set, site, createdAt } = signed.manifest;
     const verified = (await readAttestation(deployment.backup, plan.deployment, signed)) !== undefined;
-    return { set, site, createdAt, verified, forecast: forecast(plan, signed.manifest) };
+    return {
+      set,
+      site,
+      createdAt,
+      verified,
+      forecast: forecast(plan, signed.manifest, await earlierRun(deployment.backup, plan)),
+    };
   } catch (error) {
     throw toFailure(error);
   }
+}
+
+/** A recovery of the same kind on the same target that reached its end: its figures are the best forecast. */
+function earlierRun(config: BackupConfig, plan: RecoverPlan): Promise<RunRecord | undefined> {
+  return newestRun(
+    config,
+    plan.deployment,
+    ({ outcome, to, component }) =>
+      (outcome === 'RECOVERED' || outcome === 'RECOVERED_WITH_EXCEPTIONS') &&
+      to === plan.to &&
+      component === plan.component,
+  );
 }
 
 /** The set that was named, or the newest one that the plan allows. @throws DrError, see readManifest */
@@ -80,7 +99,7 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
   return {
     summary: `${set} of ${manifest.site}, ${attestation ? 'verified by a restore' : 'not verified by a restore'}`,
     set: summary,
-    forecast: forecast(plan, manifest),
+    forecast: forecast(plan, manifest, await earlierRun(deployment.backup, plan)),
     proofs: [
       proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),
       proof('every object opens with its digest', true, manifest.objects.length, read),

@@ -1,9 +1,8 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { keepRun } from '../adapters/backup/runs.ts';
 import type { RunRecord, StepResult } from '../domain/run.ts';
 import { guarded, type Deps } from './guard.ts';
 
-/** The record of a run, kept beside the backups: it outlives Temporal's retention and the loss of a site. */
+/** The record of a run, kept beside the backups. */
 
 export function createRecordActivities(deps: Deps) {
   return {
@@ -11,14 +10,9 @@ export function createRecordActivities(deps: Deps) {
       deps,
       // A run that was given up, or superseded, leaves its record as well.
       'release',
-      async ({ deployment, input }, record: RunRecord): Promise<StepResult> => {
-        const folder = join(deployment.backup.repository, input.plan.deployment, 'runs');
-        const file = join(folder, `${input.run}.json`);
-        await mkdir(folder, { recursive: true });
-        await writeFile(`${file}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
-        await rename(`${file}.new`, file);
-        return { summary: file };
-      },
+      async ({ deployment }, record: RunRecord): Promise<StepResult> => ({
+        summary: await keepRun(deployment.backup, record),
+      }),
     ),
   };
 }

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { RunRecord } from '../domain/run.ts';
 import { htmlReport } from '../report/html.ts';
 import { jsonReport } from '../report/json.ts';
 import { textReport } from '../report/text.ts';
+import { readRun } from '../adapters/backup/runs.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
 import { choice } from './arguments.ts';
@@ -42,14 +41,10 @@ async function fromTemporal(config: string | undefined, run: string | undefined)
 }
 
 async function fromRepository(configPath: string | undefined, run: string): Promise<RunRecord | undefined> {
-  if (!/^[a-z]+-[0-9a-f-]+$/.test(run)) return undefined;
   const config = await loadConfig(configPath);
   for (const [name, deployment] of Object.entries(config.deployments)) {
-    const text = await readFile(
-      join(deployment.backup.repository, name, 'runs', `${run}.json`),
-      'utf8',
-    ).catch(() => undefined);
-    if (text !== undefined) return JSON.parse(text) as RunRecord;
+    const record = await readRun(deployment.backup, name, run);
+    if (record) return record;
   }
   return undefined;
 }
