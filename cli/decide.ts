@@ -39,6 +39,12 @@ async function decide(
   run: string,
   args: DecisionArgs,
 ): Promise<void> {
+  if (args.reason.trim() === '')
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--reason',
+      value: args.reason,
+      expected: 'a sentence that says why',
+    });
   const door = await openDoor(config);
   try {
     const handle = await findRun(door, run);
@@ -71,7 +77,6 @@ function refusal(error: unknown, run: string, kind: DecisionKind): unknown {
       decision: kind,
       state: message.split('; it is ')[1] ?? message,
     });
-  if (isErrorCode(type))
-    return new DrError('BAD_ARGUMENT', { argument: kind, value: run, expected: message });
+  if (isErrorCode(type)) return DrError.told(type, message);
   return error;
 }

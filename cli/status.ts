@@ -1,4 +1,6 @@
+import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Command } from 'commander';
+import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { liveTable } from '../report/table.ts';
 import { jsonReport } from '../report/json.ts';
@@ -8,16 +10,24 @@ import { currentRecord } from './run-record.ts';
 
 /** `tyk-dr status`: where a run stands. It answers also when no worker lives. */
 
+interface StatusOptions {
+  readonly watch?: boolean;
+  readonly list?: boolean;
+  readonly json?: boolean;
+}
+
 export function registerStatus(program: Command, config: () => string | undefined): void {
   program
     .command('status')
     .description('Where a run stands, and what it waits for')
     .argument('[run]', 'a run id, or a deployment for its newest run')
     .option('--watch', 'follow it until it ends')
+    .option('--list', 'the newest runs of every deployment, a line each')
     .option('--json', 'as JSON')
-    .action(async (run: string | undefined, options: { watch?: boolean; json?: boolean }) => {
+    .action(async (run: string | undefined, options: StatusOptions) => {
       const door = await openDoor(config());
       try {
+        if (options.list) return await list(door, options.json ?? false);
         const handle = await findRun(door, run);
         const description = await handle.describe();
         const id = String(description.memo?.['run'] ?? run ?? handle.workflowId);
@@ -28,6 +38,43 @@ export function registerStatus(program: Command, config: () => string | undefine
         await door.close();
       }
     });
+}
+
+/** As many as fit a screen; older ones are in Temporal's own UI. */
+const LISTED = 20;
+
+interface ListedRun {
+  readonly run: string;
+  readonly deployment: string;
+  readonly site: string;
+  readonly state: string;
+  readonly startedAt: string;
+}
+
+async function list({ client, config }: Door, json: boolean): Promise<void> {
+  const runs: ListedRun[] = [];
+  for await (const found of client.workflow.list({ query: 'WorkflowType = "recover"' })) {
+    const attribute = (name: keyof typeof SEARCH_ATTRIBUTES): string =>
+      String(
+        found.typedSearchAttributes.get(defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD')) ?? '',
+      );
+    const deployment = attribute('deployment');
+    if (!(deployment in config.deployments)) continue;
+    runs.push({
+      run: attribute('run'),
+      deployment,
+      site: attribute('site'),
+      state: attribute('outcome') || `${found.status.name}, ${attribute('phase')}`,
+      startedAt: found.startTime.toISOString(),
+    });
+    if (runs.length === LISTED) break;
+  }
+  const lines = runs.map(
+    ({ run, deployment, site, state, startedAt }) =>
+      `${run}  ${startedAt}  ${deployment.padEnd(16)} to ${site.padEnd(12)} ${state}`,
+  );
+  const text = lines.length > 0 ? lines.join('\n') : 'no run yet';
+  process.stdout.write(json ? `${JSON.stringify({ version: 1, runs }, undefined, 2)}\n` : `${text}\n`);
 }
 
 async function show(

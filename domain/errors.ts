@@ -109,7 +109,7 @@ export const ERRORS = {
   },
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
-    'List the runs with tyk-dr status; a run id looks like rec-20261124-031500-1f2e.',
+    'List the runs with tyk-dr status --list; a run id looks like rec-20261124-031500-1f2e.',
   ),
   NOTHING_TO_DECIDE: refused(
     (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
