@@ -9,6 +9,7 @@ import { createGatewayActivities } from './gateways.ts';
 import type { Deps } from './guard.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
+import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
 import { createTrafficActivities } from './traffic.ts';
@@ -25,6 +26,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createCheckBackupActivities(deps),
     ...createCheckTargetActivities(deps),
     ...createProvisionActivities(deps),
+    ...createPruneActivities(deps),
     ...createFenceActivities(deps),
     ...createRedisActivities(deps),
     ...createDatabaseActivities(deps),

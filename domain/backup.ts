@@ -1,5 +1,6 @@
 import type { PostgresFacts, RedisFacts } from './manifest.ts';
 import type { ManifestObject } from './manifest.ts';
+import type { Verdict } from './retention.ts';
 import type { StepResult } from './run.ts';
 
 /** What travels through the runbook `backup`. */
@@ -58,4 +59,12 @@ export interface BackupResult {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly steps: readonly { readonly id: string; readonly durationMs: number; readonly summary: string }[];
+}
+
+export interface PruneResult extends StepResult {
+  readonly verdicts: readonly Verdict[];
+  /** What lies in the repository and is no whole set: reported, never deleted. */
+  readonly orphans: readonly string[];
+  /** Labels of pgBackRest that go with the sets. */
+  readonly expired: readonly string[];
 }

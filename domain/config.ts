@@ -195,6 +195,21 @@ const backup = z.strictObject({
     .array(z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, 'expected ed25519:BASE64 of a public key'))
     .min(1)
     .describe('Public keys whose signatures count.'),
+  keep: z
+    .strictObject({
+      last: z.int().min(1).default(1).describe('The newest so many.'),
+      daily: z.int().min(0).default(0).describe('The newest of each of so many days.'),
+      weekly: z.int().min(0).default(0),
+      monthly: z.int().min(0).default(0),
+      yearly: z.int().min(0).default(0),
+      verified: z
+        .int()
+        .min(1)
+        .default(2)
+        .describe('So many verified sets stay whatever the other rules say.'),
+    })
+    .optional()
+    .describe('What tyk-dr backup prune keeps; without it nothing is ever deleted.'),
   pgbackrest: z
     .strictObject({
       repository: path.describe('The root of the pgBackRest repositories, one folder per site generation.'),

@@ -59,6 +59,14 @@ export const BACKUP_STEPS = [
     proof: 'row counts, schema, keys and values as recovered',
     limitMs: 6 * HOUR_MS,
   },
+  {
+    id: 'prune-sets',
+    after: [],
+    risk: 'mutate',
+    purpose: 'Delete the sets that the rules under backup.keep let go; the manifest first.',
+    proof: 'no held set, no parent of a kept one and none of the newest verified is gone',
+    limitMs: HOUR_MS,
+  },
 ] as const satisfies readonly BackupStep<string>[];
 
 export type BackupStepId = (typeof BACKUP_STEPS)[number]['id'];

@@ -53,7 +53,7 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   };
 }
 
-async function liveSite(input: BackupInput): Promise<SiteWorkers> {
+export async function liveSite(input: BackupInput): Promise<SiteWorkers> {
   const found: SiteWorkers[] = [];
   for (const site of input.sites) if (await isLive(input, site)) found.push(site);
   if (found.length === 1) return found[0]!;
@@ -80,7 +80,7 @@ async function isLive(input: BackupInput, { site, all }: SiteWorkers): Promise<b
   return answers.every((answer) => answer.status === 'fulfilled' && answer.value.live);
 }
 
-function callStep(
+export function callStep(
   input: BackupInput,
   site: string,
   worker: string,

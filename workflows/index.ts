@@ -1,4 +1,5 @@
 export { backup } from './backup.ts';
 export { forecast } from './forecast.ts';
 export { ping } from './ping.ts';
+export { prune } from './prune.ts';
 export { recover } from './recover.ts';

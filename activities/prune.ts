@@ -1,0 +1,105 @@
+import { deleteSet, isCondemned, readHold } from '../adapters/backup/prune.ts';
+import { listSets, readManifest, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import { listBackups } from '../adapters/postgres/backup.ts';
+import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
+import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
+import type { PruneResult } from '../domain/backup.ts';
+import { DrError } from '../domain/errors.ts';
+import type { PostgresFacts } from '../domain/manifest.ts';
+import { retention, type KeptSet } from '../domain/retention.ts';
+import { currentGeneration, pgbackrestSite } from './endpoints.ts';
+import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
+
+/** Lets old sets go as the configuration says, and no other; what is no whole set is reported, never deleted. */
+
+export function createPruneActivities(deps: Deps) {
+  return { 'prune-sets': guardedBackup(deps, pruneSets) };
+}
+
+interface Found extends KeptSet {
+  readonly database: PostgresFacts | undefined;
+}
+
+async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult> {
+  const { deployment, input } = call;
+  const { keep } = deployment.backup;
+  if (!keep)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: `deployments.${input.deployment}.backup.keep`,
+      value: 'missing',
+      expected:
+        'rules such as { last: 7, daily: 14, weekly: 8, monthly: 12 }: without any, nothing is deleted',
+    });
+  const listed = await listSets(deployment.backup, input.deployment);
+  const whole = listed.filter(({ state }) => state === 'verified' || state === 'complete');
+  const found = await Promise.all(whole.map((set) => describe(call, set)));
+  const verdicts = retention(withParents(found), keep);
+  const going = verdicts.filter((verdict) => !verdict.keep).map(({ set }) => set);
+  const folder = (set: string): string => setFolder(deployment.backup, input.deployment, set);
+  const orphans: string[] = [];
+  for (const { set, state } of listed.filter((each) => !whole.includes(each))) {
+    if (!(await isCondemned(folder(set)))) orphans.push(`${set} (${state})`);
+    else if (!dryRun) await deleteSet(folder(set));
+  }
+  const expired = await expiryOf(call, found, going);
+  if (!dryRun) {
+    for (const set of going) {
+      call.progress(`deleting ${set}`);
+      await deleteSet(folder(set));
+    }
+    await expired.expire();
+  }
+  return { summary: summarise(going, expired.labels, dryRun), verdicts, orphans, expired: expired.labels };
+}
+
+async function describe(call: BackupCall, { set, state }: SetListing): Promise<Found> {
+  const { backup } = call.deployment;
+  const { manifest } = await readManifest(backup, call.input.deployment, set);
+  const hold = await readHold(setFolder(backup, call.input.deployment, set));
+  return {
+    set,
+    createdAt: manifest.createdAt,
+    verified: state === 'verified',
+    ...(hold ? { hold: hold.reason } : {}),
+    parents: [],
+    database: manifest.database,
+  };
+}
+
+/** An incremental database backup builds on the full one of its chain, and may build on any between the two. */
+function withParents(sets: readonly Found[]): KeptSet[] {
+  const chain = ({ database }: Found): string | undefined =>
+    database && `${database.generation}/${database.label.split('_')[0]}`;
+  return sets.map((set) => ({
+    ...set,
+    parents: sets
+      .filter(
+        (other) => chain(set) !== undefined && chain(other) === chain(set) && other.createdAt < set.createdAt,
+      )
+      .map((other) => other.set),
+  }));
+}
+
+/** Only the repository that the site writes to now: those of earlier generations may be the last trace of a site. */
+async function expiryOf(
+  call: BackupCall,
+  found: readonly Found[],
+  going: readonly string[],
+): Promise<{ labels: string[]; expire: () => Promise<void> }> {
+  const { site, deployment, signal } = call;
+  const generation = site.database && (await currentGeneration(site.database));
+  if (!site.database || generation === undefined) return { labels: [], expire: async () => undefined };
+  const tool = siteTool(await pgbackrestSite(site.database, deployment.backup, call.secret, generation));
+  const labelsOf = (gone: boolean): string[] =>
+    found
+      .filter(({ set, database }) => database?.generation === generation && going.includes(set) === gone)
+      .map(({ database }) => database!.label);
+  const present = (await listBackups(tool)).map(({ label }) => label);
+  const labels = expirable(present, labelsOf(false), labelsOf(true));
+  return { labels, expire: () => expireBackups(tool, labels, signal) };
+}
+
+function summarise(going: readonly string[], labels: readonly string[], dryRun: boolean): string {
+  const sets = `${going.length} set${going.length === 1 ? '' : 's'} and ${labels.length} database backups`;
+  return dryRun ? `would delete ${sets}` : `deleted ${sets}`;
+}
