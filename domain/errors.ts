@@ -253,6 +253,11 @@ export const ERRORS = {
     'Look at the load balancer. Clients still reach what they reached before.',
   ),
 
+  LAB_IDLE: refused(
+    (d) => `no site of the lab serves: ${d.reason}`,
+    'Recover one with tyk-dr recover, or begin anew with lab down --destroy.',
+  ),
+
   // Runs
   ORDER_BROKEN: {
     class: 'bug',

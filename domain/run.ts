@@ -146,7 +146,7 @@ export interface SetSummary {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** The outage as a client outside saw it. Status 0 (no answer) and 5xx are failures. */
+/** The outage as a client outside saw it. Status 0 (no answer), 404 and 5xx are failures. */
 export interface WitnessSummary {
   readonly requests: number;
   readonly failed: number;
