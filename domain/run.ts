@@ -71,6 +71,8 @@ export interface StepRecord {
   readonly id: string;
   readonly phase: Phase;
   state: StepState;
+  /** Why it is `not-part`: the deployment lacks what it is about, or this run does not need it. */
+  readonly notPartOf?: 'deployment' | 'run';
   startedAt?: string;
   endedAt?: string;
   /** How often the step was called, by itself and by people. */

@@ -1,8 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { GATEWAYS, siteDir, siteServices, type Lab, type SiteName } from './layout.ts';
+import { dashboardAlive } from '../adapters/tyk/dashboard.ts';
+import { DrError } from '../domain/errors.ts';
+import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
 import { declareService, nodeProgram, start } from './services.ts';
 
 /** Dashboard, Gateways and Pump of a site: programs that read the configuration that lies in its trees. */
+
+const DASHBOARD_TIMEOUT_MS = 30_000;
 
 export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
   const main = (part: string): string => fileURLToPath(new URL(`./${part}/main.js`, import.meta.url));
@@ -30,6 +35,25 @@ export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
   }
 }
 
+/** A Gateway that finds no Dashboard asks again only after five seconds: so it is started when there is one. */
 export async function startTyk(lab: Lab, site: SiteName): Promise<void> {
-  for (const service of siteServices(lab)) await start(lab, `${site}-${service}`);
+  for (const service of siteServices(lab)) {
+    await start(lab, `${site}-${service}`);
+    if (service === 'dashboard') await awaitDashboard(lab, site);
+  }
+}
+
+async function awaitDashboard(lab: Lab, site: SiteName): Promise<void> {
+  const url = localUrl(sitePort(lab, site, 'dashboard'));
+  const deadline = Date.now() + DASHBOARD_TIMEOUT_MS;
+  while (!(await dashboardAlive(url))) {
+    if (Date.now() > deadline)
+      throw new DrError('SERVICE_FAILED', {
+        service: 'dashboard',
+        site,
+        action: 'answer /hello with ok',
+        reason: url,
+      });
+    await sleep(50);
+  }
 }

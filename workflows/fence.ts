@@ -11,16 +11,16 @@ import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 
 /**
- * Fences a site that could not be reached when it was given up, as soon as its worker answers again, however long
+ * Fences one host of a site that could not be reached when it was given up, as soon as its worker answers again, however long
  * that takes: a cut that heals must not leave two sites that write. It outlives the run that started it.
  *
  * A newer run that has taken command of the site in the meantime wins: the site may be meant to live again.
  */
-export async function fence(input: StepInput): Promise<string> {
+export async function fence(input: StepInput, worker: string): Promise<string> {
   const { 'fence-source': fenceSource } = proxyActivities<{
     'fence-source': (input: StepInput) => Promise<StepResult>;
   }>({
-    taskQueue: workerQueue(input.plan.workers.source),
+    taskQueue: workerQueue(worker),
     startToCloseTimeout: '5m',
     heartbeatTimeout: '6s',
     // A task that a silent worker took is given out again until one does it.
@@ -35,7 +35,7 @@ export async function fence(input: StepInput): Promise<string> {
       if (!(error instanceof ActivityFailure)) throw error;
     }
     await sleep(TRY_AGAIN_MS);
-    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof fence>(input);
+    if (workflowInfo().continueAsNewSuggested) await continueAsNew<typeof fence>(input, worker);
   }
 }
 

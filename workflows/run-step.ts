@@ -228,17 +228,19 @@ async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: S
   giveUpIfAborted(context);
 }
 
-/** A person's word holds until the site can be reached again. */
+/** A person's word holds until the site can be reached again: then each of its hosts is fenced after all. */
 async function fenceLater(context: StepContext): Promise<void> {
   const { plan, run } = context.input;
-  await startChild('fence', {
-    workflowId: fenceId(plan.deployment, run),
-    args: [stepInput(context, 'fence-source')],
-    parentClosePolicy: 'ABANDON',
-    cancellationType: 'ABANDON',
-    staticSummary: `Fence ${plan.from} of ${plan.deployment} as soon as it can be reached`,
-    staticDetails: `Run \`${run}\` gave the site up on a person's word.`,
-  });
+  for (const worker of plan.workers.source) {
+    await startChild('fence', {
+      workflowId: fenceId(plan.deployment, run, worker),
+      args: [stepInput(context, 'fence-source'), worker],
+      parentClosePolicy: 'ABANDON',
+      cancellationType: 'ABANDON',
+      staticSummary: `Fence ${plan.from} of ${plan.deployment} as soon as ${worker} can be reached`,
+      staticDetails: `Run \`${run}\` gave the site up on a person's word.`,
+    });
+  }
 }
 
 function automaticAbort(step: Step, row: StepRecord): Decision {

@@ -91,16 +91,13 @@ async function writeGateway(lab: Lab, site: SiteName, gateway: (typeof GATEWAYS)
 
 /** What a Gateway without a Dashboard serves: each definition a file, an OpenAPI document beside its own. */
 async function writeDefinitions(root: string, { apis, policies }: Definitions): Promise<void> {
-  await writeTree(
-    root,
-    Object.fromEntries([
-      ...apis.map((entry) => [`apps/${entry.api_definition.api_id}.json`, entry.api_definition] as const),
-      ...apis.flatMap(({ api_definition: { api_id }, oas }) =>
-        oas ? [[`apps/${api_id}-oas.json`, oas] as const] : [],
-      ),
-      ...policies.map((policy) => [`policies/${policy.id}.json`, { ...policy, _id: '' }] as const),
-    ]),
-  );
+  const files: Record<string, object> = {};
+  for (const { api_definition: definition, oas } of apis) {
+    files[`apps/${definition.api_id}.json`] = definition;
+    if (oas) files[`apps/${definition.api_id}-oas.json`] = oas;
+  }
+  for (const policy of policies) files[`policies/${policy.id}.json`] = { ...policy, _id: '' };
+  await writeTree(root, files);
 }
 
 async function writePump(lab: Lab, site: SiteName): Promise<void> {

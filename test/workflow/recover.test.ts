@@ -141,7 +141,7 @@ describe('a recovery', () => {
     const { record } = await recover(input, { 'fence-source': fails('NOT_FENCED', 1) }, async (handle) => {
       await awaitState(handle, waiting);
       await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'power is off' }] });
-      late = await environment.client.workflow.getHandle(`fence/acme/${input.run}`).result();
+      late = await environment.client.workflow.getHandle(`fence/acme/${input.run}/primary`).result();
     });
     expect(late).toBe('fence-source done');
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
