@@ -1,18 +1,16 @@
-import { checkMajorVersion } from '../adapters/postgres/control.ts';
 import { folderBytes, requireFree } from '../adapters/files/disk.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
-import { run } from '../adapters/process/run.ts';
-import { redisVersion, requireReads } from '../adapters/redis/version.ts';
-import { serviceState } from '../adapters/service/service.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { addressesOf, networkProofs } from './check-network.ts';
+import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
+import { warmStores } from './warm-stores.ts';
 
 /** Whether the target has what the recovery needs. Nothing here changes anything; every refusal names its cause. */
 
@@ -26,13 +24,15 @@ export function createCheckTargetActivities(deps: Deps) {
 async function checkTarget(call: Call): Promise<StepResult> {
   const { input, deployment } = call;
   const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
-  const tools = await checkTools(call, manifest);
+  const tools = await checkTools(call, manifest, false);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
   if (!rebuilt) await checkDoesNotServe(call);
+  const warm = await warmStores(call, manifest);
   const disk = await checkDisk(call, manifest);
   const network = await networkProofs(call);
   const proofs = [
-    ...tools,
+    ...tools.proofs,
+    ...warm,
     ...disk,
     proof(
       'the target does not serve',
@@ -42,56 +42,15 @@ async function checkTarget(call: Call): Promise<StepResult> {
     ),
     ...network,
   ];
-  return { summary: `${proofs.length} preconditions hold on ${input.plan.to}`, proofs };
-}
-
-async function checkTools({ worker, input, target }: Call, manifest: Manifest): Promise<Proof[]> {
-  const proofs: Proof[] = [];
-  for (const tool of ['age', 'zstd', 'tar', 'flock', 'setpriv']) await requireTool(tool);
-  const { steps } = input.plan;
-  if (
-    target.redis &&
-    serves(worker, target, target.redis) &&
-    manifest.redis &&
-    steps.includes('restore-redis-data')
-  ) {
-    const actual = await redisVersion(target.redis.binary);
-    requireReads(actual, manifest.redis.rdbVersion, manifest.redis.version);
-    proofs.push(
-      proof(
-        'Redis reads the RDB',
-        true,
-        `RDB ${manifest.redis.rdbVersion} of Redis ${manifest.redis.version}`,
-        `Redis ${actual}`,
-      ),
-    );
-  }
-  if (
-    target.database &&
-    serves(worker, target, target.database) &&
-    manifest.database &&
-    steps.includes('restore-database-data')
-  ) {
-    await requireTool('pgbackrest');
-    const actual = await checkMajorVersion(target.database.binDir, manifest.database.majorVersion);
-    proofs.push(
-      proof('PostgreSQL is of the backup’s major version', true, manifest.database.version, actual),
-    );
-  }
-  return proofs;
-}
-
-async function requireTool(tool: string): Promise<void> {
-  await run(['which', tool]).catch((error: unknown) => {
-    throw new DrError('TOOL_MISSING', { tool, host: 'the target' }, { cause: error });
-  });
+  const toCome = tools.toCome.length > 0 ? `; still to be installed: ${tools.toCome.join(', ')}` : '';
+  return { summary: `${proofs.length} preconditions hold on ${input.plan.to}${toCome}`, proofs };
 }
 
 /** The name of the site in the configuration proves nothing: what runs and what listens does. */
 async function checkDoesNotServe({ worker, target, input }: Call): Promise<void> {
   const site = input.plan.to;
   for (const service of servicesOf(site, target, { worker })) {
-    if ((await serviceState(service)) === 'running')
+    if ((await stateOrAbsent(target, service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });
   }
   for (const { name: component, host, port } of addressesOf(target)) {

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { toListing, type ApiListing } from '../adapters/tyk/dashboard.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 
 /** What the files of a Gateway without a Dashboard define (`app_path`, `policies.policy_path` or one record file). */
@@ -13,9 +14,13 @@ interface GatewayConf {
   };
 }
 
-export async function definedInFiles(
-  gateway: GatewayConfig,
-): Promise<{ apis: string[]; policies: string[] }> {
+export interface FileDefinitions {
+  /** All of them active: `active` is a word of the Dashboard's, a Gateway loads every file that it finds. */
+  readonly apis: readonly ApiListing[];
+  readonly policies: readonly string[];
+}
+
+export async function definedInFiles(gateway: GatewayConfig): Promise<FileDefinitions> {
   const conf = (await readJson(join(gateway.root, gateway.config))) as GatewayConf;
   const apiFiles = await jsonFiles(absolute(gateway.root, conf.app_path ?? 'apps'));
   // Beside each OAS definition lies its `-oas.json` document, which is no definition of its own.
@@ -23,10 +28,7 @@ export async function definedInFiles(
     apiFiles.filter((file) => !/-(oas|mcp)\.json$/.test(file)).map(readJson),
   );
   return {
-    apis: definitions
-      .filter(isActive)
-      .map((definition) => String(definition['api_id']))
-      .sort(),
+    apis: definitions.map((definition) => ({ ...toListing(definition), active: true })),
     policies: await policyIds(gateway, conf),
   };
 }
@@ -42,10 +44,6 @@ async function policyIds(gateway: GatewayConfig, { policies = {} }: GatewayConf)
   }
   if (!policies.policy_record_name) return [];
   return Object.keys(await readJson(absolute(gateway.root, policies.policy_record_name))).sort();
-}
-
-function isActive(definition: Record<string, unknown>): boolean {
-  return definition['active'] !== false;
 }
 
 async function jsonFiles(folder: string): Promise<string[]> {

@@ -1,8 +1,10 @@
 import { run } from '../adapters/process/run.ts';
-import type { StepResult } from '../domain/run.ts';
+import type { Component, StepResult } from '../domain/run.ts';
+import { serviceState } from '../adapters/service/service.ts';
+import { checkTools } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
-import { serves } from './site.ts';
+import { serves, servicesOf } from './site.ts';
 
 /** The owner's own commands that make hosts ready. They must be repeatable: a retry runs them again. */
 
@@ -26,16 +28,30 @@ async function provisionTarget(call: Call): Promise<StepResult> {
     });
     ran.push(what);
   };
-  if (worker === target.worker) await execute('the site', target.provision);
-  const install = (what: string, component: Installed | undefined, version?: string): Promise<void> =>
-    execute(what, serves(worker, target, component) ? component?.install : undefined, version);
-  await install('redis', target.redis, manifest.redis?.version);
-  await install('database', target.database, manifest.database?.version);
-  await install('dashboard', target.dashboard, manifest.versions['dashboard']);
+  const only = input.plan.component;
+  if (worker === target.worker && only === undefined) await execute('the site', target.provision);
+  const install = async (
+    kind: Component,
+    what: string,
+    component: Installed | undefined,
+    version?: string,
+  ): Promise<void> => {
+    if ((only === undefined || only === kind) && serves(worker, target, component))
+      await execute(what, component?.install, version);
+  };
+  await install('redis', 'redis', target.redis, manifest.redis?.version);
+  await install('database', 'database', target.database, manifest.database?.version);
+  await install('dashboard', 'dashboard', target.dashboard, manifest.versions['dashboard']);
   for (const gateway of target.gateways)
-    await install(`gateway ${gateway.name}`, gateway, manifest.versions['gateway']);
-  await install('pump', target.pump, manifest.versions['pump']);
-  return { summary: ran.length > 0 ? `provisioned ${ran.join(', ')}` : 'nothing to provision here' };
+    await install('gateway', `gateway ${gateway.name}`, gateway, manifest.versions['gateway']);
+  await install('pump', 'pump', target.pump, manifest.versions['pump']);
+  const { proofs } = await checkTools(call, manifest, true);
+  for (const service of servicesOf(input.plan.to, target, { worker, component: only }))
+    await serviceState(service);
+  return {
+    summary: ran.length > 0 ? `provisioned ${ran.join(', ')}` : 'nothing to provision here',
+    proofs: ran.length > 0 ? proofs : [],
+  };
 }
 
 interface Installed {

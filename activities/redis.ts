@@ -20,6 +20,7 @@ import type { StepResult } from '../domain/run.ts';
 import { redisEndpoint } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart } from './open-set.ts';
+import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
 
@@ -80,9 +81,15 @@ async function startRedis(call: Call): Promise<StepResult> {
     const dropped = restored ? await dropAnalytics(client) : 0;
     const keys = await client.dbsize();
     const what = started ? 'started' : 'ran already';
+    // Where it was not restored nothing else tells an empty Redis from a healthy one.
+    const proofs = restored
+      ? []
+      : [proof('Redis, which was not restored, has its keys', keys > 0, 'some', keys)];
+    requireProofs(proofs);
     return {
       summary: `${what}, ${keys} keys${restored ? `, ${dropped} old analytics lists dropped` : ''}`,
       observed: !started,
+      proofs,
     };
   } finally {
     client.disconnect();

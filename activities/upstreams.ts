@@ -1,10 +1,10 @@
 import { connect as tlsConnect } from 'node:tls';
 import { nameProblem, tcpProblem } from '../adapters/host/ports.ts';
-import { listApis } from '../adapters/tyk/dashboard.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { notMeasured, proof } from './proofs.ts';
+import { activeApis } from './published.ts';
+import { proof } from './proofs.ts';
 
 /** The upstreams of the active APIs: a Gateway that cannot reach them serves errors with good health. */
 
@@ -13,12 +13,7 @@ export function createUpstreamActivities(deps: Deps) {
 }
 
 async function checkUpstreams(call: Call): Promise<StepResult> {
-  const { dashboard } = call.target;
-  if (!dashboard)
-    return { summary: 'no Dashboard lists them', proofs: [notMeasured('upstreams', 'file-mode Gateways')] };
-  const apis = (await listApis(dashboard.url, await call.secret(dashboard.accessKey))).filter(
-    (api) => api.active,
-  );
+  const apis = await activeApis(call);
   const problems = new Map<string, string | undefined>();
   for (const origin of new Set(apis.map((api) => originOf(api.targetUrl))))
     problems.set(origin, await upstreamProblem(origin));

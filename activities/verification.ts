@@ -1,4 +1,4 @@
-import { listApis, type ApiListing } from '../adapters/tyk/dashboard.ts';
+import type { ApiListing } from '../adapters/tyk/dashboard.ts';
 import { call as http } from '../adapters/tyk/http.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
@@ -10,6 +10,7 @@ import { countAnalytics } from './control-tables.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { runProbe } from './probes.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
+import { activeApis } from './published.ts';
 import { gatewaysOn } from './site.ts';
 
 /** What the guide calls 'Verification steps': as a client would see it, on every Gateway, before any traffic. */
@@ -47,11 +48,7 @@ async function proveApis(call: Call): Promise<StepResult> {
 
 /** Calls a few APIs of each kind without credentials: a keyless one must pass, any other must turn us away. */
 async function sampleEveryKind(call: Call): Promise<Proof[]> {
-  const { dashboard } = call.target;
-  if (!dashboard) return [];
-  const active = (await listApis(dashboard.url, await call.secret(dashboard.accessKey))).filter(
-    (api) => api.active,
-  );
+  const active = await activeApis(call);
   const tierOf = (api: ApiListing): Tier => tierOfApi(api) ?? call.deployment.tier;
   // The most urgent tier first, as the proofs are read.
   active.sort((a, b) => TIERS.indexOf(tierOf(a)) - TIERS.indexOf(tierOf(b)));

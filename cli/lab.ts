@@ -16,22 +16,26 @@ import {
   defaultLabDir,
   findLab,
   localUrl,
+  DEFAULT_SEED,
   makeLab,
+  MODES,
   PORT_NAMES,
+  SITE_SERVICES,
   SITES,
   type Lab,
+  type Mode,
   type PortName,
   type SiteName,
 } from '../lab/layout.ts';
 import { labStatus } from '../lab/status.ts';
-import { up } from '../lab/up.ts';
+import { SCALES as SEED_SCALES, type ScaleName } from '../lab/seed/definitions.ts';
+import { reseed, up } from '../lab/up.ts';
 import { DrError } from '../domain/errors.ts';
 import { choice } from './arguments.ts';
 
 /** `tyk-dr lab`: a whole Tyk deployment, twice, on this machine; and ways to break it. */
 
-const SCALES = ['small', 'default', 'large'] as const;
-type Scale = (typeof SCALES)[number];
+const SCALES = Object.keys(SEED_SCALES) as ScaleName[];
 
 export function registerLab(program: Command): void {
   const lab = program
@@ -43,12 +47,32 @@ export function registerLab(program: Command): void {
   lab
     .command('up')
     .description('Start everything that is missing or stopped')
-    .option('--scale <scale>', SCALES.join(', '), choice('--scale', SCALES), 'default')
-    .option('--port <name=number...>', `fixed ports: ${PORT_NAMES.join(', ')}`, collectPort, {})
-    .action(async ({ scale, port }: { scale: Scale; port: Partial<Record<PortName, number>> }) => {
-      const made = (await findLab(dir())) ?? (await makeLab(dir(), port));
-      await up(made, { scale, say });
+    .option('--scale <scale>', `of a new lab: ${SCALES.join(', ')}`, choice('--scale', SCALES))
+    .option(
+      '--seed <number>',
+      `the number that the data of a new lab come from; default ${DEFAULT_SEED}`,
+      seedNumber,
+    )
+    .option('--mode <mode>', `of a new lab: ${MODES.join(', ')}`, choice('--mode', MODES))
+    .option('--port <name=number...>', `fixed ports of a new lab: ${PORT_NAMES.join(', ')}`, collectPort, {})
+    .action(async ({ port, ...choices }: UpOptions) => {
+      const made = (await findLab(dir())) ?? (await makeLab(dir(), port, choices));
+      requireSame(made, choices, port);
+      await up(made, say);
       process.stdout.write(`${hints(made)}\n`);
+    });
+
+  lab
+    .command('seed')
+    .description('Fill the site that serves anew; the same number gives the same data')
+    .option('--seed <number>', 'default the one that the lab has', seedNumber)
+    .option(
+      '--scale <scale>',
+      `default the one that the lab has; ${SCALES.join(', ')}`,
+      choice('--scale', SCALES),
+    )
+    .action(async (choices: Pick<UpOptions, 'seed' | 'scale'>) => {
+      await reseed(await existing(dir()), choices, say);
     });
 
   lab
@@ -80,7 +104,7 @@ export function registerLab(program: Command): void {
     .description('Back up, destroy the primary site, recover on dr, prove it')
     .option('--keep', 'leave everything running to explore')
     .option('--scale <scale>', SCALES.join(', '), choice('--scale', SCALES), 'default')
-    .action(async ({ keep, scale }: { keep?: boolean; scale: Scale }) => {
+    .action(async ({ keep, scale }: { keep?: boolean; scale: ScaleName }) => {
       process.exitCode = await demo({ dir: dir(), keep: keep ?? false, scale, say });
     });
 }
@@ -91,6 +115,8 @@ async function breakSite(
   site: SiteName,
   component: string | undefined,
 ): Promise<string> {
+  if (lab.mode === 'files' && (how === 'corrupt-rows' || how === 'delete-apis'))
+    throw new DrError('BAD_ARGUMENT', { argument: 'how', value: how, expected: 'a lab with a database' });
   switch (how) {
     case 'kill-site':
       return `killed ${(await killSite(lab, site)).join(', ')}`;
@@ -101,6 +127,12 @@ async function breakSite(
           value: 'missing',
           expected: 'redis, postgres, dashboard, gw1, gw2 or pump',
         });
+      if (!(SITE_SERVICES as readonly string[]).includes(component))
+        throw new DrError('BAD_ARGUMENT', {
+          argument: '--component',
+          value: component,
+          expected: `one of ${SITE_SERVICES.join(', ')}`,
+        });
       const killed = await killService(lab, `${site}-${component}`);
       return killed === undefined ? `${site}-${component} did not run` : `killed ${killed}`;
     }
@@ -109,7 +141,7 @@ async function breakSite(
       await wipeData(lab, site);
       return `killed ${site} and deleted its data`;
     case 'corrupt-rows':
-      return `corrupted ${await corruptRows(lab, site)} policies`;
+      return `corrupted ${await corruptRows(lab, site)} policies and APIs`;
     case 'delete-apis':
       return `deleted ${await deleteApis(lab, site)} APIs`;
     case 'partition':
@@ -126,6 +158,41 @@ async function existing(dir: string): Promise<Lab> {
       expected: 'the folder of a lab; make one with tyk-dr lab up',
     });
   return found;
+}
+
+interface UpOptions {
+  readonly scale?: ScaleName;
+  readonly seed?: number;
+  readonly mode?: Mode;
+  readonly port: Partial<Record<PortName, number>>;
+}
+
+/** What a lab is made of cannot be changed by bringing it up again; saying so is better than passing over it. */
+function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions['port']): void {
+  const asked: [string, string | number | undefined, string | number][] = [
+    ['--scale', choices.scale, lab.scale],
+    ['--seed', choices.seed, lab.seed],
+    ['--mode', choices.mode, lab.mode],
+    ...Object.entries(port).map(([name, number]): [string, number, number] => [
+      `--port ${name}`,
+      number,
+      lab.ports[name as PortName],
+    ]),
+  ];
+  for (const [argument, value, has] of asked)
+    if (value !== undefined && value !== has)
+      throw new DrError('BAD_ARGUMENT', {
+        argument,
+        value,
+        expected: `${has}, as this lab was made; change its data with lab seed, anything else with lab down --destroy first`,
+      });
+}
+
+function seedNumber(value: string): number {
+  const number = Number(value);
+  if (!Number.isInteger(number) || number < 0)
+    throw new DrError('BAD_ARGUMENT', { argument: '--seed', value, expected: 'a whole number from 0' });
+  return number;
 }
 
 function collectPort(

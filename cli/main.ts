@@ -38,6 +38,11 @@ export function buildProgram(): Command {
 }
 
 export async function main(argv: readonly string[]): Promise<void> {
+  // In `tyk-dr recover ... | head` the reader has read enough; the exit code is still worth waiting for.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
   try {
     await buildProgram().parseAsync(argv);
   } catch (error) {

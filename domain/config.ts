@@ -259,7 +259,7 @@ const deployment = z.strictObject({
   witness: path
     .optional()
     .describe(
-      'A file outside every site to which a client of yours appends one JSON line per request, {at, status, ms}: the outage as clients saw it goes into the report.',
+      'A file outside every site to which a client of yours appends one JSON line per request, {at, status, ms} (0 where no answer came; it must ask for APIs that exist): the outage as clients saw it goes into the report.',
     ),
   probes: z.array(probe).default([]),
   backup,

@@ -141,6 +141,10 @@ export const ERRORS = {
     (d) => `${d.component} of site ${d.site} is running: the site may be serving`,
     'Recover to a stopped site, or rebuild this one on purpose with --in-place.',
   ),
+  TARGET_COLD: refused(
+    (d) => `${d.component} of site ${d.site} is not to be restored, and ${d.reason}`,
+    'This scenario starts stores that are alive as they are. Restore them from the backup with --scenario regional, or corruption where data are damaged.',
+  ),
   TARGET_IS_ANOTHER: refused(
     (d) => `${d.path} belongs to ${d.actual}; expected ${d.expected}`,
     'The configuration points at the wrong place. Nothing was changed.',
@@ -251,6 +255,11 @@ export const ERRORS = {
   TRAFFIC_FAILED: failed(
     (d) => `the traffic switch ${d.backend} ${d.reason}`,
     'Look at the load balancer. Clients still reach what they reached before.',
+  ),
+
+  LAB_IDLE: refused(
+    (d) => `no site of the lab serves: ${d.reason}`,
+    'Recover one with tyk-dr recover, or begin anew with lab down --destroy.',
   ),
 
   // Runs

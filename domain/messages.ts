@@ -3,6 +3,10 @@
 /** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
 export const lockId = (deployment: string): string => `run/${deployment}`;
 
+/** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */
+export const fenceId = (deployment: string, run: string, worker: string): string =>
+  `fence/${deployment}/${run}/${worker}`;
+
 /** Workflow tasks: served by every worker, so that a run outlives any one of them. */
 export const WORKFLOW_QUEUE = 'tyk-dr';
 

@@ -44,6 +44,8 @@ export interface RecoverPlan {
   readonly point: RecoveryPoint;
   /** Ids of the step table, in its order. */
   readonly steps: readonly string[];
+  /** Steps that are left out because the deployment has no such part; other ones this run does not need. */
+  readonly absent: readonly string[];
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
 }

@@ -71,6 +71,8 @@ export interface StepRecord {
   readonly id: string;
   readonly phase: Phase;
   state: StepState;
+  /** Why it is `not-part`: the deployment lacks what it is about, or this run does not need it. */
+  readonly notPartOf?: 'deployment' | 'run';
   startedAt?: string;
   endedAt?: string;
   /** How often the step was called, by itself and by people. */
@@ -146,7 +148,7 @@ export interface SetSummary {
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** The outage as a client outside saw it. Status 0 (no answer) and 5xx are failures. */
+/** The outage as a client outside saw it. Status 0 (no answer), 404 and 5xx are failures. */
 export interface WitnessSummary {
   readonly requests: number;
   readonly failed: number;

@@ -11,6 +11,11 @@ export interface WitnessLine {
 const MOST_BUCKETS = 240;
 const SHORTEST_BUCKET_MS = 250;
 
+/** No answer, or one that blames the server. 404 too: the witness asks for APIs that exist, so it means unloaded ones. */
+export function isOutage(status: number): boolean {
+  return status === 0 || status === 404 || status >= 500;
+}
+
 export function summariseWitness(
   lines: readonly WitnessLine[],
   fromMs: number,
@@ -27,7 +32,7 @@ export function summariseWitness(
     const index = Math.floor((time - fromMs) / bucketMs);
     const bucket = buckets.get(index) ?? { ok: 0, failed: 0 };
     buckets.set(index, bucket);
-    if (status === 0 || status >= 500) {
+    if (isOutage(status)) {
       bucket.failed += 1;
       failures.push(at);
     } else bucket.ok += 1;

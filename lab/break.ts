@@ -1,8 +1,10 @@
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { withClient } from '../adapters/postgres/client.ts';
+import { reload } from '../adapters/tyk/gateway.ts';
 import { Secret } from '../domain/secret.ts';
 import { readKey } from './keys.ts';
-import { GATEWAYS, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
+import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
 import { pidOf } from './services.ts';
 
 /** Ways to break a site. Each is what the real thing would look like from outside; `lab up` undoes it. */
@@ -17,11 +19,11 @@ export const BREAKS = [
 ] as const;
 export type Break = (typeof BREAKS)[number];
 
-export const SITE_SERVICES = ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'] as const;
-
 /** SIGKILL to every process of the site, children included. The worker lives on: it stands for the host. */
 export async function killSite(lab: Lab, site: SiteName): Promise<string[]> {
-  const killed = await Promise.all(SITE_SERVICES.map((service) => killService(lab, `${site}-${service}`)));
+  const killed = await Promise.all(
+    siteServices(lab).map((service) => killService(lab, `${site}-${service}`)),
+  );
   return killed.filter((name) => name !== undefined);
 }
 
@@ -46,39 +48,79 @@ export async function wipeData(lab: Lab, site: SiteName): Promise<void> {
   }
 }
 
-/** Somebody deletes half of the APIs: the database obeys, and every Gateway will. */
-export function deleteApis(lab: Lab, site: SiteName): Promise<number> {
-  return sql(
+/** Somebody deletes half of the APIs: the database obeys, and so does every Gateway. */
+export async function deleteApis(lab: Lab, site: SiteName): Promise<number> {
+  return damage(
     lab,
     site,
     `DELETE FROM tyk_apis WHERE ctid IN (SELECT ctid FROM tyk_apis ORDER BY ctid LIMIT (SELECT count(*) / 2 FROM tyk_apis))`,
   );
 }
 
-/** Definitions that are still valid rows but no longer what anybody wrote. */
-export function corruptRows(lab: Lab, site: SiteName): Promise<number> {
-  return sql(lab, site, `UPDATE tyk_policies SET name = 'corrupt ' || md5(name)`);
+/** Policies and upstreams that are still valid rows but no longer what anybody wrote. */
+export async function corruptRows(lab: Lab, site: SiteName): Promise<number> {
+  const policies = await damage(lab, site, `UPDATE tyk_policies SET name = 'corrupt ' || md5(name)`);
+  const apis = await damage(
+    lab,
+    site,
+    `UPDATE tyk_apis SET api_definition = jsonb_set(api_definition, '{proxy,target_url}', '"http://127.0.0.1:1/"')`,
+  );
+  return policies + apis;
 }
 
-/** Nothing reaches the site: its processes are frozen in the middle of whatever they did. */
+async function damage(lab: Lab, site: SiteName, statement: string): Promise<number> {
+  const rows = await sql(lab, site, statement);
+  await markDamaged(lab, site, true);
+  await reloadGateways(lab, site);
+  return rows;
+}
+
+/** `lab up` puts the definitions of a damaged site back. */
+export async function markDamaged(lab: Lab, site: SiteName, damaged: boolean): Promise<void> {
+  if (damaged) await writeFile(damageMark(lab, site), '');
+  else await rm(damageMark(lab, site), { force: true });
+}
+
+export function isDamaged(lab: Lab, site: SiteName): Promise<boolean> {
+  return access(damageMark(lab, site)).then(
+    () => true,
+    () => false,
+  );
+}
+
+const damageMark = (lab: Lab, site: SiteName): string => join(lab.dir, 'run', `damaged-${site}`);
+
+/** What the Dashboard would do after a change; rows that are changed behind its back reach no Gateway by themselves. */
+export async function reloadGateways(lab: Lab, site: SiteName): Promise<void> {
+  const secret = new Secret(await readKey(lab, 'gateway-secret'));
+  for (const gateway of GATEWAYS) {
+    // A Gateway that is down loads anew when it starts.
+    await reload(localUrl(sitePort(lab, site, gateway)), secret).catch(() => undefined);
+  }
+}
+
+/**
+ * Nothing reaches the site and nothing comes from it, its worker included: every process is frozen in the middle of
+ * whatever it did. Unlike behind a cut cable they do not go on among themselves; when the cut heals they all do.
+ */
 export async function partition(lab: Lab, site: SiteName): Promise<string[]> {
-  const frozen: string[] = [];
-  for (const service of SITE_SERVICES) {
-    const pid = await pidOf(lab, `${site}-${service}`);
-    if (pid === undefined) continue;
-    for (const each of [pid, ...(await descendants(pid))]) process.kill(each, 'SIGSTOP');
-    frozen.push(service);
-  }
-  return frozen;
+  return signalSite(lab, site, 'SIGSTOP');
 }
 
-/** The other half of `partition`, for `lab up`. */
-export async function unfreeze(lab: Lab, site: SiteName): Promise<void> {
-  for (const service of SITE_SERVICES) {
-    const pid = await pidOf(lab, `${site}-${service}`);
+/** The other half of `partition`. */
+export async function heal(lab: Lab, site: SiteName): Promise<void> {
+  await signalSite(lab, site, 'SIGCONT');
+}
+
+async function signalSite(lab: Lab, site: SiteName, signal: 'SIGSTOP' | 'SIGCONT'): Promise<string[]> {
+  const signalled: string[] = [];
+  for (const name of [`worker-${site}`, ...siteServices(lab).map((service) => `${site}-${service}`)]) {
+    const pid = await pidOf(lab, name);
     if (pid === undefined) continue;
-    for (const each of [pid, ...(await descendants(pid))]) process.kill(each, 'SIGCONT');
+    for (const each of [pid, ...(await descendants(pid))]) process.kill(each, signal);
+    signalled.push(name);
   }
+  return signalled;
 }
 
 async function sql(lab: Lab, site: SiteName, statement: string): Promise<number> {

@@ -43,6 +43,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
   const file = (name: string): string => `file:${keyFile(lab, name)}`;
   const signing = createPublicKey(createPrivateKey(await readKey(lab, 'signing-key')));
   const raw = signing.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64');
+  const withDashboard = lab.mode === 'dashboard';
   const config = {
     version: 'tyk-dr/v1',
     temporal: { address: temporalAddress(lab), namespace: 'default', ui: localUrl(lab.ports['temporal-ui']) },
@@ -53,10 +54,10 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         secrets: {
           gateway: file('gateway-secret'),
           node: file('node-secret'),
-          admin: file('admin-secret'),
+          ...(withDashboard ? { admin: file('admin-secret') } : {}),
           certificate: file('certificate-secret'),
         },
-        analytics: { path: facts.keylessPath, requests: 5 },
+        ...(withDashboard ? { analytics: { path: facts.keylessPath, requests: 5 } } : {}),
         witness: outside(lab, 'witness', 'clients.jsonl'),
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
@@ -85,11 +86,15 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
           signingKey: file('signing-key'),
           trustedKeys: [`ed25519:${raw}`],
           keep: { last: 3, daily: 14, weekly: 8, monthly: 12, verified: 2 },
-          pgbackrest: {
-            repository: outside(lab, 'pgbackrest'),
-            stanza: lab.deployment,
-            passphrase: file('pgbackrest-passphrase'),
-          },
+          ...(withDashboard
+            ? {
+                pgbackrest: {
+                  repository: outside(lab, 'pgbackrest'),
+                  stanza: lab.deployment,
+                  passphrase: file('pgbackrest-passphrase'),
+                },
+              }
+            : {}),
         },
         traffic: {
           kind: 'haproxy',
@@ -111,20 +116,36 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
 }
 
 function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
-  const file = (name: string): string => `file:${keyFile(lab, name)}`;
   const service = (name: string) => serviceCommand(lab, `${site}-${name}`);
-  const postgres = siteDir(lab, site, 'postgres');
-  const runAs = lab.storeUser === undefined ? {} : { runAs: lab.storeUser };
   return {
     worker: site,
     stateDir: siteDir(lab, site, 'state'),
     redis: {
       port: sitePort(lab, site, 'redis'),
-      password: file(`${site}-redis-password`),
+      password: `file:${keyFile(lab, `${site}-redis-password`)}`,
       dataDir: siteDir(lab, site, 'redis', 'data'),
       configFile: siteDir(lab, site, 'redis', 'redis.conf'),
       service: service('redis'),
     },
+    ...(lab.mode === 'dashboard' ? controlPlane(lab, site, facts) : {}),
+    gateways: GATEWAYS.map((gateway) => ({
+      name: gateway,
+      url: localUrl(sitePort(lab, site, gateway)),
+      root: siteDir(lab, site, 'gateways', gateway),
+      config: 'tyk.conf',
+      include: ['apps', 'policies', 'middleware', 'certs', 'templates'],
+      service: service(gateway),
+    })),
+  };
+}
+
+/** What Gateways that read files do without. */
+function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
+  const file = (name: string): string => `file:${keyFile(lab, name)}`;
+  const service = (name: string) => serviceCommand(lab, `${site}-${name}`);
+  const postgres = siteDir(lab, site, 'postgres');
+  const runAs = lab.storeUser === undefined ? {} : { runAs: lab.storeUser };
+  return {
     database: {
       kind: 'postgresql',
       port: sitePort(lab, site, 'postgres'),
@@ -151,14 +172,6 @@ function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
       accessKey: file(facts.keys.dashboard),
       service: service('dashboard'),
     },
-    gateways: GATEWAYS.map((gateway) => ({
-      name: gateway,
-      url: localUrl(sitePort(lab, site, gateway)),
-      root: siteDir(lab, site, 'gateways', gateway),
-      config: 'tyk.conf',
-      include: ['apps', 'policies', 'middleware', 'certs'],
-      service: service(gateway),
-    })),
     pump: {
       root: siteDir(lab, site, 'pump'),
       config: 'pump.conf',

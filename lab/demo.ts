@@ -5,14 +5,16 @@ import { execa } from 'execa';
 import { killSite, wipeData } from './break.ts';
 import { down } from './down.ts';
 import { configFile, findLab, localUrl, makeLab, outside, type Lab } from './layout.ts';
-import { declareService, nodeProgram, start } from './services.ts';
-import { up, type UpOptions } from './up.ts';
+import { up } from './up.ts';
+import type { ScaleName } from './seed/definitions.ts';
 
 /** The whole promise in one command: a deployment with data and traffic, backed up, destroyed, recovered, proven. */
 
-export interface DemoOptions extends UpOptions {
+export interface DemoOptions {
   readonly dir: string;
   readonly keep: boolean;
+  readonly scale: ScaleName;
+  readonly say: (text: string) => void;
 }
 
 /** Long enough for the witness to see a healthy site first. */
@@ -24,11 +26,10 @@ export async function demo(options: DemoOptions): Promise<number> {
   const old = await findLab(options.dir);
   // The demo begins from nothing, so that it shows the same every time.
   if (old) await down(old, true);
-  const lab = await makeLab(options.dir, {});
+  const lab = await makeLab(options.dir, {}, { scale: options.scale });
   try {
     say(`\n1. A two-site Tyk deployment in ${lab.dir}`);
-    await up(lab, options);
-    await startClients(lab);
+    await up(lab, say);
     say('\n2. A backup set, proven by restoring it');
     await tykDr(lab, ['backup', lab.deployment]);
     await new Promise((resolve) => setTimeout(resolve, HEALTHY_MS));
@@ -58,25 +59,6 @@ export async function demo(options: DemoOptions): Promise<number> {
   } finally {
     if (!options.keep) await down(lab, false);
   }
-}
-
-async function startClients(lab: Lab): Promise<void> {
-  const main = fileURLToPath(new URL('./clients/load.js', import.meta.url));
-  await declareService(lab, {
-    name: 'clients',
-    argv: nodeProgram(
-      main,
-      '--target',
-      localUrl(lab.ports.traffic),
-      '--plan',
-      outside(lab, 'witness', 'plan.json'),
-      '--out',
-      outside(lab, 'witness', 'clients.jsonl'),
-      '--rate',
-      '20',
-    ),
-  });
-  await start(lab, 'clients');
 }
 
 /** The program as its users call it: the demo has no door of its own. */

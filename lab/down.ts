@@ -1,12 +1,12 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unfreeze } from './break.ts';
+import { heal } from './break.ts';
 import { SITES, type Lab } from './layout.ts';
 import { stop } from './services.ts';
 
 /** Stops what runs: clients first, stores last; with `destroy`, nothing is left. */
 export async function down(lab: Lab, destroy: boolean): Promise<void> {
-  for (const site of SITES) await unfreeze(lab, site);
+  for (const site of SITES) await heal(lab, site);
   const declared = await readdir(join(lab.dir, 'services')).catch(() => []);
   const order = [
     'clients',

@@ -2,6 +2,7 @@ import { createServer } from 'node:net';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import type { ScaleName } from './seed/definitions.ts';
 
 /** Where everything of a lab lies and which ports it uses. Kept in `lab.json`, so that every command finds it again. */
 
@@ -9,20 +10,40 @@ export const SITES = ['primary', 'dr'] as const;
 export type SiteName = (typeof SITES)[number];
 export const GATEWAYS = ['gw1', 'gw2'] as const;
 
-const SITE_PORTS = ['redis', 'postgres', 'dashboard', 'gw1', 'gw2', 'pump'] as const;
+/** Each has a port. */
+export const SITE_SERVICES = ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'] as const;
+export type SiteServiceName = (typeof SITE_SERVICES)[number];
 export const PORT_NAMES = [
   'temporal',
   'temporal-ui',
   'traffic',
   'upstream',
-  ...SITES.flatMap((site) => SITE_PORTS.map((port) => `${site}-${port}` as const)),
+  ...SITES.flatMap((site) => SITE_SERVICES.map((port) => `${site}-${port}` as const)),
 ] as const;
 export type PortName = (typeof PORT_NAMES)[number];
 
-export interface Lab {
+/** With a Dashboard and its database, or Gateways alone that read their definitions from files. */
+export const MODES = ['dashboard', 'files'] as const;
+export type Mode = (typeof MODES)[number];
+
+export const DEFAULT_SEED = 42;
+
+/** What the lab is made of; the same on every `lab up`. */
+export interface LabChoices {
+  readonly mode: Mode;
+  /** The number that all seeded data come from. */
+  readonly seed: number;
+  readonly scale: ScaleName;
+}
+
+export interface Lab extends LabChoices {
   readonly dir: string;
   readonly ports: Readonly<Record<PortName, number>>;
   readonly deployment: string;
+  /** How often each site was filled from nothing: each time it gets a pgBackRest repository of its own. */
+  readonly founded: Readonly<Partial<Record<SiteName, number>>>;
+  /** A real Gateway, from TYK_GATEWAY_BIN when the lab was made; else the stand-in. */
+  readonly gatewayBinary?: string;
   /** The system user of the stores where the lab runs as root; else everything runs as the caller. */
   readonly storeUser?: string;
 }
@@ -43,20 +64,40 @@ export async function findLab(dir: string): Promise<Lab | undefined> {
 }
 
 /** Lays out a new lab; ports that are not asked for are free ones. */
-export async function makeLab(dir: string, ports: Partial<Record<PortName, number>>): Promise<Lab> {
+export async function makeLab(
+  dir: string,
+  ports: Partial<Record<PortName, number>>,
+  choices: Partial<LabChoices> = {},
+): Promise<Lab> {
   const wanted = PORT_NAMES.filter((name) => ports[name] === undefined);
   const free = await freePorts(wanted.length);
   const chosen = Object.fromEntries(wanted.map((name, index) => [name, free[index]!]));
+  const gatewayBinary = process.env['TYK_GATEWAY_BIN'];
   const lab: Lab = {
     dir,
+    mode: 'dashboard',
+    seed: DEFAULT_SEED,
+    scale: 'default',
+    ...choices,
     ports: { ...ports, ...chosen } as Record<PortName, number>,
     deployment: 'acme',
+    founded: {},
+    ...(gatewayBinary ? { gatewayBinary } : {}),
     ...(process.getuid?.() === 0 ? { storeUser: 'postgres' } : {}),
   };
   await mkdir(dir, { recursive: true, mode: 0o755 });
-  await writeFile(join(dir, 'lab.json.new'), JSON.stringify(lab, undefined, 2));
-  await rename(join(dir, 'lab.json.new'), join(dir, 'lab.json'));
+  await saveLab(lab);
   return lab;
+}
+
+export async function saveLab(lab: Lab): Promise<void> {
+  await writeFile(join(lab.dir, 'lab.json.new'), JSON.stringify(lab, undefined, 2));
+  await rename(join(lab.dir, 'lab.json.new'), join(lab.dir, 'lab.json'));
+}
+
+/** The services of a site that make up the deployment, in the order in which they start. */
+export function siteServices({ mode }: Lab): readonly SiteServiceName[] {
+  return mode === 'files' ? ['redis', ...GATEWAYS] : ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'];
 }
 
 /** Free loopback ports, all held at once so that none comes twice. */
@@ -75,7 +116,7 @@ async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-export const sitePort = (lab: Lab, site: SiteName, port: (typeof SITE_PORTS)[number]): number =>
+export const sitePort = (lab: Lab, site: SiteName, port: SiteServiceName): number =>
   lab.ports[`${site}-${port}`];
 export const siteDir = (lab: Lab, site: SiteName, ...parts: string[]): string =>
   join(lab.dir, 'sites', site, ...parts);

@@ -1,9 +1,10 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { configFile, PORT_NAMES, type Lab } from './layout.ts';
+import { clientsStatus } from './load-generator.ts';
 import { countStarts, pidOf } from './services.ts';
 
-/** What runs, with its process, and how often it was started. */
+/** What runs, with its process, how often it was started, and what clients see. */
 export async function labStatus(lab: Lab): Promise<string> {
   const names = (await readdir(join(lab.dir, 'services'))).sort();
   const starts = await countStarts(lab);
@@ -19,7 +20,11 @@ export async function labStatus(lab: Lab): Promise<string> {
       );
     }),
   );
-  return [`lab in ${lab.dir}, configuration ${configFile(lab)}`, ...lines].join('\n');
+  return [
+    `lab in ${lab.dir}, configuration ${configFile(lab)}, seed ${lab.seed} at scale ${lab.scale}`,
+    ...lines,
+    await clientsStatus(lab),
+  ].join('\n');
 }
 
 function portName(service: string): string {

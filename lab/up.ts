@@ -1,94 +1,118 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
-import { createStanza } from '../adapters/postgres/backup.ts';
-import { waitReady, withClient } from '../adapters/postgres/client.ts';
-import { loadConfig } from '../adapters/config/load.ts';
+import { waitReady as waitForPostgres } from '../adapters/postgres/client.ts';
+import { DrError } from '../domain/errors.ts';
 import { Secret } from '../domain/secret.ts';
-import { unfreeze } from './break.ts';
-import { configFile, siteDir, sitePort, SITES, type Lab, type SiteName } from './layout.ts';
-import { makeKeys, readKey } from './keys.ts';
+import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
+import { found, isFounded } from './found.ts';
 import { declareHaproxy } from './haproxy.ts';
-import { declareService, installScript, nodeProgram, pidOf, start } from './services.ts';
-import { declarePostgres, declareRedis, initPostgres, prepareOutside } from './stores.ts';
+import { makeKeys, readKey } from './keys.ts';
+import { configFile, findLab, localUrl, saveLab, siteDir, sitePort, SITES } from './layout.ts';
+import type { Lab, LabChoices, SiteName } from './layout.ts';
+import { declareClients } from './load-generator.ts';
+import { putDefinitionsBack } from './seed-site.ts';
+import { declareService, installScript, nodeProgram, start } from './services.ts';
+import { servingSite } from './serving.ts';
+import { declarePostgres, declareRedis, prepareOutside } from './stores.ts';
 import { declareTemporal, startTemporal } from './temporal.ts';
-import { declareTyk, seedPrimary, startTyk } from './tyk-site.ts';
+import { declareTyk, startTyk } from './tyk-site.ts';
 
 /** Brings the lab up: everything that is missing is made, everything that is stopped is started. Repeatable. */
 
-export interface UpOptions {
-  readonly scale: 'small' | 'default' | 'large';
-  readonly say: (text: string) => void;
-}
+type Say = (text: string) => void;
 
-export async function up(lab: Lab, options: UpOptions): Promise<void> {
-  const { say } = options;
+const SERVES_TIMEOUT_MS = 60_000;
+
+/**
+ * After it the site that clients are sent to serves, whatever was broken. A site that was given up by a recovery
+ * stays down: lifting its fence is a recovery's business.
+ */
+export async function up(lab: Lab, say: Say): Promise<void> {
   await installScript(lab);
   await makeKeys(lab);
   await prepareOutside(lab);
-  for (const site of SITES) await declareStores(lab, site);
+  for (const site of SITES) await declareSite(lab, site);
   await declareHaproxy(lab);
   await declareTemporal(lab);
   await declareNode(lab, 'upstream', '../lab/upstream/main.js', ['--port', String(lab.ports.upstream)]);
+  await declareClients(lab);
   await timed(say, 'Temporal', () => startTemporal(lab));
   await timed(say, 'upstream and load balancer', async () => {
     await start(lab, 'upstream');
     await start(lab, 'haproxy');
   });
-  for (const site of SITES) await unfreeze(lab, site);
-
-  const fresh =
-    (await pidOf(lab, 'dr-redis')) === undefined &&
-    !(await exists(siteDir(lab, 'primary', 'postgres', 'data', 'PG_VERSION')));
-  if (fresh) await timed(say, 'data of the primary site', () => foundPrimary(lab, options));
+  for (const site of SITES) await heal(lab, site);
+  const { site, why } = await servingSite(lab);
+  if (site !== undefined && !(await isFounded(lab, site)))
+    await timed(say, `data of the ${site} site`, () => found(lab, site));
   await timed(say, 'workers', () => startWorkers(lab));
-  if (fresh || (await isPrimaryLive(lab)))
-    await timed(say, 'Tyk on the primary site', () => startTyk(lab, 'primary'));
+  if (site === undefined) say(`no site serves: ${why}`);
+  else await timed(say, `Tyk on the ${site} site`, () => serve(lab, site));
+  await start(lab, 'clients');
 }
 
-async function declareStores(lab: Lab, site: SiteName): Promise<void> {
+/** Fills the serving site anew, from another number or at another scale. */
+export async function reseed(lab: Lab, choices: Partial<LabChoices>, say: Say): Promise<void> {
+  const { site, why } = await servingSite(lab);
+  if (site === undefined) throw new DrError('LAB_IDLE', { reason: why });
+  const changed = { ...lab, ...choices };
+  await saveLab(changed);
+  await timed(say, `data of the ${site} site`, () => found(changed, site));
+  // The founding has counted itself.
+  await timed(say, `Tyk on the ${site} site`, async () => serve((await findLab(lab.dir))!, site));
+}
+
+async function declareSite(lab: Lab, site: SiteName): Promise<void> {
   await mkdir(siteDir(lab, site, 'state'), { recursive: true });
   await declareRedis(lab, site);
-  await declarePostgres(lab, site);
+  if (lab.mode === 'dashboard') await declarePostgres(lab, site);
   await declareTyk(lab, site);
 }
 
-async function foundPrimary(lab: Lab, options: UpOptions): Promise<void> {
-  await rm(siteDir(lab, 'primary', 'redis', 'data'), { recursive: true, force: true });
-  await mkdir(siteDir(lab, 'primary', 'redis', 'data'), { recursive: true });
-  await start(lab, 'primary-redis');
-  await initPostgres(lab, 'primary');
-  await start(lab, 'primary-postgres');
-  await createDatabase(lab);
-  await seedPrimary(lab, options);
-  const deployment = (await loadConfig(configFile(lab))).deployments[lab.deployment]!;
-  const tool = await writePgbackrestConfig({
-    config: deployment.sites['primary']!.database!,
-    repository: deployment.backup.pgbackrest!,
-    generation: 'primary-1',
-    passphrase: new Secret(await readKey(lab, 'pgbackrest-passphrase')),
-  });
-  await createStanza(tool);
+async function serve(lab: Lab, site: SiteName): Promise<void> {
+  const damaged = await isDamaged(lab, site);
+  if (damaged) {
+    await start(lab, `${site}-postgres`);
+    await awaitPostgres(lab, site);
+    await putDefinitionsBack(lab, site);
+    await markDamaged(lab, site, false);
+  }
+  await startTyk(lab, site);
+  if (damaged) await reloadGateways(lab, site);
+  await awaitClientsServed(lab, site);
 }
 
-/** The Dashboard's database and its own user, as an installation guide would have them made. */
-async function createDatabase(lab: Lab): Promise<void> {
+async function awaitPostgres(lab: Lab, site: SiteName): Promise<void> {
   const connection = {
     host: '127.0.0.1',
-    port: sitePort(lab, 'primary', 'postgres'),
+    port: sitePort(lab, site, 'postgres'),
     user: 'postgres',
-    database: 'postgres',
+    database: 'tyk_analytics',
     password: new Secret(await readKey(lab, 'postgres-admin-password')),
   };
-  await (await waitReady(connection, { deadlineMs: 30_000 })).end();
-  const password = await readKey(lab, 'postgres-tyk-password');
-  await withClient(connection, async (client) => {
-    await client.query(`CREATE ROLE tyk LOGIN PASSWORD '${password}'`);
-    await client.query('CREATE DATABASE tyk_analytics OWNER tyk');
-  });
-  await withClient({ ...connection, database: 'tyk_analytics' }, (client) =>
-    client.query('CREATE EXTENSION amcheck'),
-  );
+  await (await waitForPostgres(connection, { deadlineMs: SERVES_TIMEOUT_MS })).end();
+}
+
+/** As a client sees it: through the load balancer, by the Gateways, from the upstream. */
+async function awaitClientsServed(lab: Lab, site: SiteName): Promise<void> {
+  const url = `${localUrl(lab.ports.traffic)}/api-0/`;
+  const deadline = Date.now() + SERVES_TIMEOUT_MS;
+  for (;;) {
+    const status = await fetch(url, { signal: AbortSignal.timeout(1_000) }).then(
+      (response) => response.status,
+      () => 0,
+    );
+    if (status === 200) return;
+    if (Date.now() > deadline)
+      throw new DrError('SERVICE_FAILED', {
+        service: 'the site',
+        site,
+        action: `answer clients at ${url}`,
+        reason: `the last answer was ${status || 'none'}`,
+      });
+    await sleep(100);
+  }
 }
 
 async function startWorkers(lab: Lab): Promise<void> {
@@ -109,22 +133,8 @@ async function declareNode(lab: Lab, name: string, main: string, args: string[])
   });
 }
 
-async function isPrimaryLive(lab: Lab): Promise<boolean> {
-  return (
-    (await pidOf(lab, 'primary-redis')) !== undefined && (await pidOf(lab, 'primary-postgres')) !== undefined
-  );
-}
-
-async function timed(say: (text: string) => void, what: string, work: () => Promise<void>): Promise<void> {
+async function timed(say: Say, what: string, work: () => Promise<void>): Promise<void> {
   const startedAt = performance.now();
   await work();
   say(`${what}: ${((performance.now() - startedAt) / 1000).toFixed(1)} s`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  const { access } = await import('node:fs/promises');
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

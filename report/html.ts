@@ -144,7 +144,7 @@ function steps(record: RunRecord): string {
       step.startedAt && step.endedAt
         ? formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))
         : '';
-    const state = step.state === 'not-part' ? 'not part of this run' : step.state;
+    const state = step.state === 'not-part' ? `not part of this ${step.notPartOf ?? 'run'}` : step.state;
     return row(
       [
         step.phase,

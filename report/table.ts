@@ -20,7 +20,8 @@ export function liveTable(record: RunRecord, nowMs: number): string[] {
     const steps = record.steps.filter((step) => step.phase === phase.phase);
     const part = steps.filter((step) => step.state !== 'not-part');
     if (part.length === 0) {
-      lines.push(`  ${phase.phase}: not part of this run`);
+      const what = steps.every((step) => step.notPartOf === 'deployment') ? 'deployment' : 'run';
+      lines.push(`  ${phase.phase}: not part of this ${what}`);
       continue;
     }
     const spent = phase.startedAt

@@ -60,7 +60,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     });
   }
   const point = recoveryPoint(request);
-  const plan: Omit<RecoverPlan, 'steps'> = {
+  const plan: Omit<RecoverPlan, 'steps' | 'absent'> = {
     deployment: shape.deployment,
     tier: shape.tier,
     priority: TIER_DEFAULTS[shape.tier].priority,
@@ -77,7 +77,8 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     onFailure: request.onFailure,
   };
   const included = RECOVER_STEPS.filter((step) => isPart(step.id, shape, target, plan));
-  return { ...plan, steps: included.map((step) => step.id) };
+  const absent = RECOVER_STEPS.filter((step) => !isPresent(step.id, shape, target));
+  return { ...plan, steps: included.map(({ id }) => id), absent: absent.map(({ id }) => id) };
 }
 
 function workersOf(
@@ -121,6 +122,7 @@ export function everyWorker(site: SiteShape): string[] {
 const ALWAYS: readonly RecoverStepId[] = [
   'check-backup',
   'check-target',
+  'provision-target',
   'claim-target',
   'discard-old-data',
   'write-record',
@@ -154,7 +156,7 @@ function isPart(
   id: RecoverStepId,
   shape: DeploymentShape,
   target: SiteShape,
-  plan: Omit<RecoverPlan, 'steps'>,
+  plan: Omit<RecoverPlan, 'steps' | 'absent'>,
 ): boolean {
   if (!isPresent(id, shape, target)) return false;
   if (id === 'fence-source' && plan.inPlace) return false;
@@ -169,7 +171,7 @@ function isPart(
       return true;
     case 'human-error':
       // Somebody deleted definitions: the database goes back, the keys that were issued since stay.
-      return id !== 'restore-redis-data';
+      return id !== 'restore-redis-data' && id !== 'prove-redis';
     case 'network':
       // The stores of the target are healthy; only who serves changes.
       return !DATA_STEPS.includes(id) && id !== 'prove-redis' && id !== 'protect-database';

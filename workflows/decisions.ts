@@ -47,7 +47,7 @@ function decide(context: StepContext, kind: DecisionKind, args: DecisionArgs): s
     if (kind === 'retry') row.state = 'running';
     if (kind === 'confirm' && row.error?.code === 'NOT_FENCED') {
       row.state = 'done';
-      row.summary = `not fenced by us; asserted by ${args.actor}: ${args.reason}`;
+      row.summary = `not fenced by us; asserted by ${args.actor}: ${args.reason}; it is fenced when its worker answers again`;
       context.record.exceptions.push(`${row.id}: ${row.summary}`);
     }
   }

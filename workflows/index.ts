@@ -1,5 +1,6 @@
 export { backup } from './backup.ts';
 export { forecast } from './forecast.ts';
+export { fence } from './fence.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';

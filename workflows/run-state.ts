@@ -36,7 +36,7 @@ export function openRecord(input: RecoverInput): RunRecord {
     steps: RECOVER_STEPS.map(({ id, phase }) => ({
       id,
       phase,
-      state: inPlan.has(id) ? 'pending' : 'not-part',
+      ...(inPlan.has(id) ? { state: 'pending' as const } : notPart(plan.absent.includes(id))),
       calls: 0,
     })),
     proofs: [],
@@ -45,6 +45,10 @@ export function openRecord(input: RecoverInput): RunRecord {
     waits: [],
     alarms: [],
   };
+}
+
+function notPart(absent: boolean): Pick<StepRecord, 'state' | 'notPartOf'> {
+  return { state: 'not-part', notPartOf: absent ? 'deployment' : 'run' };
 }
 
 function openClock(input: RecoverInput): RunRecord['clock'] {

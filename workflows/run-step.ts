@@ -4,12 +4,13 @@ import {
   condition,
   isCancellation,
   log,
+  startChild,
   TimeoutFailure,
 } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { rtoBasis } from '../domain/clock.ts';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
-import { workerQueue } from '../domain/messages.ts';
+import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { RecoverInput, StepInput } from '../domain/plan.ts';
 import type {
   Decision,
@@ -82,7 +83,9 @@ export async function runStep<Id extends RecoverStepId>(
     const failure = await attempt(context, step, row, more);
     if (failure === undefined) break;
     await settleFailure(context, step, row, failure);
-    if (row.state === 'done') break;
+    if (row.state !== 'done') continue;
+    if (row.error?.code === 'NOT_FENCED') await fenceLater(context);
+    break;
   }
   row.endedAt = now();
   leavePhase(context.record, step.phase);
@@ -158,7 +161,12 @@ async function settleFailure(
   row: StepRecord,
   failure: StepError | 'worker-away' | 'look-again',
 ): Promise<void> {
-  if (failure === 'look-again') {
+  if (failure === 'look-again' && step.where === 'source' && row.calls >= SOURCE_LOOKS) {
+    row.error = stepError('NOT_FENCED', {
+      site: context.input.plan.from,
+      reason: `its worker on ${row.queue ?? ''} took the task and fell silent`,
+    });
+  } else if (failure === 'look-again') {
     log.warn('the outcome is unknown, looking again', { step: step.id });
     if (row.calls < MAX_LOOKS) return;
     row.error = stepError('OUTCOME_UNKNOWN', { step: step.id });
@@ -199,6 +207,9 @@ const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED'];
 /** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
 const MAX_LOOKS = 5;
 
+/** A site behind a cut cable does not answer better the fifth time, and every look costs time that clients wait. */
+const SOURCE_LOOKS = 2;
+
 async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
   const { record } = context;
   row.state = 'waiting';
@@ -215,6 +226,21 @@ async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: S
   Object.assign(wait, { until: now() });
   if (context.abort !== undefined) row.state = 'failed';
   giveUpIfAborted(context);
+}
+
+/** A person's word holds until the site can be reached again: then each of its hosts is fenced after all. */
+async function fenceLater(context: StepContext): Promise<void> {
+  const { plan, run } = context.input;
+  for (const worker of plan.workers.source) {
+    await startChild('fence', {
+      workflowId: fenceId(plan.deployment, run, worker),
+      args: [stepInput(context, 'fence-source'), worker],
+      parentClosePolicy: 'ABANDON',
+      cancellationType: 'ABANDON',
+      staticSummary: `Fence ${plan.from} of ${plan.deployment} as soon as ${worker} can be reached`,
+      staticDetails: `Run \`${run}\` gave the site up on a person's word.`,
+    });
+  }
 }
 
 function automaticAbort(step: Step, row: StepRecord): Decision {

@@ -74,7 +74,8 @@ function dashboardCall(url: string, path: string, key: Secret): Promise<Answer> 
   return call(new URL(path, url).href, { headers: { Authorization: key.reveal() }, timeoutMs: 15_000 });
 }
 
-function toListing(definition: Record<string, unknown>): ApiListing {
+/** From a definition as Dashboard, Gateway and files have it. */
+export function toListing(definition: Record<string, unknown>): ApiListing {
   const proxy = isRecord(definition['proxy']) ? definition['proxy'] : {};
   const keyless = definition['use_keyless'] === true;
   return {

@@ -41,10 +41,10 @@ export async function loadedName(url: string, secret: Secret, apiId: string): Pr
   return answer.status === 200 && isRecord(body) ? String(body['name'] ?? '') : undefined;
 }
 
-/** Asks every Gateway of the cluster to load anew. */
-export async function reloadGroup(url: string, secret: Secret): Promise<void> {
-  const answer = await control(url, '/tyk/reload/group', secret);
-  if (answer.status !== 200) throw unexpected(url, '/tyk/reload/group', answer);
+/** Makes one Gateway load anew; by itself it would wait for a notification, to which it is deaf at first. */
+export async function reload(url: string, secret: Secret): Promise<void> {
+  const answer = await control(url, '/tyk/reload?block=true', secret);
+  if (answer.status !== 200) throw unexpected(url, '/tyk/reload', answer);
 }
 
 async function ids(url: string, path: string, secret: Secret, fields: readonly string[]): Promise<string[]> {

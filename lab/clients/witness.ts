@@ -1,3 +1,5 @@
+import { isOutage } from '../../domain/witness.ts';
+
 /** What the witness saw, read and summed up. Pure. */
 
 /** One request of the witness. */
@@ -40,9 +42,9 @@ export function parseWitness(text: string): Answer[] {
     .map((line) => JSON.parse(line) as Answer);
 }
 
-/** No answer, or one that blames the server. Refusals (401, 403, 429) are answers of a Gateway that works. */
+/** Refusals (401, 403, 429) are answers of a Gateway that works. */
 export function isFailure(answer: Answer): boolean {
-  return answer.status === 0 || answer.status >= 500;
+  return isOutage(answer.status);
 }
 
 /** Sums up requests in any order: they are written when they end, and slow ones end late. */

@@ -5,13 +5,20 @@ import { Secret } from '../../domain/secret.ts';
 import { readKey } from '../keys.ts';
 import { GATEWAYS, localUrl, siteDir, sitePort, type Lab, type SiteName } from '../layout.ts';
 import { buildGatewayConf } from '../tyk/gateway-conf.ts';
+import { writeErrorTemplates } from '../tyk/templates.ts';
+import type { Definitions } from './definitions.ts';
 
-/** The files of Tyk's components, with their real names, for the site that is installed by hand: the primary. */
+/** The files of Tyk's components, with their real names, for a site that is installed by hand. */
 
-export async function writeConfigTrees(lab: Lab, site: SiteName): Promise<void> {
-  await writeDashboard(lab, site);
+export async function writeConfigTrees(lab: Lab, site: SiteName, definitions: Definitions): Promise<void> {
   for (const gateway of GATEWAYS) await writeGateway(lab, site, gateway);
-  await writePump(lab, site);
+  if (lab.mode === 'dashboard') {
+    await writeDashboard(lab, site);
+    await writePump(lab, site);
+  } else {
+    for (const gateway of GATEWAYS)
+      await writeDefinitions(siteDir(lab, site, 'gateways', gateway), definitions);
+  }
 }
 
 async function writeDashboard(lab: Lab, site: SiteName): Promise<void> {
@@ -58,9 +65,15 @@ async function writeGateway(lab: Lab, site: SiteName, gateway: (typeof GATEWAYS)
       port: sitePort(lab, site, 'redis'),
       password: new Secret(await readKey(lab, `${site}-redis-password`)),
     },
-    source: { dashboardUrl: localUrl(sitePort(lab, site, 'dashboard')) },
+    source:
+      lab.mode === 'dashboard'
+        ? { dashboardUrl: localUrl(sitePort(lab, site, 'dashboard')) }
+        : { appPath: join(root, 'apps'), policyPath: join(root, 'policies') },
+    // Without a Pump nobody would take them away.
+    analytics: lab.mode === 'dashboard',
     checkSeconds: 1,
-    templatePath: process.env['TYK_GATEWAY_TEMPLATES'] ?? join(root, 'templates'),
+    templatePath: join(root, 'templates'),
+    pidFile: join(root, 'gateway.pid'),
   });
   await writeTree(root, {
     'tyk.conf': {
@@ -72,8 +85,19 @@ async function writeGateway(lab: Lab, site: SiteName, gateway: (typeof GATEWAYS)
     'middleware/audit.js': 'var audit = new TykJS.TykMiddleware.NewMiddleware({});\n',
     'certs/gateway.pem': privateKey(),
   });
-  for (const folder of ['apps', 'policies', 'templates'])
-    await mkdir(join(root, folder), { recursive: true });
+  await writeErrorTemplates(conf.template_path);
+  for (const folder of ['apps', 'policies']) await mkdir(join(root, folder), { recursive: true });
+}
+
+/** What a Gateway without a Dashboard serves: each definition a file, an OpenAPI document beside its own. */
+async function writeDefinitions(root: string, { apis, policies }: Definitions): Promise<void> {
+  const files: Record<string, object> = {};
+  for (const { api_definition: definition, oas } of apis) {
+    files[`apps/${definition.api_id}.json`] = definition;
+    if (oas) files[`apps/${definition.api_id}-oas.json`] = oas;
+  }
+  for (const policy of policies) files[`policies/${policy.id}.json`] = { ...policy, _id: '' };
+  await writeTree(root, files);
 }
 
 async function writePump(lab: Lab, site: SiteName): Promise<void> {

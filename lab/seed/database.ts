@@ -1,7 +1,5 @@
 import type { Client } from '../../adapters/postgres/client.ts';
-import type { ApiListEntry } from '../tyk/api-definition.ts';
-import type { Policy } from '../tyk/policy.ts';
-import { ORGANISATIONS, type Scale } from './definitions.ts';
+import { ORGANISATIONS, type Definitions, type Scale } from './definitions.ts';
 import { stableId } from './random.ts';
 
 /** Fills the Dashboard's tables. Analytics rows are made by the server itself, from their number and the seed. */
@@ -10,24 +8,11 @@ export async function seedDatabase(
   client: Client,
   seed: number,
   scale: Scale,
-  apis: readonly ApiListEntry[],
-  policies: readonly Policy[],
+  definitions: Definitions,
   accessKey: string,
 ): Promise<void> {
   await client.query('BEGIN');
-  await insertJson(
-    client,
-    `INSERT INTO tyk_apis (id, api_id, org_id, name, listen_path, active, api_definition, oas)
-     SELECT d->>'id', d->>'api_id', d->>'org_id', d->>'name', d->'proxy'->>'listen_path', (d->>'active')::boolean, d,
-            nullif(e->'oas', 'null'::jsonb)
-       FROM jsonb_array_elements($1::jsonb) e, LATERAL (SELECT e->'api_definition') x(d)`,
-    apis,
-  );
-  await insertJson(
-    client,
-    `INSERT INTO tyk_policies (id, org_id, name, policy) SELECT p->>'id', p->>'org_id', p->>'name', p FROM jsonb_array_elements($1::jsonb) p`,
-    policies,
-  );
+  await insertDefinitions(client, definitions);
   for (const [index, id] of ORGANISATIONS.entries()) {
     await client.query(
       'INSERT INTO tyk_organisations (id, owner_name, cname, org_data) VALUES ($1, $2, $3, $4)',
@@ -40,8 +25,29 @@ export async function seedDatabase(
   );
   await seedPortal(client, seed);
   await client.query('COMMIT');
-  await seedAnalytics(client, seed, scale, apis.length);
+  await seedAnalytics(client, seed, scale, definitions.apis.length);
   await client.query('ANALYZE');
+}
+
+/** Makes or replaces them. */
+export async function insertDefinitions(client: Client, { apis, policies }: Definitions): Promise<void> {
+  await insertJson(
+    client,
+    `INSERT INTO tyk_apis (id, api_id, org_id, name, listen_path, active, api_definition, oas)
+     SELECT d->>'id', d->>'api_id', d->>'org_id', d->>'name', d->'proxy'->>'listen_path', (d->>'active')::boolean, d,
+            nullif(e->'oas', 'null'::jsonb)
+       FROM jsonb_array_elements($1::jsonb) e, LATERAL (SELECT e->'api_definition') x(d)
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, listen_path = excluded.listen_path, active = excluded.active,
+            api_definition = excluded.api_definition, oas = excluded.oas, updated_at = now()`,
+    apis,
+  );
+  await insertJson(
+    client,
+    `INSERT INTO tyk_policies (id, org_id, name, policy)
+     SELECT p->>'id', p->>'org_id', p->>'name', p FROM jsonb_array_elements($1::jsonb) p
+     ON CONFLICT (id) DO UPDATE SET name = excluded.name, policy = excluded.policy`,
+    policies,
+  );
 }
 
 const PORTAL = ['catalogue', 'configurations', 'css', 'developers', 'key_requests', 'menus', 'pages'];

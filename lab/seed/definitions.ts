@@ -16,6 +16,12 @@ export const SCALES = {
   default: { apis: 300, policies: 60, keys: 20_000, analyticsRows: 200_000 },
   large: { apis: 2_000, policies: 400, keys: 1_000_000, analyticsRows: 1_080_000 },
 } as const satisfies Record<string, Scale>;
+export type ScaleName = keyof typeof SCALES;
+
+export interface Definitions {
+  readonly apis: readonly ApiListEntry[];
+  readonly policies: readonly Policy[];
+}
 
 export const ORGANISATIONS = [24, 25].map((number) => stableId(number, 'organisation', 24)) as [
   string,

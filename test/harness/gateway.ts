@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -9,11 +9,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Secret } from '../../domain/secret.ts';
 import { buildGatewayConf, type GatewayConf, type GatewayConfOptions } from '../../lab/tyk/gateway-conf.ts';
+import { writeErrorTemplates } from '../../lab/tyk/templates.ts';
 
 const STAND_IN = path.resolve(import.meta.dirname, '../../lab/gateway/main.ts');
 const TYPESCRIPT_LOADER = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
 const REAL_BINARY = process.env['TYK_GATEWAY_BIN'] ?? '';
-const REAL_TEMPLATES = process.env['TYK_GATEWAY_TEMPLATES'] ?? '';
 
 const POLL_MS = 50;
 const START_TIMEOUT_MS = 20_000;
@@ -21,6 +21,10 @@ const STOP_TIMEOUT_MS = 10_000;
 
 /** Which Gateway the tests run on: the real one where TYK_GATEWAY_BIN names it, else the lab's stand-in. */
 export const RUNS_REAL_GATEWAY = REAL_BINARY !== '';
+/** As the program itself says; one that was built by hand says `v5.3.0-dev`. */
+export const REAL_VERSION = RUNS_REAL_GATEWAY
+  ? execFileSync(REAL_BINARY, ['--version'], { encoding: 'utf8' }).trim()
+  : '';
 
 export const CONTROL_SECRET = new Secret('control-secret-of-the-tests');
 export const NODE_SECRET = new Secret('node-secret-of-the-tests');
@@ -67,11 +71,12 @@ export async function startGateway(options: GatewayOptions): Promise<RunningGate
   const conf = buildGatewayConf({
     secret: CONTROL_SECRET,
     nodeSecret: NODE_SECRET,
-    templatePath: REAL_TEMPLATES,
+    templatePath: path.join(folder, 'templates'),
     pidFile: path.join(folder, 'gateway.pid'),
     ...options,
     listenPort: port,
   });
+  await writeErrorTemplates(conf.template_path);
   const confPath = path.join(folder, 'tyk.conf');
   await writeFile(confPath, JSON.stringify({ ...conf, ...options.overrides }), { mode: 0o600 });
   const [program, ...args] = RUNS_REAL_GATEWAY

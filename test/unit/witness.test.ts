@@ -22,9 +22,9 @@ describe('the summary of the witness', () => {
     ]);
   });
 
-  test('counts refusals of a Gateway as service, and server errors as failures', () => {
+  test('counts refusals of a Gateway as service, and as failures server errors and APIs that are gone', () => {
     const lines = [401, 403, 404, 429, 499, 500].map((status, n) => answer(n, status));
-    expect(summarise(lines).failed).toBe(1);
+    expect(summarise(lines).failed).toBe(2);
   });
 
   test('orders by the time of sending: a request that timed out late belongs where it began', () => {

@@ -135,15 +135,15 @@ describe('a recovery', () => {
     });
   });
 
-  test('can never be plainly RECOVERED when the fence was only asserted', async () => {
-    const { record } = await recover(
-      recoverInput(),
-      { 'fence-source': fails('NOT_FENCED') },
-      async (handle) => {
-        await awaitState(handle, waiting);
-        await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'power is off' }] });
-      },
-    );
+  test('can never be plainly RECOVERED when the fence was only asserted, and fences when it can', async () => {
+    const input = recoverInput();
+    let late: unknown;
+    const { record } = await recover(input, { 'fence-source': fails('NOT_FENCED', 1) }, async (handle) => {
+      await awaitState(handle, waiting);
+      await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'power is off' }] });
+      late = await environment.client.workflow.getHandle(`fence/acme/${input.run}/primary`).result();
+    });
+    expect(late).toBe('fence-source done');
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
     expect(record.exceptions[0]).toContain('power is off');
   });

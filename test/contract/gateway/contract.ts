@@ -2,24 +2,24 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
-import { RUNS_REAL_GATEWAY } from '../../harness/gateway.ts';
+import { REAL_VERSION, RUNS_REAL_GATEWAY } from '../../harness/gateway.ts';
 
 /**
  * Assertions about the Gateway that are first seen to hold on the real one.
  *
- * On the real Gateway (TYK_GATEWAY_BIN and TYK_GATEWAY_TEMPLATES are set) they run as ordinary tests; with
- * TYK_GATEWAY_PROVE=1 as well, the ids that passed are written down in `proven-on-5.3.8.json`. On the stand-in an
+ * On the real Gateway (TYK_GATEWAY_BIN is set) they run as ordinary tests; with TYK_GATEWAY_PROVE=1 as well,
+ * the ids that passed are written down in `proven-on-5.3.8.json`. On the stand-in an
  * id that is not written down there fails, however the stand-in behaves: nobody has seen a Gateway do it.
  */
 const PROVEN_FILE = path.join(import.meta.dirname, 'proven-on-5.3.8.json');
 export const PROVEN_VERSION = 'v5.3.8';
 /** Session cache and reconnection take about 10 s each in a Gateway; twice that is an answer too. */
 const TIMEOUT_MS = 40_000;
-const PROVES = RUNS_REAL_GATEWAY && process.env['TYK_GATEWAY_PROVE'] === '1';
+export const PROVES = RUNS_REAL_GATEWAY && process.env['TYK_GATEWAY_PROVE'] === '1';
 
 /** For titles, so that a report says what it is about. */
 export const GATEWAY_UNDER_TEST = RUNS_REAL_GATEWAY
-  ? `the real Gateway ${PROVEN_VERSION}`
+  ? `the real Gateway ${REAL_VERSION}`
   : `the stand-in for Gateway ${PROVEN_VERSION}`;
 
 interface Proven {

@@ -1,0 +1,80 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { checkIdentity } from '../adapters/postgres/control.ts';
+import { compareLsn } from '../adapters/postgres/lsn.ts';
+import type { PostgresConfig, RedisConfig } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Manifest, PostgresFacts } from '../domain/manifest.ts';
+import type { Proof } from '../domain/run.ts';
+import type { Call } from './guard.ts';
+import { proof } from './proofs.ts';
+import { serves } from './site.ts';
+
+/**
+ * A plan that starts stores without restoring them (a network outage, the Redis after a human error) needs stores
+ * that hold this deployment's data. Judged by their files, before anything is touched: a cold site would come up
+ * empty, and one that was left behind by an earlier failover would bring back the past.
+ *
+ * @throws DrError TARGET_COLD, TARGET_IS_ANOTHER
+ */
+export async function warmStores(call: Call, manifest: Manifest): Promise<Proof[]> {
+  const { target, worker, input } = call;
+  const startedAsIs = (store: 'redis' | 'database'): boolean =>
+    serves(worker, target, target[store]) &&
+    input.plan.steps.includes(`start-${store}`) &&
+    !input.plan.steps.includes(`restore-${store}-data`);
+  const proofs: Proof[] = [];
+  if (target.redis && manifest.redis && startedAsIs('redis'))
+    proofs.push(await warmRedis(call, target.redis));
+  if (target.database && manifest.database && startedAsIs('database'))
+    proofs.push(await warmDatabase(call, target.database, manifest.database));
+  return proofs;
+}
+
+/** Redis says nothing about whose data it holds; that there are any is all that its files tell. */
+async function warmRedis({ input }: Call, { dataDir }: RedisConfig): Promise<Proof> {
+  const folder = join(dataDir, 'appendonlydir');
+  const names = await readdir(folder).catch((): string[] => []);
+  const files = [join(dataDir, 'dump.rdb'), ...names.map((name) => join(folder, name))];
+  const bytes = await Promise.all(
+    files
+      .filter((file) => !file.endsWith('.manifest'))
+      .map((file) =>
+        stat(file).then(
+          ({ size }) => size,
+          () => 0,
+        ),
+      ),
+  );
+  const total = bytes.reduce((sum, size) => sum + size, 0);
+  // An empty Redis writes a base of less than this.
+  if (total < EMPTY_REDIS_BYTES) throw cold(input.plan.to, 'redis', `${dataDir} holds no data`);
+  return proof('Redis, which is not restored, holds data', true, 'more than an empty one', `${total} bytes`);
+}
+
+const EMPTY_REDIS_BYTES = 200;
+
+async function warmDatabase(
+  { input }: Call,
+  { binDir, dataDir, runAs }: PostgresConfig,
+  set: PostgresFacts,
+): Promise<Proof> {
+  const site = input.plan.to;
+  const control = await checkIdentity({ binDir, dataDir, user: runAs }, set.systemIdentifier);
+  if (!control) throw cold(site, 'database', `${dataDir} holds no data`);
+  const reached = `timeline ${control.timeline}, ${control.checkpointLsn}`;
+  const needed = `timeline ${set.timeline}, ${set.restorePointLsn}`;
+  const behind =
+    control.timeline < set.timeline ||
+    // After a crash the last checkpoint is not the end of what the server has: only a clean stop can be judged by it.
+    (control.timeline === set.timeline &&
+      control.state === 'shut down' &&
+      compareLsn(control.checkpointLsn, set.restorePointLsn) < 0);
+  if (behind)
+    throw cold(site, 'database', `${dataDir} ends at ${reached}, before the backup set at ${needed}`);
+  return proof('the database, which is not restored, is not behind the backup set', true, needed, reached);
+}
+
+function cold(site: string, component: string, reason: string): DrError {
+  return new DrError('TARGET_COLD', { site, component, reason });
+}

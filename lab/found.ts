@@ -1,0 +1,81 @@
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { loadConfig } from '../adapters/config/load.ts';
+import { createStanza } from '../adapters/postgres/backup.ts';
+import { waitReady, withClient } from '../adapters/postgres/client.ts';
+import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
+import { Secret } from '../domain/secret.ts';
+import { killSite } from './break.ts';
+import { readKey } from './keys.ts';
+import { configFile, saveLab, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
+import { seedSite } from './seed-site.ts';
+import { start } from './services.ts';
+import { initPostgres } from './stores.ts';
+
+/** Makes a site from nothing: new stores with the seeded data, and its configuration installed by hand. */
+export async function found(lab: Lab, site: SiteName): Promise<void> {
+  // A store whose files are gone may still run; it could not even stop properly.
+  await killSite(lab, site);
+  await startEmptyRedis(lab, site);
+  if (lab.mode === 'files') return seedSite(lab, site);
+  await rm(siteDir(lab, site, 'postgres', 'data'), { recursive: true, force: true });
+  await initPostgres(lab, site);
+  await start(lab, `${site}-postgres`);
+  await createDatabase(lab, site);
+  await seedSite(lab, site);
+  await archiveAnew(lab, site);
+}
+
+/** Whether the stores of a site have data; not whether they run. */
+export async function isFounded(lab: Lab, site: SiteName): Promise<boolean> {
+  const redis = await readdir(siteDir(lab, site, 'redis', 'data')).catch(() => []);
+  if (redis.length === 0) return false;
+  return lab.mode === 'files' || exists(siteDir(lab, site, 'postgres', 'data', 'PG_VERSION'));
+}
+
+async function startEmptyRedis(lab: Lab, site: SiteName): Promise<void> {
+  const data = siteDir(lab, site, 'redis', 'data');
+  await rm(data, { recursive: true, force: true });
+  await mkdir(data, { recursive: true });
+  await start(lab, `${site}-redis`);
+}
+
+/** The Dashboard's database and its own user, as an installation guide would have them made. */
+async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
+  const connection = {
+    host: '127.0.0.1',
+    port: sitePort(lab, site, 'postgres'),
+    user: 'postgres',
+    database: 'postgres',
+    password: new Secret(await readKey(lab, 'postgres-admin-password')),
+  };
+  await (await waitReady(connection, { deadlineMs: 30_000 })).end();
+  const password = await readKey(lab, 'postgres-tyk-password');
+  await withClient(connection, async (client) => {
+    await client.query(`CREATE ROLE tyk LOGIN PASSWORD '${password}'`);
+    await client.query('CREATE DATABASE tyk_analytics OWNER tyk');
+  });
+  await withClient({ ...connection, database: 'tyk_analytics' }, (client) =>
+    client.query('CREATE EXTENSION amcheck'),
+  );
+}
+
+/** A new cluster may not write into the repository of another: each founding gets the next one. */
+async function archiveAnew(lab: Lab, site: SiteName): Promise<void> {
+  const times = (lab.founded[site] ?? 0) + 1;
+  await saveLab({ ...lab, founded: { ...lab.founded, [site]: times } });
+  const deployment = (await loadConfig(configFile(lab))).deployments[lab.deployment]!;
+  const tool = await writePgbackrestConfig({
+    config: deployment.sites[site]!.database!,
+    repository: deployment.backup.pgbackrest!,
+    generation: `${site}-${times}`,
+    passphrase: new Secret(await readKey(lab, 'pgbackrest-passphrase')),
+  });
+  await createStanza(tool);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,101 @@
+import { writeFile } from 'node:fs/promises';
+import { withClient as withPostgres } from '../adapters/postgres/client.ts';
+import { withClient as withRedis } from '../adapters/redis/client.ts';
+import { Secret } from '../domain/secret.ts';
+import { writeConfig } from './config-file.ts';
+import { createSchema } from './dashboard/schema.ts';
+import { readKey } from './keys.ts';
+import { keyFile, localUrl, outside, sitePort, type Lab, type SiteName } from './layout.ts';
+import { writeConfigTrees } from './seed/config-trees.ts';
+import { insertDefinitions, seedDatabase } from './seed/database.ts';
+import {
+  makeApis,
+  makePolicies,
+  ORGANISATIONS,
+  SCALES,
+  type Definitions,
+  type Scale,
+} from './seed/definitions.ts';
+import { seedDashboardKey, seedKeys } from './seed/keys.ts';
+import { stableId } from './seed/random.ts';
+
+/** Everything that a site serves, from the lab's number: the same number gives the same data on every machine. */
+
+/** Data, configuration trees and the tyk-dr.yaml that points at all of it. The stores run and are empty. */
+export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
+  const { seed } = lab;
+  const { scale, definitions } = seeded(lab);
+  const accessKey = stableId(seed, 'dashboard access key', 32);
+  if (lab.mode === 'dashboard')
+    await withPostgres(await database(lab, site), async (client) => {
+      await createSchema(client);
+      await client.query(
+        'CREATE TABLE IF NOT EXISTS lab_journal (seq bigint PRIMARY KEY, at timestamptz NOT NULL)',
+      );
+      await seedDatabase(client, seed, scale, definitions, accessKey);
+    });
+  const redis = {
+    port: sitePort(lab, site, 'redis'),
+    password: new Secret(await readKey(lab, `${site}-redis-password`)),
+  };
+  const keys = await withRedis(redis, async (client) => {
+    if (lab.mode === 'dashboard')
+      await seedDashboardKey(client, accessKey, {
+        id: stableId(seed, 'user', 24),
+        orgId: ORGANISATIONS[0],
+        email: 'platform@example.org',
+      });
+    return seedKeys(client, seed, scale, definitions.apis, definitions.policies);
+  });
+  await writeConfigTrees(lab, site, definitions);
+  const files: Record<string, string> = { ...keys, dashboard: accessKey };
+  for (const [name, key] of Object.entries(files))
+    await writeFile(keyFile(lab, `probe-${name}`), `${key}\n`, { mode: 0o600 });
+  await writeConfig(lab, {
+    organisation: ORGANISATIONS[0],
+    keylessPath: '/api-0/',
+    keyedPath: '/api-1/',
+    quotaPath: '/api-1/',
+    rateLimitPath: '/api-1/',
+    keys: {
+      good: 'probe-good',
+      wrong: 'probe-wrong',
+      expired: 'probe-expired',
+      quota: 'probe-quota',
+      rate: 'probe-rate',
+      dashboard: 'probe-dashboard',
+    },
+  });
+  await writeFile(
+    outside(lab, 'witness', 'plan.json'),
+    JSON.stringify({
+      requests: [
+        { path: '/api-0/', key: null, weight: 1 },
+        { path: '/api-1/', key: `file:${keyFile(lab, 'probe-good')}`, weight: 1 },
+      ],
+    }),
+  );
+}
+
+/** Puts every seeded API and policy back as it was; what was added since stays. */
+export async function putDefinitionsBack(lab: Lab, site: SiteName): Promise<void> {
+  await withPostgres(await database(lab, site), (client) =>
+    insertDefinitions(client, seeded(lab).definitions),
+  );
+}
+
+function seeded(lab: Lab): { scale: Scale; definitions: Definitions } {
+  const scale = SCALES[lab.scale];
+  const apis = makeApis(lab.seed, scale, localUrl(lab.ports.upstream));
+  return { scale, definitions: { apis, policies: makePolicies(lab.seed, scale, apis) } };
+}
+
+async function database(lab: Lab, site: SiteName) {
+  return {
+    host: '127.0.0.1',
+    port: sitePort(lab, site, 'postgres'),
+    user: 'tyk',
+    database: 'tyk_analytics',
+    password: new Secret(await readKey(lab, 'postgres-tyk-password')),
+  };
+}
