@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
@@ -173,11 +173,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** A folder beside the cluster's data for a restore. */
-export async function stagingPath(cluster: TestCluster, name: string): Promise<string> {
-  const dir = join(cluster.dir, 'staging');
-  await mkdir(dir, { recursive: true });
-  return join(dir, name);
 }
