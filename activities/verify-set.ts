@@ -3,6 +3,7 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
+import { discardStaging } from '../adapters/files/switch-in.ts';
 import { withClient } from '../adapters/postgres/client.ts';
 import { readControl } from '../adapters/postgres/control.ts';
 import { checkPageChecksums, checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
@@ -47,8 +48,7 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
       summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${pages})` : ''}, ${trees} configuration trees`,
     };
   } finally {
-    for (const leftover of ['', '.wal', '.lock'])
-      await rm(`${scratch}${leftover}`, { recursive: true, force: true });
+    await discardStaging({ stagingDir: scratch });
   }
 }
 
