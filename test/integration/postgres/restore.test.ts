@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { compareAtEnd, compareExact } from '../../../adapters/postgres/compare.ts';
 import { queryValue, withClient, type Connection } from '../../../adapters/postgres/client.ts';
 import { readControl } from '../../../adapters/postgres/control.ts';
+import { ownedFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
 import { checkPageChecksums, checkRelations, databaseFacts } from '../../../adapters/postgres/proof.ts';
 import type { ScratchServer } from '../../../adapters/postgres/scratch-server.ts';
 import { LEDGER_FILE } from '../../../adapters/postgres/staging.ts';
@@ -153,6 +154,26 @@ describe('a restore beside the old data', () => {
     );
     await flipByte(join(request.stagingDir, data), 8192 + 4000);
     await expect(checkPageChecksums(restored)).rejects.toMatchObject({ code: 'DATA_UNPROVEN' });
+  });
+});
+
+describe('a cluster that has changed since its backup', () => {
+  test('is recovered through WAL that asks for larger settings than the backup knew', async () => {
+    await withClient(cluster.admin, (client) => client.query('ALTER SYSTEM SET max_connections = 150'));
+    await cluster.stop();
+    await cluster.start();
+    await write(cluster, 101, 110);
+    await archiveAll(cluster);
+    expect((await restoreBeside(cluster, set)).proof).toEqual(range(1, 110));
+  });
+
+  test('is not backed up once it keeps data outside its data directory', async () => {
+    const location = join(cluster.dir, 'tablespace');
+    await ownedFolder(location, cluster.config.runAs);
+    await withClient(cluster.admin, (client) =>
+      client.query(`CREATE TABLESPACE elsewhere LOCATION '${location}'`),
+    );
+    await expect(backUpSet(cluster, 'set-2')).rejects.toMatchObject({ code: 'TABLESPACE_UNSUPPORTED' });
   });
 });
 
