@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { loadConfig } from '../../adapters/config/load.ts';
+import type { BackupStepInput } from '../../domain/backup.ts';
 import type { StepInput } from '../../domain/plan.ts';
 import type { StepResult } from '../../domain/run.ts';
 import { wire } from '../../worker/wire.ts';
@@ -14,7 +15,7 @@ import { wire } from '../../worker/wire.ts';
 export interface ActivityCall {
   readonly configFile: string;
   readonly activity: string;
-  readonly input: StepInput;
+  readonly input: StepInput | BackupStepInput;
 }
 
 export interface ChildCall extends ActivityCall {

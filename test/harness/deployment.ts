@@ -10,6 +10,7 @@ import { loadConfig } from '../../adapters/config/load.ts';
 import { shapeOf } from '../../cli/shape.ts';
 import type { Deployment, PostgresConfig } from '../../domain/config.ts';
 import { MANIFEST_FORMAT, type Manifest } from '../../domain/manifest.ts';
+import type { BackupStepInput } from '../../domain/backup.ts';
 import type { RecoveryPoint, StepInput } from '../../domain/plan.ts';
 import { Secret } from '../../domain/secret.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
@@ -165,6 +166,20 @@ export function stepOf(
     configDigest: configDigest(deployment),
     epoch: call.epoch ?? 1,
     basisAt: new Date().toISOString(),
+    notAfter: '2999-01-01T00:00:00.000Z',
+  };
+}
+
+/** The input of one step of a backup of site dr. */
+export function backupStepOf({ deployment }: TestDeployment, step: string, set: string): BackupStepInput {
+  return {
+    run: 'bak-test',
+    step,
+    set,
+    deployment: 'acme',
+    site: 'dr',
+    configDigest: configDigest(deployment),
+    full: true,
     notAfter: '2999-01-01T00:00:00.000Z',
   };
 }
