@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { loadConfig } from '../../adapters/config/load.ts';
 import type { BackupStepInput } from '../../domain/backup.ts';
 import type { StepInput } from '../../domain/plan.ts';
@@ -16,6 +17,8 @@ export interface ActivityCall {
   readonly configFile: string;
   readonly activity: string;
   readonly input: StepInput | BackupStepInput;
+  /** What the activity takes behind its input. */
+  readonly more?: readonly unknown[];
 }
 
 export interface ChildCall extends ActivityCall {
@@ -58,11 +61,25 @@ export async function killedActivity(call: ChildCall): Promise<boolean> {
 }
 
 /** Runs an activity to its end in this process, wired as a worker wires it. */
-export async function callActivity({ configFile, activity, input }: ActivityCall): Promise<ChildEnd> {
+export async function callActivity({
+  configFile,
+  activity,
+  input,
+  more = [],
+}: ActivityCall): Promise<ChildEnd> {
   const { activities } = wire(await loadConfig(configFile), 'dr', 'test');
-  const work = (activities as unknown as Record<string, (input: unknown) => Promise<StepResult>>)[activity]!;
+  const work = (activities as unknown as Record<string, (...args: unknown[]) => Promise<StepResult>>)[
+    activity
+  ]!;
   try {
-    return { killed: false, result: await new MockActivityEnvironment().run(work, input) };
+    return {
+      killed: false,
+      result: await new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
+        work,
+        input,
+        ...more,
+      ),
+    };
   } catch (error) {
     const { type, message } = error as { type?: string; message: string };
     return { killed: false, error: { code: type ?? 'BUG', message } };
