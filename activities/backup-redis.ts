@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -96,10 +97,16 @@ async function tee(source: AsyncIterable<Buffer>, sinks: readonly PassThrough[])
   }
 }
 
-function drained(sink: PassThrough): Promise<void> {
-  return new Promise((resolve, reject) => {
-    sink.once('drain', resolve);
-    sink.once('error', reject);
-    sink.once('close', () => reject(new Error('the sink was closed')));
+/** Leaves no listener behind: a large RDB waits here thousands of times. */
+async function drained(sink: PassThrough): Promise<void> {
+  const over = new AbortController();
+  const closed = once(sink, 'close', { signal: over.signal }).then(() => {
+    throw new Error('the sink was closed');
   });
+  try {
+    await Promise.race([once(sink, 'drain', { signal: over.signal }), closed]);
+  } finally {
+    over.abort();
+    closed.catch(() => undefined);
+  }
 }

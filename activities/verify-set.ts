@@ -3,8 +3,10 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
+import { discardStaging } from '../adapters/files/switch-in.ts';
 import { withClient } from '../adapters/postgres/client.ts';
-import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
+import { readControl } from '../adapters/postgres/control.ts';
+import { checkPageChecksums, checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { stageRestore } from '../adapters/postgres/restore.ts';
 import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
@@ -32,7 +34,7 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
       manifestSha256: sha256,
       verifiedAt: new Date().toISOString(),
       ...(redis ? { redis } : {}),
-      ...(database ? { database } : {}),
+      ...(database ? { database: database.facts } : {}),
     };
     await writeAttestation(
       deployment.backup,
@@ -40,13 +42,13 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
       attestation,
       await call.secret(deployment.backup.signingKey),
     );
-    const rows = Object.values(database?.rows ?? {}).reduce((sum, count) => sum + count, 0);
+    const rows = Object.values(database?.facts.rows ?? {});
+    const pages = database?.blocks === undefined ? 'no page checksums' : `${database.blocks} pages checked`;
     return {
-      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows} rows in ${Object.keys(database?.rows ?? {}).length} tables, ${trees} configuration trees`,
+      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${pages})` : ''}, ${trees} configuration trees`,
     };
   } finally {
-    for (const leftover of ['', '.wal', '.lock'])
-      await rm(`${scratch}${leftover}`, { recursive: true, force: true });
+    await discardStaging({ stagingDir: scratch });
   }
 }
 
@@ -107,7 +109,7 @@ async function verifyDatabase(
   call: BackupCall,
   manifest: Manifest,
   stagingDir: string,
-): Promise<DatabaseFacts | undefined> {
+): Promise<{ facts: DatabaseFacts; blocks?: number } | undefined> {
   const config = call.site.database;
   if (!manifest.database || !config) return undefined;
   const repository = requireRepository(call.deployment.backup);
@@ -132,7 +134,11 @@ async function verifyDatabase(
     onProgress: call.progress,
     signal: call.signal,
   });
-  return staged.proof;
+  // Every page, those of indexes that pg_amcheck knows nothing of included. Not every cluster has checksums.
+  const cluster = { binDir: config.binDir, dataDir: stagingDir, user: config.runAs };
+  if (!(await readControl(cluster)).checksums) return { facts: staged.proof };
+  call.progress('checking page checksums');
+  return { facts: staged.proof, blocks: await checkPageChecksums(cluster, call.signal) };
 }
 
 function setOf({ deployment, input, signal, secret }: BackupCall) {

@@ -195,6 +195,10 @@ export const ERRORS = {
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',
   ),
+  TREE_LEADS_OUTSIDE: refused(
+    (d) => `${d.entry} is a link to ${d.target}, outside ${d.root}`,
+    'What it leads to would not be in the backup. Put the file itself there, or make the link relative within the folder.',
+  ),
   UNSAFE_ARCHIVE: refused(
     (d) => `archive ${d.object} holds the entry '${d.entry}', which leads outside its folder`,
     'The archive was not made by tyk-dr. Keep it as evidence.',

@@ -8,6 +8,7 @@ export interface Manifest {
   readonly set: string;
   readonly deployment: string;
   readonly site: string;
+  /** When its last part was complete: nothing in the set is later. */
   readonly createdAt: string;
   readonly tool: { readonly name: 'tyk-dr'; readonly version: string };
   /** The public age recipients that can open the objects. */

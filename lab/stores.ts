@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { run } from '../adapters/process/run.ts';
 import { declareService } from './services.ts';
-import { keyFile, outside, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
+import { outside, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
 import { readKey } from './keys.ts';
 
 /** Redis and PostgreSQL of a site: real servers with the configuration that the guide recommends. */
@@ -115,5 +115,3 @@ export async function prepareOutside(lab: Lab): Promise<void> {
     await mkdir(outside(lab, folder), { recursive: true });
   await giveToStores(lab, outside(lab, 'pgbackrest'));
 }
-
-export const adminPasswordFile = (lab: Lab): string => keyFile(lab, 'postgres-admin-password');

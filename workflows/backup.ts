@@ -38,7 +38,8 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     step<PartResult>('back-up-redis', live.redis),
     ...live.all.map((worker) => step<PartResult>('back-up-config', worker)),
   ]);
-  await step('seal-set', live.database, parts, startedAt);
+  // The set's time is that of its end: nothing in it is later, so a set from before some damage is free of it.
+  await step('seal-set', live.database, parts, now());
   if (verify) await step('verify-set', live.database);
 
   return {

@@ -71,7 +71,8 @@ async function decrypt(
   signal?.throwIfAborted();
   if (sinkFailed !== undefined) throw sinkFailed;
   const failure = settled.find((stage) => stage.status === 'rejected');
-  if (failure) throw explain(request, (settled[0] as PromiseRejectedResult).reason ?? failure.reason);
+  if (failure)
+    throw await explain(request, file, (settled[0] as PromiseRejectedResult).reason ?? failure.reason);
   compare(request, 'sealed', cipher, request.object.cipher.sha256);
   compare(request, 'opened', plain, request.object.plain.sha256);
 }
@@ -81,7 +82,7 @@ function compare(request: OpenRequest, which: string, meter: Meter, expected: st
     throw damaged(request, `the SHA-256 of the ${which} bytes differs`);
 }
 
-function explain(request: OpenRequest, cause: unknown): unknown {
+async function explain(request: OpenRequest, file: string, cause: unknown): Promise<unknown> {
   if (!(cause instanceof DrError) || cause.code !== 'TOOL_FAILED') return cause;
   const output = String(cause.details['output']);
   if (
@@ -89,6 +90,11 @@ function explain(request: OpenRequest, cause: unknown): unknown {
       output,
     )
   ) {
+    // A damaged header looks like a wrong key to age: the manifest knows which it is.
+    const cipher = new Meter();
+    await pipeline(createReadStream(file), cipher.resume());
+    if (cipher.fingerprint().sha256 !== request.object.cipher.sha256)
+      return damaged(request, 'the SHA-256 of the sealed bytes differs', cause);
     return new DrError('WRONG_AGE_KEY', { identity: 'that is configured', set: request.set }, { cause });
   }
   return damaged(request, output.split('\n')[0] ?? 'it does not decrypt', cause);

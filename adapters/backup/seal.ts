@@ -105,6 +105,8 @@ export function tool(argv: readonly string[], signal?: AbortSignal, env: Record<
       );
     });
   });
+  // Whoever waits for it hears of a failure; whoever has failed before that must not end the worker with it.
+  ended.catch(() => undefined);
   // Node throws away what a child has written when the child ends before anybody reads: read from the start.
   const output = new PassThrough();
   child.stdout.pipe(output);

@@ -1,4 +1,4 @@
-import { access, mkdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readlink } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import type { Readable } from 'node:stream';
 import { run } from '../process/run.ts';
@@ -16,13 +16,22 @@ export interface Tree {
   readonly entries: readonly string[];
 }
 
-/** The archive of those entries that exist, in a stable order. `ended` rejects when tar failed midstream. */
+/**
+ * The archive of those entries that exist, in a stable order. `ended` rejects when tar failed midstream.
+ *
+ * @throws DrError TREE_LEADS_OUTSIDE: a link whose target the archive would not hold is no backup of it.
+ */
 export async function packTree(
   tree: Tree,
   signal?: AbortSignal,
 ): Promise<{ stream: Readable; ended: Promise<void>; entries: string[] }> {
   const entries: string[] = [];
-  for (const entry of tree.entries) if (await exists(join(tree.root, entry))) entries.push(entry);
+  for (const entry of tree.entries) {
+    const found = await lstat(join(tree.root, entry)).catch(() => undefined);
+    if (!found) continue;
+    await refuseOutsideLinks(tree.root, entry, found);
+    entries.push(entry);
+  }
   const tar = tool(
     [
       'tar',
@@ -79,17 +88,19 @@ async function checkEntries(archive: string, object: string): Promise<void> {
   const links = new Set<string>();
   for (const line of stdout.split('\n').filter(Boolean)) {
     const [, type, rest] = LISTING.exec(line) ?? [];
-    const [name, target] = (rest ?? '').split(type === 'h' ? ' link to ' : ' -> ');
     const refuse = (): never => {
       throw new DrError('UNSAFE_ARCHIVE', { object, entry: rest ?? line });
     };
-    if (name === undefined || name === '' || !staysInside(name)) refuse();
     if (type === undefined || !'-dlh'.includes(type)) refuse();
+    const arrow = { l: ' -> ', h: ' link to ' }[type!];
+    // A name may hold the arrow itself: what cannot be told apart is not believed.
+    const [name, target = '', ...more] = arrow === undefined ? [rest!] : rest!.split(arrow);
+    if (name === undefined || name === '' || more.length > 0 || leadsUp(name)) refuse();
     // Nothing may be written through a link that the archive itself has made.
     if (parents(name!).some((parent) => links.has(parent))) refuse();
-    if (type === 'h' && !staysInside(target ?? '')) refuse();
+    if (type === 'h' && (leadsUp(target) || links.has(normalize(target)))) refuse();
     if (type === 'l') {
-      if (target === undefined || target.startsWith('/') || !staysInside(join(name!, '..', target))) refuse();
+      if (target === '' || !linkStaysInside(name!, target)) refuse();
       links.add(normalize(name!).replace(/\/$/, ''));
     }
   }
@@ -100,14 +111,31 @@ function staysInside(name: string): boolean {
   return !path.startsWith('/') && path !== '..' && !path.startsWith('../');
 }
 
+/** No name of ours has a step upwards, wherever it would end. */
+function leadsUp(name: string): boolean {
+  return name.startsWith('/') || name.split('/').includes('..');
+}
+
 function parents(name: string): string[] {
   const parts = normalize(name).replace(/\/$/, '').split('/');
   return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
 
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
+async function refuseOutsideLinks(
+  root: string,
+  entry: string,
+  kind: { isSymbolicLink(): boolean; isDirectory(): boolean },
+): Promise<void> {
+  const path = join(root, entry);
+  if (kind.isSymbolicLink()) {
+    const target = await readlink(path);
+    if (!linkStaysInside(entry, target)) throw new DrError('TREE_LEADS_OUTSIDE', { entry, target, root });
+  }
+  if (!kind.isDirectory()) return;
+  for (const child of await readdir(path, { withFileTypes: true }))
+    await refuseOutsideLinks(root, join(entry, child.name), child);
+}
+
+function linkStaysInside(name: string, target: string): boolean {
+  return !target.startsWith('/') && staysInside(join(name, '..', target));
 }

@@ -85,8 +85,9 @@ export async function discardUndo(paths: SwitchPaths): Promise<boolean> {
   return there;
 }
 
-export async function discardStaging({ stagingDir }: SwitchPaths): Promise<void> {
-  for (const leftover of ['', '.lock', '.wal'])
+/** The staging directory and what a restore keeps beside it. */
+export async function discardStaging({ stagingDir }: Pick<SwitchPaths, 'stagingDir'>): Promise<void> {
+  for (const leftover of ['', '.lock', '.wal', '.log'])
     await rm(`${stagingDir}${leftover}`, { recursive: true, force: true });
 }
 

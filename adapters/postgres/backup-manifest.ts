@@ -12,6 +12,8 @@ export interface BackupManifest {
   /** First and last WAL segment without which the backup itself is not consistent. */
   readonly walStart: string;
   readonly walStop: string;
+  /** When the backup had ended, to the second (UTC ISO). */
+  readonly stoppedAt: string;
   /** Relative to the folder of the stanza's backups: `LABEL/pg_data/base/1/1259.zst`. */
   readonly files: readonly string[];
   /** Folders of tablespaces outside the data directory. */
@@ -45,6 +47,7 @@ export async function readBackupManifest(tool: Pgbackrest, label: string): Promi
     systemIdentifier: String(value<unknown>('backup:db', 'db-system-id')),
     walStart: value<string>('backup', 'backup-archive-start'),
     walStop: value<string>('backup', 'backup-archive-stop'),
+    stoppedAt: new Date(value<number>('backup', 'backup-timestamp-stop') * 1000).toISOString(),
     files: [`${label}/backup.manifest`, `${label}/backup.manifest.copy`, ...files],
     tablespaces: [...(sections.get('backup:target') ?? new Map<string, unknown>()).keys()].filter((name) =>
       name.startsWith('pg_tblspc/'),

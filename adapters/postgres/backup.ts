@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import { DrError } from '../../domain/errors.ts';
-import { readBackupManifest, refuseTablespaces } from './backup-manifest.ts';
+import { refuseTablespaces } from './backup-manifest.ts';
 import { queryValue, withClient, type Client, type Connection } from './client.ts';
 import { segmentTimeline } from './lsn.ts';
 import { pgbackrest, type Pgbackrest } from './pgbackrest.ts';
@@ -234,9 +234,4 @@ async function archiveOf(tool: Pgbackrest, systemIdentifier: string): Promise<st
     (entry) => entry['system-id'] === systemIdentifier,
   );
   return db && `${db.version}-${db.id}`;
-}
-
-/** Refuses a label whose backup cannot be restored beside the old data. @throws DrError TABLESPACE_UNSUPPORTED */
-export async function checkRestorable(tool: Pgbackrest, label: string): Promise<void> {
-  refuseTablespaces((await readBackupManifest(tool, label)).tablespaces);
 }

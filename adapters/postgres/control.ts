@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
 import { run } from '../process/run.ts';
@@ -56,12 +56,6 @@ export async function readControl(cluster: Cluster): Promise<ControlFacts> {
       Object.entries(REQUIRED_SETTINGS).map(([setting, name]) => [setting, Number(field(name))]),
     ),
   };
-}
-
-/** The major version that wrote a data directory; undefined where it holds none. */
-export async function clusterMajorVersion(dataDir: string): Promise<number | undefined> {
-  const text = await readFile(join(dataDir, 'PG_VERSION'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : Number.parseInt(text, 10);
 }
 
 /** The installed server's version, such as `15.18`. */

@@ -1,5 +1,5 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -93,10 +93,11 @@ export function siteArchiveCommand(config: PostgresConfig, repository: Pgbackres
   return archiveCommand(config.pgbackrest.configFile, repository.stanza);
 }
 
-/** A folder that belongs to the cluster's user. */
+/** A folder that belongs to the cluster's user, and with it those above it that had to be made. */
 export async function ownedFolder(folder: string, user: string | undefined): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o750 });
-  await giveTo(user, folder);
+  const first = await mkdir(folder, { recursive: true, mode: 0o750 });
+  const made = first === undefined ? [] : relative(first, folder).split('/');
+  await giveTo(user, folder, ...made.map((_, index) => join(first!, ...made.slice(0, index))));
 }
 
 export async function giveTo(user: string | undefined, ...paths: string[]): Promise<void> {

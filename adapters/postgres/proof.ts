@@ -56,10 +56,6 @@ export async function databaseFacts(
   return { rows: await countRows(client), schemaDigest: await schemaDigest(client), ...recovered };
 }
 
-export async function databaseBytes(client: Client): Promise<number> {
-  return Number(await queryValue(client, 'SELECT pg_database_size(current_database())'));
-}
-
 export interface RelationCheck {
   /** Relations (tables and indexes) that were read whole. */
   readonly relations: number;

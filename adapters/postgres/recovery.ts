@@ -2,7 +2,7 @@ import { DrError } from '../../domain/errors.ts';
 import { connect } from './client.ts';
 import { readTail } from './log-tail.ts';
 import { awaitReplay, InsufficientSettings, promote, type Reached } from './replay.ts';
-import { expectation, type RestoreJob, type StageRequest } from './restore-request.ts';
+import { expectation, tooEarly, type RestoreJob, type StageRequest } from './restore-request.ts';
 import { ScratchEnded, startScratch, type ScratchOptions, type ScratchServer } from './scratch-server.ts';
 import type { Fetching } from './wal-ahead.ts';
 
@@ -67,7 +67,8 @@ function scratchOptions<T>({ request, cluster, walDir, lockFile }: RestoreJob<T>
       target.kind === 'restore-point'
         ? { recovery_target_name: facts.restorePoint }
         : target.kind === 'time'
-          ? { recovery_target_time: target.time }
+          ? // PostgreSQL reads its command line before it knows any zone by name, `Z` included.
+            { recovery_target_time: target.time.replace(/Z$/, '+00') }
           : {},
     superuser: request.config.admin.user,
     lockFile,
@@ -84,15 +85,7 @@ async function explained<T, R>(job: RestoreJob<T>, work: () => Promise<R>): Prom
     const { target, facts } = job.request;
     const log = await readTail(`${job.request.stagingDir}.log`);
     if (target.kind === 'time' && log.includes('before consistent recovery point')) {
-      throw new DrError(
-        'BAD_ARGUMENT',
-        {
-          argument: 'the time',
-          value: target.time,
-          expected: `a time after backup ${facts.label} had ended`,
-        },
-        { cause: error },
-      );
+      throw tooEarly(target.time, facts.label, { cause: error });
     }
     if (/aborted because of insufficient parameter settings/.test(log)) throw new InsufficientSettings();
     if (!(error instanceof ScratchEnded)) throw error;

@@ -1,3 +1,4 @@
+import { DrError } from '../../domain/errors.ts';
 import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -70,4 +71,9 @@ export interface RestoreJob<T> {
 export function expectation({ target, facts }: Pick<StageRequest<unknown>, 'target' | 'facts'>): string {
   if (target.kind === 'restore-point') return facts.restorePointLsn;
   return target.kind === 'time' ? target.time : 'the end of the archive';
+}
+
+export function tooEarly(time: string, label: string, options: { cause?: unknown } = {}): DrError {
+  const expected = `a time after backup ${label} had ended`;
+  return new DrError('BAD_ARGUMENT', { argument: 'the time', value: time, expected }, options);
 }

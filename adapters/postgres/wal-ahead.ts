@@ -1,5 +1,5 @@
-import { readBackupManifest, refuseTablespaces } from './backup-manifest.ts';
-import type { RestoreJob } from './restore-request.ts';
+import { readBackupManifest, refuseTablespaces, type BackupManifest } from './backup-manifest.ts';
+import { tooEarly, type RestoreJob, type StageRequest } from './restore-request.ts';
 import { fetchWal, type ProvenWal } from './wal.ts';
 
 /** Fetches the WAL of a recovery while other things happen: files are restored, earlier WAL is replayed. */
@@ -19,6 +19,7 @@ export async function startFetching<T>({ request, tool, walDir }: RestoreJob<T>)
   const { facts, target, config } = request;
   const manifest = await readBackupManifest(tool, facts.label);
   refuseTablespaces(manifest.tablespaces);
+  refuseTooEarly(request, manifest);
   const stop = new AbortController();
   const abort = (): void => stop.abort(request.signal?.reason);
   request.signal?.addEventListener('abort', abort, { once: true });
@@ -50,4 +51,13 @@ export async function startFetching<T>({ request, tool, walDir }: RestoreJob<T>)
   const failed = fetching.then(() => new Promise<never>(() => undefined));
   failed.catch(() => undefined);
   return { startable, failed, settled, done: () => proven, stop };
+}
+
+/**
+ * What was committed before the backup began is in its files whatever its time: PostgreSQL would promote that and
+ * call the time reached. Within the backup it says so itself.
+ */
+function refuseTooEarly<T>({ target, facts }: StageRequest<T>, { stoppedAt }: BackupManifest): void {
+  if (target.kind === 'time' && Date.parse(target.time) < Date.parse(stoppedAt))
+    throw tooEarly(target.time, facts.label);
 }

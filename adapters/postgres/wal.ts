@@ -2,7 +2,7 @@ import { DrError } from '../../domain/errors.ts';
 import { formatLsn, nextSegment, segmentStart } from './lsn.ts';
 import { listRepository, type Pgbackrest } from './pgbackrest.ts';
 import { fetchSegment, fetchPlain } from './wal-fetch.ts';
-import { lastRecordLsn } from './wal-dump.ts';
+import { endOfLog } from './wal-dump.ts';
 
 /**
  * The WAL that a recovery needs, taken from the archive and proven before PostgreSQL sees it.
@@ -99,17 +99,16 @@ export async function fetchWal(range: WalRange, ready?: ReadyCall): Promise<Prov
   const segmentBytes = await fetchSegment(range, first, undefined);
   const { chain, problem: gap } = unbrokenChain(wanted, segmentBytes, range);
   const end = await fetchChain(range, chain, segmentBytes, ready);
-  const problem = end.problem ?? gap;
-  const proven = chain.slice(0, end.count);
-  if (problem && (range.onProblem === 'refuse' || !reaches(proven, range.throughSegment))) throw problem;
+  const proven = chain.slice(0, end.count).map(({ segment }) => segment);
+  const cut = end.problem ?? gap;
+  if (cut && (range.onProblem === 'refuse' || !reaches(proven, range.throughSegment))) throw cut;
+  const log = await endOfLog(range.binDir, range.dir, proven);
+  if (log.problem && range.onProblem === 'refuse') throw log.problem;
+  const problem = cut ?? log.problem;
   return {
-    segments: proven.map(({ segment }) => segment),
+    segments: proven,
     segmentBytes,
-    lastRecordLsn: await lastRecordLsn(
-      range.binDir,
-      range.dir,
-      proven.map(({ segment }) => segment),
-    ),
+    lastRecordLsn: log.lastRecordLsn,
     bytes: proven.length * segmentBytes,
     durationMs: performance.now() - startedAt,
     ...(problem ? { problem } : {}),
@@ -132,7 +131,11 @@ function unbrokenChain(
     chain.push(entry);
     expected = nextSegment(entry.segment, segmentBytes);
   }
-  return reaches(chain, range.throughSegment) ? { chain } : { chain, problem: missing(expected) };
+  const complete = reaches(
+    chain.map(({ segment }) => segment),
+    range.throughSegment,
+  );
+  return complete ? { chain } : { chain, problem: missing(expected) };
 }
 
 /** Fetches with a few at a time; the order of starting is the order of the log. */
@@ -172,8 +175,8 @@ async function fetchChain(
   return problem ? { count: contiguous, problem } : { count: contiguous };
 }
 
-function reaches(chain: readonly ArchivedSegment[], segment: string): boolean {
-  return (chain.at(-1)?.segment ?? '') >= segment;
+function reaches(segments: readonly string[], segment: string): boolean {
+  return (segments.at(-1) ?? '') >= segment;
 }
 
 function missing(segment: string): DrError {

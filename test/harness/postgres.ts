@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, chmod, mkdir, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
@@ -34,7 +34,7 @@ export interface TestCluster {
   readonly tool: Pgbackrest;
   /** Superuser over the server's socket. */
   readonly admin: Connection;
-  readonly start: (dataDir?: string) => Promise<void>;
+  readonly start: (dataDir?: string, settings?: readonly string[]) => Promise<void>;
   /** An orderly stop, which archives what is full. */
   readonly stop: () => Promise<void>;
   /** Ends the postmaster and every child of it at once, as a power cut would. */
@@ -72,8 +72,8 @@ export async function startTestCluster(settings: readonly string[] = []): Promis
     server.kill(signal);
     await exited;
   };
-  const start = async (dataDir = config.dataDir): Promise<void> => {
-    server = await spawnServer(dataDir, user, join(dir, 'server.log'));
+  const start = async (dataDir = config.dataDir, more: readonly string[] = []): Promise<void> => {
+    server = await spawnServer(dataDir, user, join(dir, 'server.log'), more);
     const child = server;
     const giveUp = (): void => {
       if (child.exitCode !== null) throw new Error(`the test server ended; see ${dir}/server.log`);
@@ -153,10 +153,17 @@ async function spawnServer(
   dataDir: string,
   user: string | undefined,
   logFile: string,
+  settings: readonly string[],
 ): Promise<ChildProcess> {
   const log = await open(logFile, 'a');
   const drop = userPrefix(user).slice(1, -1);
-  const argv = ['--pdeathsig', 'KILL', ...drop, '--', join(PG_BIN, 'postgres'), '-D', dataDir];
+  const postgres = [
+    join(PG_BIN, 'postgres'),
+    '-D',
+    dataDir,
+    ...settings.flatMap((setting) => ['-c', setting]),
+  ];
+  const argv = ['--pdeathsig', 'KILL', ...drop, '--', ...postgres];
   try {
     const child = spawn('setpriv', argv, { cwd: '/', stdio: ['ignore', log.fd, log.fd] });
     await once(child, 'spawn');
@@ -173,11 +180,4 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
-}
-
-/** A folder beside the cluster's data for a restore. */
-export async function stagingPath(cluster: TestCluster, name: string): Promise<string> {
-  const dir = join(cluster.dir, 'staging');
-  await mkdir(dir, { recursive: true });
-  return join(dir, name);
 }
