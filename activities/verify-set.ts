@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
+import { listSets, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { discardStaging } from '../adapters/files/switch-in.ts';
 import { withClient } from '../adapters/postgres/client.ts';
@@ -19,8 +19,10 @@ import type { BackupCall } from './guard.ts';
 import { openPart } from './open-set.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
-export async function verifySet(call: BackupCall): Promise<StepResult> {
-  const { deployment, input, site } = call;
+export async function verifySet(asked: BackupCall): Promise<StepResult> {
+  const { deployment, site } = asked;
+  const input = { ...asked.input, set: await chosenSet(asked) };
+  const call: BackupCall = { ...asked, input };
   const { manifest, sha256 } = await readManifest(deployment.backup, input.deployment, input.set);
   // Beside the database, so that its user may enter and that the disk is one that is meant for data.
   const scratch = `${site.database?.dataDir ?? join(site.stateDir, 'verify')}.tyk-dr-verify-${input.set}`;
@@ -45,11 +47,26 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
     const rows = Object.values(database?.facts.rows ?? {});
     const pages = database?.blocks === undefined ? 'no page checksums' : `${database.blocks} pages checked`;
     return {
-      summary: `restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${pages})` : ''}, ${trees} configuration trees`,
+      summary: `${input.set} restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${pages})` : ''}, ${trees} configuration trees`,
     };
   } finally {
     await discardStaging({ stagingDir: scratch });
   }
+}
+
+/** A set by its id, or the newest of all: that is the one which nobody has looked at yet. */
+async function chosenSet({ deployment, input }: BackupCall): Promise<string> {
+  if (input.set !== 'latest') return input.set;
+  const usable = ['verified', 'complete'];
+  const newest = (await listSets(deployment.backup, input.deployment)).find(({ state }) =>
+    usable.includes(state),
+  );
+  if (newest) return newest.set;
+  throw new DrError('NO_BACKUP', {
+    deployment: input.deployment,
+    repository: deployment.backup.repository,
+    reason: 'none is complete and signed',
+  });
 }
 
 async function verifyRedis(

@@ -45,10 +45,10 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
     }));
   const digest = configDigest(deployment);
   await requireWorkers(door, name, digest, choice.site === undefined ? [] : sites.flatMap(({ all }) => all));
-  const set = choice.set ?? newSetId();
+  const fresh = newSetId();
   return {
-    run: `bak-${set.slice(0, 8)}-${set.slice(9, 15)}-${randomBytes(2).toString('hex')}`,
-    set,
+    run: `bak-${fresh.slice(0, 8)}-${fresh.slice(9, 15)}-${randomBytes(2).toString('hex')}`,
+    set: choice.set ?? fresh,
     deployment: name,
     configDigest: digest,
     sites,

@@ -5,7 +5,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupResult } from '../domain/backup.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
-import type { backup } from '../workflows/index.ts';
+import type { backup, verify } from '../workflows/index.ts';
 import { registerKeeping } from './backup-keep.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { deploymentOf, openDoor, type Door } from './client.ts';
@@ -48,6 +48,29 @@ export function registerBackup(program: Command, config: () => string | undefine
     .action(async (name: string | undefined, options: { json?: boolean }) =>
       list(config(), name, options.json ?? false),
     );
+  command
+    .command('verify')
+    .description('Prove a set by restoring it into scratch instances beside a site')
+    .argument('<deployment>', 'as named under deployments:')
+    .argument('[set]', 'a set, or latest', 'latest')
+    .option('--site <site>', 'on whose hosts; default the one that serves')
+    .option('--json', 'as JSON')
+    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) => {
+      const door = await openDoor(config());
+      try {
+        const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
+        const result = await executeBackup<typeof verify>(
+          door,
+          'verify',
+          [input],
+          `Verify ${set} of ${name}`,
+        );
+        const text = options.json ? JSON.stringify({ version: 1, ...result }, undefined, 2) : result.summary;
+        process.stdout.write(`${text}\n`);
+      } finally {
+        await door.close();
+      }
+    });
   registerKeeping(command, config);
 }
 

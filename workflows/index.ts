@@ -4,3 +4,4 @@ export { fence } from './fence.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
+export { verify } from './verify.ts';

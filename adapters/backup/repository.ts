@@ -134,12 +134,18 @@ export async function listSets(config: Repository, deployment: string): Promise<
   return Promise.all(sets.map((set) => describeSet(config, deployment, set)));
 }
 
-/** The newest set that is signed and complete, taken before a moment where one is given. @throws DrError NO_BACKUP */
+/**
+ * The newest verified set; where none is verified, the newest that is signed and complete. Only sets taken before a
+ * moment count where one is given: what was never restored is not known to be a backup.
+ *
+ * @throws DrError NO_BACKUP
+ */
 export async function newestSet(config: Repository, deployment: string, before?: string): Promise<string> {
   const usable = (await listSets(config, deployment)).filter(
     ({ state }) => state === 'verified' || state === 'complete',
   );
-  const found = usable.find(({ createdAt }) => before === undefined || createdAt! < before);
+  const inTime = usable.filter(({ createdAt }) => before === undefined || createdAt! < before);
+  const found = inTime.find(({ state }) => state === 'verified') ?? inTime[0];
   if (found) return found.set;
   const reason = usable.length > 0 ? `none was taken before ${before ?? ''}` : 'none is complete and signed';
   throw new DrError('NO_BACKUP', { deployment, repository: config.repository, reason });

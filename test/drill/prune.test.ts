@@ -42,6 +42,9 @@ test('old sets go with their database backups; what is held stays, and so does w
   await lab.expect('backup', 'hold', 'acme', incremental, '--reason', 'an investigation');
   const before = await databaseBackups();
   expect(before).toHaveLength(4);
+  expect(await lab.expect('backup', 'list')).toContain(`${dropped}  complete`);
+  expect(await lab.expect('backup', 'verify', 'acme', dropped)).toContain(`${dropped} restored into scratch`);
+  expect(await lab.expect('backup', 'list')).toContain(`${dropped}  verified`);
 
   const shown = await prune('--dry-run');
   expect(await sets()).toEqual([full, incremental, dropped, newest]);

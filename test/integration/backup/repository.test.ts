@@ -185,6 +185,20 @@ test('objects of two sets that were exchanged are refused, in both', async () =>
   }
 });
 
+test('a verified set is preferred to a newer one that nobody has restored', async () => {
+  await makeSet(OLDER, 'a');
+  await makeSet(NEWER, 'b');
+  const { backup } = scene.deployment;
+  const attestation: Attestation = {
+    format: 'tyk-dr/attestation/v1',
+    set: OLDER,
+    manifestSha256: (await read(OLDER)).sha256,
+    verifiedAt: '2026-01-01T01:00:00.000Z',
+  };
+  await writeAttestation(backup, 'acme', attestation, scene.keys.signing);
+  expect(await newestSet(backup, 'acme')).toBe(OLDER);
+});
+
 test('the newest set before a moment is chosen, and no set that is not whole', async () => {
   await makeSet(OLDER, 'a');
   await makeSet(NEWER, 'b');
