@@ -11,6 +11,9 @@ import type { ping } from '../workflows/index.ts';
 /** A commander must not wait longer than this to learn that nobody is there. */
 const CONNECT_TIMEOUT_MS = 4_000;
 const PING_DEADLINE_MS = 6_000;
+/** A worker behind a cut cable takes a workflow task and never answers it: another one must get its turn. */
+export const BRIEF_TASK_TIMEOUT_MS = 1_500;
+export const TASK_TIMEOUT_MS = 5_000;
 
 export interface Door {
   readonly config: Config;
@@ -70,6 +73,7 @@ async function requireWorker(door: Door, deployment: string, digest: string, wor
       taskQueue: WORKFLOW_QUEUE,
       args: [worker, deployment],
       workflowExecutionTimeout: PING_DEADLINE_MS,
+      workflowTaskTimeout: BRIEF_TASK_TIMEOUT_MS,
       staticSummary: `Does the worker ${worker} answer?`,
     })
     .catch((error: unknown) => {

@@ -4,7 +4,7 @@ import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import { forecastLines } from '../report/forecast.ts';
 import type { forecast } from '../workflows/index.ts';
-import type { Door } from './client.ts';
+import { BRIEF_TASK_TIMEOUT_MS, type Door } from './client.ts';
 
 /** Said before the start: from which set, and how long it should take. It refuses nothing; the run itself does. */
 
@@ -23,6 +23,7 @@ function ask(door: Door, plan: RecoverPlan): Promise<ForecastAnswer> {
     taskQueue: WORKFLOW_QUEUE,
     args: [plan],
     workflowExecutionTimeout: FORECAST_DEADLINE_MS,
+    workflowTaskTimeout: BRIEF_TASK_TIMEOUT_MS,
     staticSummary: `How long would it take to recover ${plan.deployment} on ${plan.to}?`,
   });
 }

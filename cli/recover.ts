@@ -12,7 +12,7 @@ import { COMPONENTS, SCENARIOS, type Component, type Scenario } from '../domain/
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
 import { choice, timeArgument } from './arguments.ts';
-import { deploymentOf, findRun, openDoor, requireWorkers, type Door } from './client.ts';
+import { deploymentOf, findRun, openDoor, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { shapeOf } from './shape.ts';
@@ -139,6 +139,7 @@ async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowH
       workflowId: lockId(plan.deployment),
       taskQueue: WORKFLOW_QUEUE,
       args: [input],
+      workflowTaskTimeout: TASK_TIMEOUT_MS,
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       priority: { priorityKey: plan.priority },

@@ -2,6 +2,7 @@ import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { loadConfig } from '../adapters/config/load.ts';
 import { createStanza } from '../adapters/postgres/backup.ts';
 import { waitReady, withClient } from '../adapters/postgres/client.ts';
+import { waitReady as waitForRedis } from '../adapters/redis/client.ts';
 import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
 import { Secret } from '../domain/secret.ts';
 import { killSite } from './break.ts';
@@ -10,6 +11,8 @@ import { configFile, saveLab, siteDir, sitePort, type Lab, type SiteName } from 
 import { seedSite } from './seed-site.ts';
 import { start } from './services.ts';
 import { initPostgres } from './stores.ts';
+
+const START_TIMEOUT_MS = 30_000;
 
 /** Makes a site from nothing: new stores with the seeded data, and its configuration installed by hand. */
 export async function found(lab: Lab, site: SiteName): Promise<void> {
@@ -37,6 +40,11 @@ async function startEmptyRedis(lab: Lab, site: SiteName): Promise<void> {
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
   await start(lab, `${site}-redis`);
+  const endpoint = {
+    port: sitePort(lab, site, 'redis'),
+    password: new Secret(await readKey(lab, `${site}-redis-password`)),
+  };
+  (await waitForRedis(endpoint, START_TIMEOUT_MS)).disconnect();
 }
 
 /** The Dashboard's database and its own user, as an installation guide would have them made. */
@@ -48,7 +56,7 @@ async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
     database: 'postgres',
     password: new Secret(await readKey(lab, 'postgres-admin-password')),
   };
-  await (await waitReady(connection, { deadlineMs: 30_000 })).end();
+  await (await waitReady(connection, { deadlineMs: START_TIMEOUT_MS })).end();
   const password = await readKey(lab, 'postgres-tyk-password');
   await withClient(connection, async (client) => {
     await client.query(`CREATE ROLE tyk LOGIN PASSWORD '${password}'`);

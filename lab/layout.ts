@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
@@ -100,20 +101,28 @@ export function siteServices({ mode }: Lab): readonly SiteServiceName[] {
   return mode === 'files' ? ['redis', ...GATEWAYS] : ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'];
 }
 
-/** Free loopback ports, all held at once so that none comes twice. */
+/**
+ * Below the range from which Linux takes ports for outgoing connections: a site that is down for a while must find
+ * its ports free. Far enough apart that labs beside each other seldom choose the same.
+ */
+const FIRST_PORT = 12_000;
+const LAST_PORT = 31_999;
+
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, () => {
-      const server = createServer();
-      return new Promise<typeof server>((resolve, reject) => {
-        server.on('error', reject);
-        server.listen(0, '127.0.0.1', () => resolve(server));
-      });
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  return [...ports];
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 export const sitePort = (lab: Lab, site: SiteName, port: SiteServiceName): number =>

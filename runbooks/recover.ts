@@ -173,7 +173,7 @@ export const RECOVER_STEPS = [
   {
     id: 'check-upstreams',
     phase: 'gateways',
-    after: ['prove-dashboard'],
+    after: ['restore-gateway-config'],
     risk: 'probe',
     where: 'gateways',
     purpose: 'Reach the upstreams of the active APIs from the target before a Gateway serves them.',
@@ -183,7 +183,7 @@ export const RECOVER_STEPS = [
   {
     id: 'start-gateways',
     phase: 'gateways',
-    after: ['restore-gateway-config', 'check-upstreams'],
+    after: ['check-upstreams'],
     risk: 'mutate',
     where: 'gateways',
     purpose: 'Start the Gateways.',

@@ -107,7 +107,9 @@ async function gateways(context: StepContext): Promise<void> {
 }
 
 async function startGateways(context: StepContext): Promise<void> {
-  await settleAll([runStep(context, 'restore-gateway-config'), runStep(context, 'check-upstreams')]);
+  await runStep(context, 'restore-gateway-config');
+  // Gateways without a Dashboard find their upstreams in the files that have just been restored.
+  await runStep(context, 'check-upstreams');
   await runStep(context, 'start-gateways');
 }
 

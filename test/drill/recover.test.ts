@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { withClient } from '../../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { Secret } from '../../domain/secret.ts';
 import type { RunRecord } from '../../domain/run.ts';
@@ -10,6 +9,7 @@ import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { TestLab, type Answer } from '../harness/lab.ts';
+import { sqlOn } from '../harness/sql.ts';
 
 /** Recoveries as a commander runs them, on real parts. */
 
@@ -23,16 +23,7 @@ afterAll(() => lab.down());
 const recordOf = (answer: Answer): RunRecord =>
   JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
 
-async function sql<T>(site: SiteName, text: string): Promise<T[]> {
-  const connection = {
-    host: '127.0.0.1',
-    port: sitePort(lab.lab, site, 'postgres'),
-    user: 'postgres',
-    database: 'tyk_analytics',
-    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
-  };
-  return withClient(connection, async (client) => (await client.query(text)).rows as T[]);
-}
+const sql = <T>(site: SiteName, text: string): Promise<T[]> => sqlOn<T>(lab.lab, site, text);
 
 async function redisKeys(site: SiteName): Promise<number> {
   const endpoint = {

@@ -29,7 +29,12 @@ export class TestLab {
   static async up(...args: readonly string[]): Promise<TestLab> {
     const dir = await mkdtemp('/var/tmp/tyk-dr-test-');
     await execa('chmod', ['755', dir]);
-    await execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, 'up', '--scale', 'small', ...args]);
+    const command = (...words: string[]) => execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, ...words]);
+    await command('up', '--scale', 'small', ...args).catch(async (error: unknown) => {
+      // Nobody else would know of it.
+      await command('down', '--destroy');
+      throw error;
+    });
     return new TestLab((await findLab(dir))!);
   }
 

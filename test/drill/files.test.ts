@@ -1,0 +1,65 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RunRecord } from '../../domain/run.ts';
+import { keyFile, localUrl, siteDir } from '../../lab/layout.ts';
+import { stop } from '../../lab/services.ts';
+import { TestLab } from '../harness/lab.ts';
+
+/** A deployment without a Dashboard: Redis, and Gateways that read APIs and policies from files. */
+
+let lab: TestLab;
+let files: string[];
+beforeAll(async () => {
+  lab = await TestLab.up('--mode', 'files');
+  files = await readdir(siteDir(lab.lab, 'primary', 'gateways', 'gw1', 'apps'));
+  await lab.expect('backup', 'acme');
+  await lab.destroyPrimary();
+});
+afterAll(() => lab.down());
+
+const recordOf = (stdout: string): RunRecord =>
+  JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+
+async function client(path: string, keyName?: string): Promise<number> {
+  const key = keyName === undefined ? undefined : await readFile(keyFile(lab.lab, keyName), 'utf8');
+  const headers: Record<string, string> = key === undefined ? {} : { Authorization: key.trim() };
+  return (await fetch(`${localUrl(lab.lab.ports.traffic)}${path}`, { headers })).status;
+}
+
+test('is recovered from its files, what it lacks is said to be no part of it', async () => {
+  const answer = await lab.recover('--on-failure', 'abort', '--json');
+  expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+  const record = recordOf(answer.stdout);
+  const apis = files.filter((name) => !name.endsWith('-oas.json')).length;
+  for (const gateway of ['gw1', 'gw2'])
+    expect(record.proofs).toContainEqual({
+      step: 'prove-gateways',
+      name: `${gateway}: loaded APIs`,
+      verdict: 'pass',
+      expected: `${apis} ids`,
+      actual: `${apis} ids`,
+    });
+  expect(record.proofs.find((proof) => proof.name.includes('unreachable upstream'))?.verdict).toBe('pass');
+  const text = await lab.expect('report', record.run);
+  for (const phase of ['database', 'dashboard'])
+    expect(text).toContain(`${phase}: not part of this deployment`);
+  const html = await lab.expect('report', record.run, '--format', 'html');
+  expect(html).toMatch(/restore-database-data<\/td>\s*<td[^>]*>not part of this deployment/);
+  expect(await readdir(siteDir(lab.lab, 'dr', 'gateways', 'gw2', 'apps'))).toEqual(files);
+});
+
+test('serves its keys, and its policies apply', async () => {
+  expect(await client('/api-0/')).toBe(200);
+  expect(await client('/api-1/', 'probe-good')).toBe(200);
+  expect(await client('/api-1/', 'probe-wrong')).toBe(403);
+});
+
+test('an upstream that the target cannot reach is found before a Gateway starts', async () => {
+  await lab.resetDr();
+  await stop(lab.lab, 'upstream');
+  const before = await lab.starts();
+  const answer = await lab.recover('--on-failure', 'abort');
+  expect(answer.exitCode, answer.stdout + answer.stderr).toBe(12);
+  expect(answer.stdout).toMatch(/dr cannot reach the upstreams of \d+ of \d+ active APIs/);
+  expect((await lab.starts())['dr-gw1']).toBe(before['dr-gw1']);
+});
