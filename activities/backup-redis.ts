@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { collectFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
@@ -46,7 +46,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
     ]);
     const format = await formatOf(file, config);
     call.progress('counting in a scratch instance');
-    const counted = await withScratchRedis(
+    const { samples, ...counted } = await withScratchRedis(
       config.binary,
       scratch,
       async (client) => {
@@ -57,7 +57,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
     );
     return {
       summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}`,
-      objects: [object],
+      objects: [object, await sealObject(call, 'redis-samples', Readable.from([JSON.stringify(samples)]))],
       redis: { version, rdbVersion: format, takenAt, ...counted },
       versions: { redis: version },
     };

@@ -1,10 +1,12 @@
-import { folderBytes, requireFree } from '../adapters/files/disk.ts';
+import { deviceOf, folderBytes, requireFree } from '../adapters/files/disk.ts';
+import { readFence } from '../adapters/host/fence.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { addressesOf, networkProofs } from './check-network.ts';
+import { checkSecrets, checkTraffic } from './check-access.ts';
 import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
@@ -26,9 +28,12 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
   const tools = await checkTools(call, manifest, false);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
-  if (!rebuilt) await checkDoesNotServe(call);
+  if (rebuilt) await checkNotGivenUp(call);
+  else await checkDoesNotServe(call);
   const warm = await warmStores(call, manifest);
   const disk = await checkDisk(call, manifest);
+  const secrets = await checkSecrets(call);
+  const traffic = await checkTraffic(call);
   const network = await networkProofs(call);
   const proofs = [
     ...tools.proofs,
@@ -41,9 +46,17 @@ async function checkTarget(call: Call): Promise<StepResult> {
       rebuilt ? 'rebuilt on purpose' : 'stopped, ports free',
     ),
     ...network,
+    ...secrets,
+    ...traffic,
   ];
   const toCome = tools.toCome.length > 0 ? `; still to be installed: ${tools.toCome.join(', ')}` : '';
   return { summary: `${proofs.length} preconditions hold on ${input.plan.to}${toCome}`, proofs };
+}
+
+/** A fence stands for a site that took over. Rebuilding this one beside it would make two that write. */
+async function checkNotGivenUp({ target, input }: Call): Promise<void> {
+  const by = await readFence(target.stateDir);
+  if (by !== undefined) throw new DrError('SITE_GIVEN_UP', { site: input.plan.to, by });
 }
 
 /** The name of the site in the configuration proves nothing: what runs and what listens does. */
@@ -77,10 +90,15 @@ async function checkDisk({ worker, input, target }: Call, manifest: Manifest): P
       manifest.database?.databaseBytes ?? 0,
     ],
   ];
+  // Stores that share a filesystem must fit into it together.
+  const onDevice = new Map<number, number>();
   for (const [name, dataDir, bytes] of needs) {
     if (dataDir === undefined) continue;
+    const device = await deviceOf(dataDir);
     const needed = Math.ceil(bytes * DISK_MARGIN);
-    await requireFree(dataDir, needed);
+    const together = needed + (onDevice.get(device) ?? 0);
+    onDevice.set(device, together);
+    await requireFree(dataDir, together);
     proofs.push(
       proof(
         `disk for ${name}`,

@@ -1,13 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { compareAtEnd, compareExact } from '../adapters/postgres/compare.ts';
 import { queryValue, waitReady, withClient } from '../adapters/postgres/client.ts';
 import { createStanza, listBackups } from '../adapters/postgres/backup.ts';
 import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
-import { pgbackrest } from '../adapters/postgres/pgbackrest.ts';
+import { pgbackrest, type Pgbackrest } from '../adapters/postgres/pgbackrest.ts';
 import { checkRelations, countRows, databaseFacts } from '../adapters/postgres/proof.ts';
 import { stageRestore } from '../adapters/postgres/restore.ts';
 import type { RecoveryTarget, StagedRestore } from '../adapters/postgres/restore-request.ts';
 import type { ScratchServer } from '../adapters/postgres/scratch-server.ts';
 import { readAttestation } from '../adapters/backup/repository.ts';
+import { writeDurably } from '../adapters/files/durable.ts';
+import { keepAside } from '../adapters/files/keep-aside.ts';
 import { observeSwitch, switchIn, switchPaths } from '../adapters/files/switch-in.ts';
 import { startService } from '../adapters/service/service.ts';
 import type { PostgresConfig } from '../domain/config.ts';
@@ -44,6 +48,7 @@ interface Proven {
   readonly facts: DatabaseFacts;
   readonly relations: number;
   readonly proofs: readonly Proof[];
+  readonly exception?: string;
 }
 
 async function restoreDatabaseData(call: Call): Promise<StepResult> {
@@ -52,7 +57,11 @@ async function restoreDatabaseData(call: Call): Promise<StepResult> {
   const paths = switchPaths(config.dataDir, input.run);
   const key = { run: input.run, step: input.step, set: input.set ?? '' };
   if ((await observeSwitch(paths, key)) === 'done')
-    return { summary: 'the restored data are in place already', observed: true };
+    return {
+      ...(await kept(paths.dataDir)),
+      summary: 'the restored data are in place already',
+      observed: true,
+    };
   const signed = await manifestOf(setOf(call));
   const facts = signed.manifest.database;
   if (!facts) return { summary: 'the set has no database' };
@@ -71,8 +80,23 @@ async function restoreDatabaseData(call: Call): Promise<StepResult> {
     onProgress: call.progress,
     signal,
   });
+  const { exception } = staged.proof;
+  const result: StepResult = {
+    summary: summarise(staged),
+    proofs: [reached(staged), ...staged.proof.proofs],
+    ...(exception === undefined ? {} : { exception }),
+  };
+  // Goes in with the data: a worker that is killed after the switch must not take the proofs with it.
+  await writeDurably(join(paths.stagingDir, RESULT_FILE), JSON.stringify(result));
   await switchIn(paths, key);
-  return { summary: summarise(staged), proofs: [reached(staged), ...staged.proof.proofs] };
+  return result;
+}
+
+const RESULT_FILE = 'tyk-dr-result.json';
+
+async function kept(dataDir: string): Promise<Partial<StepResult>> {
+  const text = await readFile(join(dataDir, RESULT_FILE), 'utf8').catch(() => '{}');
+  return JSON.parse(text) as Partial<StepResult>;
 }
 
 async function prove(
@@ -110,17 +134,24 @@ async function prove(
       proof('schema digest', true, attested.schemaDigest.slice(0, 12), facts.schemaDigest.slice(0, 12)),
     );
   } else {
-    const notBelow = target.kind === 'end' ? CONTROL_TABLES.filter((table) => table in attested.rows) : [];
-    const growth = compareAtEnd(attested, facts, notBelow);
+    const growth = compareAtEnd(attested, facts, []);
     const changed = Object.entries(growth.changed).map(([table, by]) => `${table} ${by > 0 ? '+' : ''}${by}`);
+    const fewer =
+      target.kind === 'end' ? CONTROL_TABLES.filter((table) => (growth.changed[table] ?? 0) < 0) : [];
     proofs.push(
       proof(
         'control tables not below the set, no table gone',
-        true,
+        fewer.length === 0,
         `${sum(attested.rows)} rows or more`,
         `${sum(facts.rows)} rows${changed.length > 0 ? ` (${changed.slice(0, 5).join(', ')})` : ''}`,
       ),
     );
+    if (fewer.length > 0) {
+      // All WAL was replayed and proven: somebody deleted these, on purpose or not. A person must hear of it.
+      const told = fewer.map((table) => `${table} ${growth.changed[table]}`).join(', ');
+      const exception = `rows were deleted after the set was taken: ${told}; was that meant? To go back before it: --scenario human-error`;
+      return { facts, relations: relations.relations, proofs, exception };
+    }
   }
   return { facts, relations: relations.relations, proofs };
 }
@@ -151,6 +182,7 @@ async function startDatabase(call: Call): Promise<StepResult> {
   const config = databaseOf(call);
   if (input.plan.steps.includes('restore-database-data')) {
     // Before the first WAL of the new timeline is archived: into a repository that only this generation writes.
+    await keepAside(config.pgbackrest.configFile, input.run);
     await writePgbackrestConfig(
       await pgbackrestSite(config, deployment.backup, call.secret, generationOf(call)),
     );
@@ -164,6 +196,8 @@ async function startDatabase(call: Call): Promise<StepResult> {
   try {
     const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
     const timeline = await queryValue<number>(client, 'SELECT timeline_id FROM pg_control_checkpoint()');
+    // Before the first client writes: until its stanza exists the repository takes no WAL.
+    if (input.plan.steps.includes('restore-database-data')) await makeStanza(call);
     return {
       summary: `${started ? 'started' : 'ran already'} on timeline ${timeline}`,
       observed: !started,
@@ -188,15 +222,22 @@ async function proveDatabase(call: Call): Promise<StepResult> {
 
 /** Until this has ended the new primary has no backup at all; it comes after the traffic, which must not wait for it. */
 async function protectDatabase(call: Call): Promise<StepResult> {
+  const { signal } = call;
+  const tool = await makeStanza(call);
+  const generation = generationOf(call);
+  if ((await listBackups(tool)).length > 0)
+    return { summary: `${generation} has a backup already`, observed: true };
+  await pgbackrest(tool, 'backup', ['--type=full'], { signal, timeoutMs: FULL_BACKUP_TIMEOUT_MS });
+  return { summary: `first full backup of ${generation} is in its repository` };
+}
+
+/** The socket folder is only known once the server runs. */
+async function makeStanza(call: Call): Promise<Pgbackrest> {
   const { deployment, signal } = call;
   const site = await pgbackrestSite(databaseOf(call), deployment.backup, call.secret, generationOf(call));
-  // The socket folder is only known now that the server runs.
   const tool = await writePgbackrestConfig(site);
   await createStanza(tool, signal);
-  if ((await listBackups(tool)).length > 0)
-    return { summary: `${site.generation} has a backup already`, observed: true };
-  await pgbackrest(tool, 'backup', ['--type=full'], { signal, timeoutMs: FULL_BACKUP_TIMEOUT_MS });
-  return { summary: `first full backup of ${site.generation} is in its repository` };
+  return tool;
 }
 
 /** A folder of its own for each recovery: the epoch grows with every run and is the same for its retries. */

@@ -37,14 +37,21 @@ async function fenceSource(call: Call): Promise<StepResult> {
     });
     evidence.push('isolated by the configured command');
   }
+  const left: string[] = [];
   for (const service of servicesOf(site, source, { worker: call.worker }).reverse()) {
     await stopService(service, signal).catch((error: unknown) => {
+      // Isolated by a command, what does not stop writes to nobody; it is told all the same.
       if (source.fence.command === undefined)
-        throw notFenced(site, `${service.name} did not stop: ${String(error)}`);
+        throw notFenced(
+          site,
+          `${service.name} did not stop: ${error instanceof Error ? error.message : String(error)}`,
+        );
+      left.push(service.name);
     });
   }
   if (source.fence.command === undefined) await requireSilence(call.worker, source, site);
-  evidence.push('services stopped, start commands refuse');
+  evidence.push(left.length === 0 ? 'services stopped' : `isolated, but still running: ${left.join(', ')}`);
+  evidence.push('start commands are told to refuse (marker raised)');
   return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
 }
 

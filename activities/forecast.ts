@@ -1,4 +1,4 @@
-import { clockPoint } from '../domain/clock.ts';
+import { clockPoint, verifiedPoint } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
@@ -83,7 +83,7 @@ function redisPart(keys: number, earlier: RunRecord | undefined): Part {
 function tykPart(plan: RecoverPlan, earlier: RunRecord | undefined): Part {
   const name = 'Tyk and proofs';
   const restored = earlier && clockPoint(earlier.clock, 'data restored');
-  const verified = earlier && clockPoint(earlier.clock, 'traffic verified');
+  const verified = earlier && verifiedPoint(earlier.clock);
   if (restored && verified)
     return {
       name,

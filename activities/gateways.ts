@@ -82,19 +82,18 @@ async function proveGateways(call: Call): Promise<StepResult> {
 async function awaitLoaded(call: Call, gateway: GatewayConfig): Promise<Proof[]> {
   const secret = await call.secret(call.deployment.secrets.gateway);
   const expected = await publishedTo(call, gateway);
-  // Through a Dashboard a Gateway may serve several organisations: what this one publishes must all be there.
-  const concerned = (ids: readonly string[], of: readonly string[]): readonly string[] =>
-    call.target.dashboard ? ids.filter((id) => of.includes(id)) : ids;
+  // Through a Dashboard a Gateway may serve several organisations: of this one, exactly what it publishes.
+  const organisation = call.target.dashboard ? call.deployment.organisation : undefined;
   let proofs: Proof[] = [];
   let askedAt = performance.now();
   const compare = async (): Promise<true | undefined> => {
     const [apis, policies] = await Promise.all([
-      loadedApis(gateway.url, secret),
-      loadedPolicies(gateway.url, secret),
+      loadedApis(gateway.url, secret, organisation),
+      loadedPolicies(gateway.url, secret, organisation),
     ]);
     proofs = [
-      sameIds(`${gateway.name}: loaded APIs`, expected.apis, concerned(apis, expected.apis)),
-      sameIds(`${gateway.name}: loaded policies`, expected.policies, concerned(policies, expected.policies)),
+      sameIds(`${gateway.name}: loaded APIs`, expected.apis, apis),
+      sameIds(`${gateway.name}: loaded policies`, expected.policies, policies),
     ];
     if (proofs.every((candidate) => candidate.verdict === 'pass')) return true;
     // A Gateway that ran on beside a database that went back in time still has what was there before.

@@ -1,5 +1,6 @@
 import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
+import { createCheckOtherSitesActivities } from './check-other-sites.ts';
 import { createCheckTargetActivities } from './check-target.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
@@ -15,6 +16,7 @@ import { createRedisActivities } from './redis.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
+import { createUnfenceActivities } from './unfence.ts';
 import { createUpstreamActivities } from './upstreams.ts';
 import { createVerificationActivities } from './verification.ts';
 import { createWitnessActivities } from './witness.ts';
@@ -24,6 +26,7 @@ export function createActivities(deps: Deps, version: string) {
   return {
     ...createPingActivities(deps, version),
     ...createCheckBackupActivities(deps),
+    ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),
     ...createProvisionActivities(deps),
     ...createPruneActivities(deps),
@@ -39,6 +42,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createTrafficActivities(deps),
     ...createWitnessActivities(deps),
     ...createUndoActivities(deps),
+    ...createUnfenceActivities(deps),
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
   };

@@ -1,9 +1,10 @@
-import type { Writable } from 'node:stream';
+import { Writable } from 'node:stream';
 import { openObject } from '../adapters/backup/open.ts';
 import { readManifest, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Manifest } from '../domain/manifest.ts';
+import type { CountedFacts } from '../adapters/redis/facts.ts';
+import type { Manifest, RedisFacts, RedisSample } from '../domain/manifest.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 
 /** Reads parts of a set. The manifest is verified anew each time: what a step trusts it has seen signed itself. */
@@ -43,4 +44,22 @@ export async function openPart(
     },
     sink,
   );
+}
+
+/** What the backup counted in its Redis, with the samples, which are sealed. */
+export async function openRedisFacts(
+  where: Where,
+  manifest: Manifest,
+): Promise<(RedisFacts & CountedFacts) | undefined> {
+  if (!manifest.redis) return undefined;
+  const chunks: Buffer[] = [];
+  const sink = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  await openPart(where, manifest, 'redis-samples', sink);
+  const samples = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RedisSample[];
+  return { ...manifest.redis, samples };
 }

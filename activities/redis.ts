@@ -19,7 +19,7 @@ import { formatBytes } from '../domain/duration.ts';
 import type { StepResult } from '../domain/run.ts';
 import { redisEndpoint } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart } from './open-set.ts';
+import { manifestOf, openPart, openRedisFacts } from './open-set.ts';
 import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -97,11 +97,14 @@ async function startRedis(call: Call): Promise<StepResult> {
 }
 
 async function proveRedis(call: Call): Promise<StepResult> {
-  const { manifest } = await manifestOf(setOf(call));
-  if (!manifest.redis) return { summary: 'the set has no Redis' };
-  const facts = manifest.redis;
+  const where = setOf(call);
+  const { manifest } = await manifestOf(where);
+  const facts = await openRedisFacts({ ...where, signal: call.signal, secret: call.secret }, manifest);
+  if (!facts) return { summary: 'the set has no Redis' };
+  // One component is recovered in place: the Gateways beside it have found their Redis again and write.
+  const inUse = call.input.plan.component !== undefined;
   const proofs = await withClient(await redisEndpoint(redisOf(call), call.secret), (client) =>
-    compareFacts(facts, client),
+    compareFacts(facts, client, { inUse }),
   );
   return {
     summary: `${proofs[0]!.actual} keys; ${proofs[1]!.actual} of ${facts.samples.length} samples`,

@@ -14,8 +14,24 @@ const UP_TIMEOUT_MS = 30_000;
 
 export function createTrafficActivities(deps: Deps) {
   return {
+    'hold-traffic': guarded(deps, 'mutate', holdTraffic),
     'switch-traffic': guarded(deps, 'mutate', switchTraffic),
     'prove-traffic': guarded(deps, 'probe', proveTraffic),
+  };
+}
+
+/** The site that is rebuilt in place gets no request until it is proven. */
+async function holdTraffic({ deployment, input }: Call): Promise<StepResult> {
+  const { socket, backend, servers } = trafficOf(deployment.traffic);
+  const own = new Set(servers[input.plan.to] ?? []);
+  const ready = (await serverStates(socket, backend)).filter(
+    ({ name, maintenance }) => own.has(name) && !maintenance,
+  );
+  for (const { name } of ready) await setServerState(socket, backend, name, 'maint');
+  const names = ready.map(({ name }) => name).join(', ');
+  return {
+    summary: names === '' ? `${input.plan.to} had no traffic` : `${names} taken out until the proofs`,
+    observed: names === '',
   };
 }
 
@@ -23,6 +39,8 @@ async function switchTraffic({ deployment, input, signal }: Call): Promise<StepR
   const traffic = trafficOf(deployment.traffic);
   const { socket, backend } = traffic;
   const wanted = new Set(traffic.servers[input.plan.to] ?? []);
+  if (wanted.size === 0)
+    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no servers declared for ${input.plan.to}` });
   const states = await serverStates(socket, backend);
   const unknown = [...wanted].filter((name) => !states.some((server) => server.name === name));
   if (unknown.length > 0)

@@ -1,3 +1,4 @@
+import { discardKept, putBack } from '../adapters/files/keep-aside.ts';
 import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-entries.ts';
 import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -17,7 +18,13 @@ async function undo(call: Call): Promise<StepResult> {
   const { input } = call;
   const key = { run: input.run, step: input.step, set: input.set ?? '' };
   const dataDir = storeFolders(call)[input.step];
-  if (dataDir !== undefined) return { summary: await undoSwitch(switchPaths(dataDir, input.run), key) };
+  if (dataDir !== undefined) {
+    const undone = await undoSwitch(switchPaths(dataDir, input.run), key);
+    const archive = archiveConfig(call, input.step);
+    // The old data archive to the old repository again, not to that of a generation that never came to be.
+    if (archive !== undefined) await putBack(archive, input.run);
+    return { summary: undone };
+  }
   const undone: string[] = [];
   for (const root of configRoots(call)[input.step] ?? [])
     undone.push(await undoPlacing(placePaths(root, input.run)));
@@ -30,6 +37,8 @@ async function discardOldData(call: Call): Promise<StepResult> {
   for (const dataDir of Object.values(storeFolders(call))) {
     if (dataDir !== undefined && (await discardUndo(switchPaths(dataDir, run)))) removed += 1;
   }
+  const archive = archiveConfig(call, 'restore-database-data');
+  if (archive !== undefined) await discardKept(archive, run);
   for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
   return { summary: removed > 0 ? `removed ${removed} replaced data folders` : 'no replaced data were kept' };
 }
@@ -39,6 +48,12 @@ function storeFolders({ worker, target }: Call): Record<string, string | undefin
   const own = (store: Store | undefined): string | undefined =>
     serves(worker, target, store) ? store?.dataDir : undefined;
   return { 'restore-redis-data': own(target.redis), 'restore-database-data': own(target.database) };
+}
+
+function archiveConfig({ worker, target }: Call, step: string): string | undefined {
+  const { database } = target;
+  if (step !== 'restore-database-data' || !database || !serves(worker, target, database)) return undefined;
+  return database.pgbackrest.configFile;
 }
 
 interface Store {

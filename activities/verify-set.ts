@@ -16,7 +16,7 @@ import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts
 import type { StepResult } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
-import { openPart } from './open-set.ts';
+import { openPart, openRedisFacts } from './open-set.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
@@ -74,7 +74,7 @@ async function verifyRedis(
   manifest: Manifest,
   scratch: string,
 ): Promise<Attestation['redis']> {
-  const { redis } = manifest;
+  const redis = await openRedisFacts(setOf(call), manifest);
   if (!redis || !call.site.redis) return undefined;
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });

@@ -1,4 +1,6 @@
-import { open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
 import type { MeasureOutageResult } from '../domain/plan.ts';
 import { summariseWitness, type WitnessLine } from '../domain/witness.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
@@ -16,36 +18,36 @@ export function createWitnessActivities(deps: Deps) {
 
 async function measureOutage({ deployment, input }: Call): Promise<MeasureOutageResult> {
   const fromMs = Date.parse(input.basisAt) - BEFORE_MS;
-  const lines = await readTail(deployment.witness!);
+  const lines = await readTail(deployment.witness!, fromMs);
   const witness = summariseWitness(lines, fromMs, Date.now());
   const span =
     witness.firstFailedAt === undefined ? '' : `, from ${witness.firstFailedAt} to ${witness.lastFailedAt}`;
   return { summary: `${witness.failed} of ${witness.requests} requests failed${span}`, witness };
 }
 
-async function readTail(path: string): Promise<WitnessLine[]> {
-  const handle = await open(path, 'r').catch(() => undefined);
-  if (!handle) return [];
-  try {
-    const { size } = await handle.stat();
-    const length = Math.min(size, MOST_BYTES);
-    const { buffer } = await handle.read(Buffer.alloc(length), 0, length, size - length);
-    // The first line may be cut, and the last may still be being written.
-    return buffer
-      .toString('utf8')
-      .split('\n')
-      .slice(size > length ? 1 : 0)
-      .flatMap(parseLine);
-  } finally {
-    await handle.close();
+/** Line by line: whatever the size of the file, only what lies in the window is kept. */
+async function readTail(path: string, fromMs: number): Promise<WitnessLine[]> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size === 0) return [];
+  const start = Math.max(0, size - MOST_BYTES);
+  const lines = createInterface({ input: createReadStream(path, { start, end: size - 1 }) });
+  const kept: WitnessLine[] = [];
+  // The first line may be cut, and the last may still be being written: neither parses.
+  for await (const text of lines) {
+    const line = parseLine(text);
+    if (line && Date.parse(line.at) >= fromMs) kept.push(line);
   }
+  return kept;
 }
 
-function parseLine(line: string): WitnessLine[] {
+function parseLine(line: string): WitnessLine | undefined {
   try {
     const { at, status } = JSON.parse(line) as WitnessLine;
-    return typeof at === 'string' && typeof status === 'number' ? [{ at, status }] : [];
+    return typeof at === 'string' && typeof status === 'number' ? { at, status } : undefined;
   } catch {
-    return [];
+    return undefined;
   }
 }

@@ -9,6 +9,7 @@ import { registerPlan } from './plan.ts';
 import { registerRecover } from './recover.ts';
 import { registerReport } from './report.ts';
 import { registerStatus } from './status.ts';
+import { registerUnfence } from './unfence.ts';
 import { VERSION } from './version.ts';
 import { registerWorker } from './worker.ts';
 
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
   registerPlan(program, config);
   registerStatus(program, config);
   registerDecisions(program, config);
+  registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
   registerConfig(program, config);

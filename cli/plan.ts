@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
-import { COMPONENTS, SCENARIOS, type Component, type Scenario } from '../domain/run.ts';
+import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
 import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { choice, timeArgument } from './arguments.ts';
@@ -15,7 +15,7 @@ interface PlanOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
-  readonly component?: Component;
+  readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurred?: string;
   readonly toTime?: string;
@@ -31,7 +31,7 @@ export function registerPlan(program: Command, config: () => string | undefined)
     .requiredOption('--to <site>', 'the site to recover on')
     .option('--from <site>', 'the site that failed')
     .option('--backup <set>', 'a backup set, or latest', 'latest')
-    .option('--component <component>', 'only this component, in place', choice('--component', COMPONENTS))
+    .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option('--scenario <scenario>', 'what happened', choice('--scenario', SCENARIOS), 'infrastructure')
     .option('--occurred <time>', 'when the disaster began', timeArgument('--occurred'))
     .option('--to-time <time>', 'recover the database to just before this moment', timeArgument('--to-time'))

@@ -8,7 +8,7 @@ import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
-import { COMPONENTS, SCENARIOS, type Component, type Scenario } from '../domain/run.ts';
+import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
 import { choice, timeArgument } from './arguments.ts';
@@ -23,7 +23,7 @@ interface RecoverOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
-  readonly component?: Component;
+  readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurred?: string;
   readonly detected?: string;
@@ -45,7 +45,7 @@ export function registerRecover(program: Command, config: () => string | undefin
     .requiredOption('--to <site>', 'the site to recover on')
     .option('--from <site>', 'the site that failed; may be left out where there are two')
     .option('--backup <set>', 'a backup set, or latest', 'latest')
-    .option('--component <component>', 'only this component, in place', choice('--component', COMPONENTS))
+    .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option(
       '--scenario <scenario>',
       'what happened; it changes the plan',
@@ -105,7 +105,9 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   const digest = configDigest(deployment);
   await Promise.all([
     requireWorkers(door, name, digest, workersNeeded(plan)),
-    ...(plan.steps.includes('fence-source') ? [lookAtSource(door, name, digest, plan)] : []),
+    ...(plan.steps.includes('fence-source') && !plan.sourceMayBeGone
+      ? [lookAtSource(door, name, digest, plan)]
+      : []),
   ]);
   const input: RecoverInput = {
     run: runId(),
@@ -182,9 +184,10 @@ async function lookAtSource(door: Door, name: string, digest: string, plan: Reco
   });
 }
 
-/** Every worker that the plan needs, but that of the failed site. */
+/** Every worker that the plan cannot do without. */
 function workersNeeded(plan: RecoverPlan): string[] {
-  const { source: _source, ...needed } = plan.workers;
+  // A further site's worker may be away with its site; the run then says that nobody has looked there.
+  const { source: _source, others: _others, ...needed } = plan.workers;
   return Object.values(needed).flat();
 }
 
@@ -222,12 +225,15 @@ async function confirmOverwrite(
 }
 
 /** The folders that the recovery replaces. */
-function overwritten(site: Deployment['sites'][string], only: Component | undefined): (string | undefined)[] {
-  const folders: [Component, string | undefined][] = [
+function overwritten(
+  site: Deployment['sites'][string],
+  only: Recoverable | undefined,
+): (string | undefined)[] {
+  const folders: [string, string | undefined][] = [
     ['redis', site.redis?.dataDir],
     ['database', site.database?.dataDir],
     ['dashboard', site.dashboard?.root],
-    ...site.gateways.map((gateway): [Component, string] => ['gateway', gateway.root]),
+    ...site.gateways.map((gateway): [string, string] => ['gateway', gateway.root]),
     ['pump', site.pump?.root],
   ];
   return folders

@@ -15,9 +15,14 @@ export function rtoBasis(clock: readonly ClockPoint[]): ClockPoint {
   return basis;
 }
 
+/** When the run had proven what it is for: the clients' address or, of one component, the component. */
+export function verifiedPoint(clock: readonly ClockPoint[]): ClockPoint | undefined {
+  return clockPoint(clock, 'traffic verified') ?? clockPoint(clock, 'component verified');
+}
+
 /** Milliseconds from the basis to verified traffic; undefined while (or if never) verified. */
 export function achievedRtoMs(clock: readonly ClockPoint[]): number | undefined {
-  const verified = clockPoint(clock, 'traffic verified');
+  const verified = verifiedPoint(clock);
   return verified ? Date.parse(verified.at) - Date.parse(rtoBasis(clock).at) : undefined;
 }
 
@@ -32,7 +37,7 @@ export function waitedMs(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: nu
 /** From the start of the run to the verified traffic: what a forecast is held against. Undefined until then. */
 export function tookMs(clock: readonly ClockPoint[]): number | undefined {
   const started = clockPoint(clock, 'started');
-  const verified = clockPoint(clock, 'traffic verified');
+  const verified = verifiedPoint(clock);
   return started && verified ? Date.parse(verified.at) - Date.parse(started.at) : undefined;
 }
 

@@ -41,6 +41,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
           message: `'${site.gateways[index]!.name}' again; expected a name of its own for each Gateway`,
         })),
         ...addressesAreDistinct(site),
+        ...foldersAreDistinct(site),
       ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
     ),
     ...backupsLieOutside(deployment),
@@ -48,12 +49,20 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
 }
 
 function trafficNamesSites({ traffic, sites }: Deployment): ConfigProblem[] {
-  return Object.keys(traffic?.servers ?? {})
+  if (!traffic) return [];
+  const without = Object.keys(sites)
+    .filter((name) => !(name in traffic.servers))
+    .map((name) => ({
+      path: ['traffic', 'servers'],
+      message: `none for site ${name}; expected those of every site: switching to it would leave clients with nothing`,
+    }));
+  const unknown = Object.keys(traffic?.servers ?? {})
     .filter((name) => !(name in sites))
     .map((name) => ({
       path: ['traffic', 'servers', name],
       message: `no site has this name; expected one of ${Object.keys(sites).join(', ')}`,
     }));
+  return [...without, ...unknown];
 }
 
 function databaseHasRepository({ sites, backup }: Deployment): ConfigProblem[] {
@@ -138,6 +147,41 @@ function listeners(site: Site): Listener[] {
     return [{ path, worker: of.worker ?? site.worker, host: hostname, port: number }];
   });
   return [...stores, ...services];
+}
+
+/** What is restored is renamed into its place: a folder inside another would go with it, or twice. */
+function foldersAreDistinct(site: Site): ConfigProblem[] {
+  const data = (['redis', 'database'] as const).flatMap((kind) => {
+    const store = site[kind];
+    return store
+      ? [{ path: [kind, 'dataDir'], worker: store.worker ?? site.worker, folder: store.dataDir }]
+      : [];
+  });
+  const all = [
+    ...data,
+    ...(site.dashboard ? [treeOf(['dashboard', 'root'], site.dashboard, site)] : []),
+    ...site.gateways.map((gateway, index) => treeOf(['gateways', index, 'root'], gateway, site)),
+    ...(site.pump ? [treeOf(['pump', 'root'], site.pump, site)] : []),
+  ];
+  return data.flatMap((store) =>
+    all
+      .filter(
+        (other) => other !== store && other.worker === store.worker && overlap(store.folder, other.folder),
+      )
+      .map((other) => ({
+        path: store.path,
+        message: `'${store.folder}' and '${other.folder}' of ${other.path.slice(0, -1).join('.')} overlap; expected a folder of its own`,
+      })),
+  );
+}
+
+function treeOf(path: (string | number)[], tree: { root: string; worker?: string | undefined }, site: Site) {
+  return { path, worker: tree.worker ?? site.worker, folder: tree.root };
+}
+
+function overlap(a: string, b: string): boolean {
+  const [left, right] = [a, b].map((folder) => `${folder.replace(/\/+$/, '')}/`) as [string, string];
+  return left.startsWith(right) || right.startsWith(left);
 }
 
 /** Losing a site must not lose its backups, and a restore must not replace them. */

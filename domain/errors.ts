@@ -133,6 +133,14 @@ export const ERRORS = {
     (d) => `${d.path} has ${d.freeBytes} bytes free; ${d.neededBytes} are needed`,
     'Old and restored data stand side by side until close-out. Free space or enlarge the disk.',
   ),
+  OTHER_SITE_SERVES: refused(
+    (d) => `site ${d.other} runs its ${d.services}: two sites must never both write`,
+    'Recover with --from that site, which fences it first; or stop it, if it must not serve.',
+  ),
+  SITE_GIVEN_UP: refused(
+    (d) => `site ${d.site} was given up by ${d.by}: another site may serve in its place`,
+    'Recover to it with --from the site that serves now, which is fenced first.',
+  ),
   PORT_TAKEN: refused(
     (d) => `port ${d.port} of ${d.component} on ${d.site} is taken by another process`,
     'Stop what listens there, or correct the port in the configuration.',
@@ -279,7 +287,7 @@ export const ERRORS = {
   ),
   ABORTED: failed(
     (d) => `aborted by ${d.actor}: ${d.reason}`,
-    'The target is left stopped and unserved. The report says what state each component is in.',
+    'What the run had touched of the target is left stopped and unserved; the report names the state of each component. A source that was fenced stays fenced: tyk-dr unfence lets it serve again.',
   ),
   BUG: {
     class: 'bug',

@@ -2,6 +2,9 @@
 
 export const MANIFEST_FORMAT = 'tyk-dr/backup/v1';
 
+/** `20261124T031500Z-1f2e`: sorts by time. */
+export const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
+
 export interface Manifest {
   readonly format: typeof MANIFEST_FORMAT;
   /** Sorts by time: `20261124T031500Z-1f2e`. */
@@ -21,7 +24,7 @@ export interface Manifest {
 }
 
 export interface ManifestObject {
-  /** Unique within the set: `redis`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`. */
+  /** Unique within the set: `redis`, `redis-samples`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`. */
   readonly name: string;
   /** Relative to the folder of the set. */
   readonly file: string;
@@ -44,9 +47,9 @@ export interface RedisFacts {
   readonly expires: number;
   /** Keys by their prefix up to the first dash or dot, largest first. */
   readonly prefixes: Readonly<Record<string, number>>;
-  readonly samples: readonly RedisSample[];
 }
 
+/** In the sealed object `redis-samples`: where keys are not hashed, their names are credentials. */
 export interface RedisSample {
   readonly key: string;
   readonly type: string;

@@ -1,5 +1,5 @@
 import type { Objectives, Tier } from './objectives.ts';
-import type { Component, Forecast, Scenario, SetSummary, StepResult, WitnessSummary } from './run.ts';
+import type { Forecast, Recoverable, Scenario, SetSummary, StepResult, WitnessSummary } from './run.ts';
 
 /** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
 
@@ -11,7 +11,8 @@ export type RecoveryPoint =
 
 /**
  * Whose workers run a step. `target`, `source` and `gateways` mean every worker of that site or of its Gateways, each
- * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway.
+ * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway; `others` are those of all
+ * further sites.
  */
 export type Where =
   | 'lead'
@@ -23,7 +24,8 @@ export type Where =
   | 'gateways'
   | 'verifier'
   | 'pump'
-  | 'traffic';
+  | 'traffic'
+  | 'others';
 
 export interface RecoverPlan {
   readonly deployment: string;
@@ -35,7 +37,9 @@ export interface RecoverPlan {
   readonly to: string;
   /** The failed site is rebuilt where it stands. */
   readonly inPlace: boolean;
-  readonly component?: Component;
+  /** Nobody at the source is expected to answer: the start does not wait for its workers. */
+  readonly sourceMayBeGone: boolean;
+  readonly component?: Recoverable;
   readonly scenario: Scenario;
   /** A set's id, or `latest`. */
   readonly backup: string;
@@ -93,6 +97,16 @@ export interface ForecastAnswer {
   /** Whether the set was proven by restoring it. */
   readonly verified: boolean;
   readonly forecast: Forecast;
+}
+
+/** The input of the workflow `unfence`. */
+export interface UnfenceInput {
+  readonly deployment: string;
+  readonly site: string;
+  readonly workers: readonly string[];
+  readonly others: readonly { readonly site: string; readonly workers: readonly string[] }[];
+  /** Somebody has said that sites which do not answer cannot write. */
+  readonly othersAreDown: boolean;
 }
 
 export interface StopTargetResult extends StepResult {

@@ -18,6 +18,15 @@ export type Phase = (typeof PHASES)[number];
 export const COMPONENTS = ['redis', 'database', 'dashboard', 'gateway', 'pump', 'traffic'] as const;
 export type Component = (typeof COMPONENTS)[number];
 
+/** Components with a runbook of their own: the guide's component procedures. */
+export const RECOVERABLE = [
+  'redis',
+  'database',
+  'dashboard',
+  'gateway',
+] as const satisfies readonly Component[];
+export type Recoverable = (typeof RECOVERABLE)[number];
+
 export const SCENARIOS = ['infrastructure', 'corruption', 'network', 'regional', 'human-error'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
@@ -99,6 +108,7 @@ export const CLOCK_POINTS = [
   'started',
   'data restored',
   'traffic verified',
+  'component verified',
 ] as const;
 export type ClockPointName = (typeof CLOCK_POINTS)[number];
 

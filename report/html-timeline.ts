@@ -1,4 +1,4 @@
-import { achievedRtoMs, rtoBasis } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, verifiedPoint } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { PhaseRecord, RunRecord, StepRecord } from '../domain/run.ts';
 import { escape } from './html-parts.ts';
@@ -143,9 +143,9 @@ function grid(axis: Axis, height: number): string {
 function marks(record: RunRecord, axis: Axis, height: number): string {
   const lines: string[] = [];
   if (axis.showsDeadline) lines.push(mark(axis.x(axis.deadlineMs), height, '#a4201d', 'RTO'));
-  const verified = record.clock.find((point) => point.name === 'traffic verified');
+  const verified = verifiedPoint(record.clock);
   if (verified && achievedRtoMs(record.clock) !== undefined)
-    lines.push(mark(axis.x(Date.parse(verified.at)), height, '#176c3a', 'traffic verified'));
+    lines.push(mark(axis.x(Date.parse(verified.at)), height, '#176c3a', verified.name));
   return lines.join('');
 }
 

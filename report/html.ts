@@ -1,4 +1,4 @@
-import { achievedRtoMs, rtoBasis, rtoByTier, tookMs } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
@@ -55,7 +55,7 @@ function verdict(record: RunRecord): string {
   const sentence =
     achieved === undefined
       ? 'No traffic was verified.'
-      : `Traffic verified ${formatDuration(achieved)} after the disaster ${basis.name === 'occurred' ? 'occurred' : `was ${basis.name}`}.`;
+      : `${verifiedPoint(record.clock)!.name === 'traffic verified' ? 'Traffic' : 'Component'} verified ${formatDuration(achieved)} after the disaster ${basis.name === 'occurred' ? 'occurred' : `was ${basis.name}`}.`;
   const error = record.error
     ? `<p class="error">${escape(record.error.message)}<br><span>${escape(record.error.hint)}</span></p>`
     : '';

@@ -1,5 +1,5 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import { achievedRtoMs, rtoBasis, rtoByTier, tookMs } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { forecastLines } from './forecast.ts';
 import { liveTable } from './table.ts';
@@ -59,7 +59,7 @@ function verdict(record: RunRecord): string[] {
   ];
   if (achieved !== undefined)
     lines.push(
-      `  traffic verified ${formatDuration(achieved)} after it ${rtoBasis(record.clock).name === 'occurred' ? 'occurred' : `was ${rtoBasis(record.clock).name}`}`,
+      `  ${verifiedPoint(record.clock)!.name} ${formatDuration(achieved)} after it ${rtoBasis(record.clock).name === 'occurred' ? 'occurred' : `was ${rtoBasis(record.clock).name}`}`,
     );
   if (record.error) lines.push(`  error: ${record.error.message}`, `  hint: ${record.error.hint}`);
   return lines;

@@ -1,6 +1,7 @@
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Component, Scenario } from '../domain/run.ts';
+import { SET_ID } from '../domain/manifest.ts';
+import { RECOVERABLE, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 
@@ -39,7 +40,7 @@ export interface RecoverRequest {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
-  readonly component?: Component;
+  readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurredAt?: string;
   readonly toTime?: string;
@@ -52,11 +53,19 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
   const target = siteOf(shape, request.to);
   const from = sourceSite(shape, request);
   const inPlace = from === request.to;
+  refuseNonsense(request, from);
   if (inPlace && !request.inPlace && request.component === undefined) {
     throw new DrError('BAD_ARGUMENT', {
       argument: '--to',
       value: request.to,
       expected: `another site than the failed one, or --in-place to rebuild ${request.to} where it stands`,
+    });
+  }
+  if (inPlace && request.scenario === 'regional') {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--to',
+      value: request.to,
+      expected: 'another site than the lost one: a regional disaster takes the hosts as well',
     });
   }
   const point = recoveryPoint(request);
@@ -68,12 +77,19 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     from,
     to: request.to,
     inPlace,
+    sourceMayBeGone: request.scenario === 'regional' || request.scenario === 'network',
     ...(request.component === undefined ? {} : { component: request.component }),
     scenario: request.scenario,
     backup: request.backup,
     ...(point.kind === 'archive-end' ? {} : { backupBefore: beforeDamage(request, point) }),
     point,
-    workers: workersOf(shape, siteOf(shape, from), target, request.component),
+    workers: workersOf(
+      shape,
+      siteOf(shape, from),
+      target,
+      request.component,
+      workersElsewhere(shape, from, request.to),
+    ),
     onFailure: request.onFailure,
   };
   const included = RECOVER_STEPS.filter((step) => isPart(step.id, shape, target, plan));
@@ -81,11 +97,38 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
   return { ...plan, steps: included.map(({ id }) => id), absent: absent.map(({ id }) => id) };
 }
 
+/** What would be run as something else than was meant. */
+function refuseNonsense({ backup, component, to }: RecoverRequest, from: string): void {
+  if (backup !== 'latest' && !SET_ID.test(backup)) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--backup',
+      value: backup,
+      expected: 'an id such as 20261124T031500Z-1f2e, or latest',
+    });
+  }
+  if (component === undefined) return;
+  if (!(RECOVERABLE as readonly string[]).includes(component)) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--component',
+      value: component,
+      expected: `one of ${RECOVERABLE.join(', ')}`,
+    });
+  }
+  if (from !== to) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--from',
+      value: from,
+      expected: `${to}: one component is recovered in place, on its own site`,
+    });
+  }
+}
+
 function workersOf(
   shape: DeploymentShape,
   source: SiteShape,
   target: SiteShape,
-  component: Component | undefined,
+  component: Recoverable | undefined,
+  others: readonly string[],
 ): RecoverPlan['workers'] {
   const lead = target.worker;
   const gateways = target.gatewayWorkers.length > 0 ? target.gatewayWorkers : [lead];
@@ -104,11 +147,18 @@ function workersOf(
     source: everyWorker(source),
     verifier: [gateways[0]!],
     traffic: [shape.trafficWorker ?? lead],
+    others,
   };
 }
 
-function workerKey(component: Component): 'redis' | 'database' | 'dashboard' | 'gateways' | 'pump' {
-  return component === 'gateway' || component === 'traffic' ? 'gateways' : component;
+function workerKey(component: Recoverable): 'redis' | 'database' | 'dashboard' | 'gateways' {
+  return component === 'gateway' ? 'gateways' : component;
+}
+
+/** Of the sites that this recovery neither gives up nor brings back. */
+function workersElsewhere(shape: DeploymentShape, from: string, to: string): string[] {
+  const elsewhere = Object.entries(shape.sites).filter(([site]) => site !== from && site !== to);
+  return [...new Set(elsewhere.flatMap(([, site]) => everyWorker(site)))];
 }
 
 /** The site's own first, each once. */
@@ -122,6 +172,7 @@ export function everyWorker(site: SiteShape): string[] {
 const ALWAYS: readonly RecoverStepId[] = [
   'check-backup',
   'check-target',
+  'check-other-sites',
   'provision-target',
   'claim-target',
   'discard-old-data',
@@ -129,7 +180,7 @@ const ALWAYS: readonly RecoverStepId[] = [
 ];
 
 /** What a component's own recovery consists of: the guide's component procedures. */
-const COMPONENT_STEPS: Readonly<Record<Exclude<Component, 'traffic' | 'pump'>, readonly RecoverStepId[]>> = {
+const COMPONENT_STEPS: Readonly<Record<Recoverable, readonly RecoverStepId[]>> = {
   redis: ['restore-redis-data', 'start-redis', 'prove-redis', 'prove-gateways', 'prove-authentication'],
   database: [
     'restore-database-data',
@@ -160,10 +211,10 @@ function isPart(
 ): boolean {
   if (!isPresent(id, shape, target)) return false;
   if (id === 'fence-source' && plan.inPlace) return false;
+  if (id === 'hold-traffic' && !plan.inPlace) return false;
+  if (id === 'check-other-sites' && plan.workers.others.length === 0) return false;
   const { component } = plan;
-  if (component !== undefined && component !== 'traffic' && component !== 'pump') {
-    return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id);
-  }
+  if (component !== undefined) return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id);
   switch (plan.scenario) {
     case 'infrastructure':
     case 'regional':
@@ -194,6 +245,7 @@ function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape)
     'prove-dashboard-edit': shape.hasDashboard,
     'start-pump': shape.hasPump,
     'prove-analytics': shape.hasPump && shape.hasAnalyticsProbe,
+    'hold-traffic': shape.hasTraffic,
     'switch-traffic': shape.hasTraffic,
     'prove-traffic': shape.hasTraffic,
     'measure-outage': shape.hasWitness,

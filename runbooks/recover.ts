@@ -34,9 +34,19 @@ export const RECOVER_STEPS = [
     limitMs: 2 * MINUTE_MS,
   },
   {
-    id: 'provision-target',
+    id: 'check-other-sites',
     phase: 'infrastructure',
     after: ['check-target'],
+    risk: 'probe',
+    where: 'others',
+    purpose: 'See that no further site serves: two sites must never both write.',
+    proof: 'the stores and Gateways of every other site are stopped, or it is fenced',
+    limitMs: MINUTE_MS,
+  },
+  {
+    id: 'provision-target',
+    phase: 'infrastructure',
+    after: ['check-target', 'check-other-sites'],
     risk: 'mutate',
     where: 'target',
     purpose: 'Make the hosts ready with the configured command and install what is missing.',
@@ -54,9 +64,20 @@ export const RECOVER_STEPS = [
     limitMs: 5 * MINUTE_MS,
   },
   {
+    id: 'hold-traffic',
+    phase: 'infrastructure',
+    after: ['check-target', 'provision-target'],
+    risk: 'mutate',
+    where: 'traffic',
+    purpose:
+      'Take the site out of the clients’ address while it is rebuilt in place: nobody is served before the proofs.',
+    proof: 'the load balancer sends nothing to it',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
     id: 'claim-target',
     phase: 'infrastructure',
-    after: ['fence-source'],
+    after: ['fence-source', 'hold-traffic'],
     risk: 'mutate',
     where: 'target',
     purpose:

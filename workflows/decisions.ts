@@ -3,7 +3,7 @@ import { DrError } from '../domain/errors.ts';
 import { DECISIONS, type DecisionArgs, type DecisionKind } from '../domain/messages.ts';
 import type { RunRecord, StepRecord } from '../domain/run.ts';
 import { now } from './run-state.ts';
-import type { StepContext } from './run-step.ts';
+import type { StepContext } from './step-context.ts';
 
 /** The decisions that a person may take on a live run, as updates: from the CLI and from the Temporal UI alike. */
 
@@ -41,7 +41,9 @@ function decide(context: StepContext, kind: DecisionKind, args: DecisionArgs): s
   context.record.decisions.push({ ...decision, step: meant.join(', ') || 'the run' });
   if (kind === 'abort') {
     context.abort = { ...decision, step: meant.join(', ') || 'the run' };
-    return 'aborting: the target is stopped and undone';
+    return context.begun.length > 0
+      ? 'aborting: the target is stopped and undone'
+      : 'aborting: nothing has been changed';
   }
   for (const row of rows) {
     if (kind === 'retry') row.state = 'running';

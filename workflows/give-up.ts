@@ -1,10 +1,11 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
-import { clockPoint } from '../domain/clock.ts';
+import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { stepRecord } from './run-state.ts';
-import { Abort, Refusal, stepError, stepInput, type StepContext } from './run-step.ts';
+import { stepInput } from './run-step.ts';
+import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
 
 /** What happens when the story of a recovery does not come to its end. */
 
@@ -18,15 +19,26 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
   const abort = cause instanceof Abort ? cause.by : context.abort;
   if (!abort && !isCancellation(cause)) throw cause;
   const { actor, reason } = abort ?? { actor: 'Temporal', reason: 'cancelled' };
-  if (clockPoint(record.clock, 'traffic verified')) {
+  if (verifiedPoint(record.clock)) {
     record.exceptions.push(`close-out was given up by ${actor} (${reason}); left to do: ${leftToDo(record)}`);
     return 'RECOVERED_WITH_EXCEPTIONS';
   }
   record.error = stepError('ABORTED', { actor, reason });
   const failures = await CancellationScope.nonCancellable(() => stopAndUndo(context));
   record.exceptions.push(...failures);
+  tellOfSource(record);
   if (failures.length > 0) return 'STUCK';
   return actor === '--on-failure abort' ? 'FAILED_UNDONE' : 'ABORTED';
+}
+
+/** The site that was given up does not come back by itself: whoever reads the report must know. */
+function tellOfSource(record: RunRecord): void {
+  const { state } = stepRecord(record, 'fence-source');
+  if (state !== 'done') return;
+  record.componentStates = {
+    ...record.componentStates,
+    [`site ${record.from}`]: `fenced, services stopped; tyk-dr unfence ${record.deployment} ${record.from} lets it start again`,
+  };
 }
 
 /** Clients are served. What is left is housekeeping: no reason to stop a site that has just been recovered. */

@@ -4,4 +4,5 @@ export { fence } from './fence.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
+export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';

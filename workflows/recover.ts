@@ -7,7 +7,8 @@ import { listenForDecisions } from './decisions.ts';
 import { giveUp } from './give-up.ts';
 import { withRtoClock } from './rto-clock.ts';
 import { markClock, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
-import { runStep, type StepContext } from './run-step.ts';
+import { runStep } from './run-step.ts';
+import type { StepContext } from './step-context.ts';
 
 /**
  * The recovery, told in the guide's order. Each line is a row of `runbooks/recover.ts` and an activity of the same
@@ -58,7 +59,7 @@ async function untilAborted(context: StepContext, story: () => Promise<void>): P
 async function tell(context: StepContext): Promise<void> {
   await infrastructure(context);
   await settleAll([redis(context), database(context)]);
-  markClock(context.record, 'data restored', 'prove-redis and prove-database');
+  markDataRestored(context.record);
   await dashboard(context);
   await gateways(context);
   await verification(context);
@@ -74,8 +75,10 @@ async function infrastructure(context: StepContext): Promise<void> {
     context.record.forecast = backup.forecast;
   }
   await runStep(context, 'check-target');
+  await runStep(context, 'check-other-sites');
   await runStep(context, 'provision-target');
   await runStep(context, 'fence-source');
+  await runStep(context, 'hold-traffic');
   await runStep(context, 'claim-target');
 }
 
@@ -121,15 +124,30 @@ async function verification(context: StepContext): Promise<void> {
   ]);
 }
 
+/** Only what this run has restored: where stores were left alone, there is no such moment. */
+function markDataRestored(record: RunRecord): void {
+  const restored = ['restore-redis-data', 'restore-database-data'].filter(
+    (id) => stepRecord(record, id).state === 'done',
+  );
+  if (restored.length === 0) return;
+  const proven = ['prove-redis', 'prove-database'].filter((id) => stepRecord(record, id).state === 'done');
+  markClock(record, 'data restored', [...proven, ...(proven.length === 0 ? restored : [])].join(' and '));
+}
+
 async function traffic(context: StepContext): Promise<void> {
+  const { record } = context;
   await runStep(context, 'switch-traffic');
   await runStep(context, 'prove-traffic');
-  const proven = stepRecord(context.record, 'prove-traffic').state === 'done';
-  markClock(
-    context.record,
-    'traffic verified',
-    proven ? 'prove-traffic' : 'verification; traffic is not ours to switch',
-  );
+  if (stepRecord(record, 'prove-traffic').state === 'done')
+    markClock(record, 'traffic verified', 'prove-traffic');
+  else if (record.component === undefined)
+    markClock(record, 'traffic verified', 'verification; no load balancer is configured');
+  else
+    markClock(
+      record,
+      'component verified',
+      `the last proof of ${record.component}; traffic was not looked at`,
+    );
 }
 
 async function closeOut(context: StepContext): Promise<void> {

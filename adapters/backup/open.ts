@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -28,33 +27,18 @@ export async function openObject(request: OpenRequest, sink: Writable): Promise<
   if (!found) throw new DrError('OBJECT_MISSING', { object: object.name, set });
   if (found.size !== object.cipher.bytes)
     throw damaged(request, `${found.size} bytes instead of ${object.cipher.bytes}`);
-  const secretDir = await mkdtemp(join(tmpdir(), 'tyk-dr-age-'));
-  try {
-    const identityFile = join(secretDir, 'identity');
-    await writeFile(identityFile, `${identity.reveal()}\n`, { mode: 0o600 });
-    await decrypt(request, file, identityFile, sink, signal);
-  } finally {
-    await rm(secretDir, { recursive: true, force: true });
-  }
-}
-
-async function decrypt(
-  request: OpenRequest,
-  file: string,
-  identityFile: string,
-  sink: Writable,
-  signal: AbortSignal | undefined,
-): Promise<void> {
   const cipher = new Meter();
   const plain = new Meter();
-  const age = tool(['age', '--decrypt', '--identity', identityFile], signal);
+  // The identity goes in by standard input: a file of it would survive a worker that is killed.
+  const age = tool(['age', '--decrypt', '--identity', '-', file], signal);
+  age.input.end(`${identity.reveal()}\n`);
   const zstd = tool(['zstd', '-q', '-d', '-c'], signal);
   let sinkFailed: Error | undefined;
   sink.once('error', (error: Error) => (sinkFailed = error));
   const stages = [
     age.ended,
     zstd.ended,
-    pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), cipher, age.input, options(signal)),
+    pipeline(createReadStream(file, { highWaterMark: 1 << 20 }), cipher.resume(), options(signal)),
     pipeline(age.output, zstd.input, options(signal)),
     pipeline(zstd.output, plain, sink, options(signal)),
   ];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
-import { MANIFEST_FORMAT, type Attestation, type Manifest } from '../../domain/manifest.ts';
+import { MANIFEST_FORMAT, SET_ID, type Attestation, type Manifest } from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { writeDurably } from '../files/durable.ts';
 import { signatureProblem, signBytes, type Signature } from './signing.ts';
@@ -14,7 +14,6 @@ import { signatureProblem, signBytes, type Signature } from './signing.ts';
  * where there is a manifest there is a signature, and where there is no manifest there is no backup.
  */
 
-const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
 const MANIFEST = 'manifest.json';
 const ATTESTATION = 'verified.json';
 

@@ -1,4 +1,4 @@
-import { lstat, opendir, statfs } from 'node:fs/promises';
+import { lstat, opendir, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
 
@@ -8,6 +8,17 @@ export async function freeBytes(path: string): Promise<number> {
     try {
       const { bavail, bsize } = await statfs(place);
       return bavail * bsize;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || place === '/') throw error;
+    }
+  }
+}
+
+/** Tells filesystems apart: of the path, or of where it would be made. */
+export async function deviceOf(path: string): Promise<number> {
+  for (let place = path; ; place = dirname(place)) {
+    try {
+      return (await stat(place)).dev;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || place === '/') throw error;
     }

@@ -49,6 +49,8 @@ export async function placeEntries(
     );
     if (!(await exists(staged!))) continue;
     if ((await exists(now!)) && !(await exists(old!))) await moveInto(now!, old!);
+    // Said before it is true: an undo may find nothing to remove, but never removes what it has no copy of.
+    if (!(await exists(old!))) await writeDurably(newMark(paths, entry), '');
     await moveInto(staged!, now!);
   }
   await writeDurably(join(paths.undoDir, LEDGER), JSON.stringify({ ...ledger, done: true }));
@@ -62,8 +64,10 @@ export async function undoPlacing(paths: PlacePaths): Promise<string> {
   if (!ledger) return 'nothing was placed';
   for (const entry of ledger.entries) {
     const old = join(paths.undoDir, 'entries', entry);
-    await rm(join(paths.root, entry), { recursive: true, force: true });
-    if (await exists(old)) await moveInto(old, join(paths.root, entry));
+    const replaced = await exists(old);
+    if (replaced || (await exists(newMark(paths, entry))))
+      await rm(join(paths.root, entry), { recursive: true, force: true });
+    if (replaced) await moveInto(old, join(paths.root, entry));
   }
   await rm(paths.undoDir, { recursive: true, force: true });
   return 'the old configuration is back';
@@ -72,6 +76,11 @@ export async function undoPlacing(paths: PlacePaths): Promise<string> {
 export async function discardPlaced({ stagingDir, undoDir }: PlacePaths): Promise<void> {
   await rm(stagingDir, { recursive: true, force: true });
   await rm(undoDir, { recursive: true, force: true });
+}
+
+/** Lies there where the entry was not in the root before. */
+function newMark({ undoDir }: PlacePaths, entry: string): string {
+  return join(undoDir, `new-${encodeURIComponent(entry)}`);
 }
 
 async function moveInto(from: string, to: string): Promise<void> {

@@ -27,16 +27,17 @@ export function serviceCommands(service: ServiceConfig): ServiceCommands {
   return {
     start: [...kubectl, 'scale', workload, `--replicas=${replicas}`],
     stop: [...kubectl, 'scale', workload, '--replicas=0'],
-    // Exit code 3 where no replica is ready, as the other drivers have it.
+    // Exit code 3 where no pod is left, ready or not, as the other drivers have it; a cluster that cannot be asked
+    // has told nothing.
     status: [
       'sh',
       '-c',
-      'n=$("$@") || exit 4; [ "${n:-0}" -gt 0 ] || exit 3',
+      'n=$("$@") || exit 1; [ "${n:-0}" -gt 0 ] || exit 3',
       'kubectl',
       ...kubectl,
       'get',
       workload,
-      '--output=jsonpath={.status.readyReplicas}',
+      '--output=jsonpath={.status.replicas}',
     ],
   };
 }

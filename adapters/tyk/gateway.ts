@@ -25,13 +25,13 @@ export async function gatewayHello(url: string): Promise<Hello | undefined> {
 }
 
 /** Ids of the APIs in a Gateway's memory, sorted. */
-export function loadedApis(url: string, secret: Secret): Promise<string[]> {
-  return ids(url, '/tyk/apis/', secret, ['api_id']);
+export function loadedApis(url: string, secret: Secret, organisation?: string): Promise<string[]> {
+  return ids(url, '/tyk/apis/', secret, ['api_id'], organisation);
 }
 
 /** Ids of the policies in a Gateway's memory, sorted. */
-export function loadedPolicies(url: string, secret: Secret): Promise<string[]> {
-  return ids(url, '/tyk/policies', secret, ['id', '_id']);
+export function loadedPolicies(url: string, secret: Secret, organisation?: string): Promise<string[]> {
+  return ids(url, '/tyk/policies', secret, ['id', '_id'], organisation);
 }
 
 /** The name under which a Gateway has an API in memory; undefined where it has none. */
@@ -47,12 +47,19 @@ export async function reload(url: string, secret: Secret): Promise<void> {
   if (answer.status !== 200) throw unexpected(url, '/tyk/reload', answer);
 }
 
-async function ids(url: string, path: string, secret: Secret, fields: readonly string[]): Promise<string[]> {
+async function ids(
+  url: string,
+  path: string,
+  secret: Secret,
+  fields: readonly string[],
+  organisation: string | undefined,
+): Promise<string[]> {
   const answer = await control(url, path, secret);
   const body = json(answer);
   if (answer.status !== 200 || !Array.isArray(body)) throw unexpected(url, path, answer);
   return body
     .filter(isRecord)
+    .filter((item) => organisation === undefined || item['org_id'] === organisation)
     .map((item) => String(fields.map((field) => item[field]).find((value) => Boolean(value)) ?? ''))
     .sort();
 }

@@ -25,9 +25,37 @@ describe('the plan', () => {
   test('differs for each of the five scenarios', () => {
     const plans = SCENARIOS.map((scenario) => {
       const plan = compilePlan(FULL_SHAPE, { ...REQUEST, scenario, occurredAt: OCCURRED });
-      return JSON.stringify({ steps: plan.steps, point: plan.point, before: plan.backupBefore, scenario });
+      // Everything but the label itself.
+      return JSON.stringify({ ...plan, scenario: undefined });
     });
     expect(new Set(plans).size).toBe(5);
+  });
+
+  test('of a regional disaster counts on nobody at the lost site, and never rebuilds there', () => {
+    expect(compilePlan(FULL_SHAPE, { ...REQUEST, scenario: 'regional' }).sourceMayBeGone).toBe(true);
+    expect(compilePlan(FULL_SHAPE, { ...REQUEST, scenario: 'infrastructure' }).sourceMayBeGone).toBe(false);
+    const inPlace = { ...REQUEST, to: 'primary', inPlace: true, scenario: 'regional' } as const;
+    expect(() => compilePlan(FULL_SHAPE, inPlace)).toThrow('another site than the lost one');
+  });
+
+  test.each([
+    [{ component: 'pump' as never }, '--component'],
+    [{ component: 'traffic' as never }, '--component'],
+    [{ component: 'redis', from: 'primary' } as const, '--from'],
+    [{ backup: 'nonsense' }, '--backup'],
+  ])('of nonsense is refused: %j', (request, argument) => {
+    expect(() => compilePlan(FULL_SHAPE, { ...REQUEST, ...request })).toThrow(argument);
+  });
+
+  test('in place takes the site out of the traffic first; elsewhere it never had any', () => {
+    const inPlace = compilePlan(FULL_SHAPE, { ...REQUEST, to: 'primary', inPlace: true });
+    expect(inPlace.steps).toContain('hold-traffic');
+    expect(inPlace.steps).not.toContain('fence-source');
+    expect(inPlace.workers.others).toEqual(['dr']);
+    expect(inPlace.steps).toContain('check-other-sites');
+    const elsewhere = compilePlan(FULL_SHAPE, REQUEST);
+    expect(elsewhere.steps).not.toContain('hold-traffic');
+    expect(elsewhere.steps).not.toContain('check-other-sites');
   });
 
   test.each(['corruption', 'human-error'] as const)(
@@ -109,6 +137,7 @@ describe('the step table', () => {
     expect(RECOVER_STEPS.slice(0, firstEffect).map((step) => step.id)).toEqual([
       'check-backup',
       'check-target',
+      'check-other-sites',
     ]);
   });
 });

@@ -168,7 +168,8 @@ describe('a recovery', () => {
       },
     );
     expect(failedAs).toBe('ABORTED');
-    expect(record.componentStates).toEqual({ redis: 'stopped' });
+    expect(record.componentStates).toMatchObject({ redis: 'stopped' });
+    expect(record.componentStates?.['site primary']).toContain('tyk-dr unfence acme primary');
     expect(calls).not.toContain('switch-traffic');
     const undone = calls.slice(calls.indexOf('stop-target') + 1, -1);
     expect(undone[0]).toBe('undo restore-dashboard-config');
@@ -177,6 +178,38 @@ describe('a recovery', () => {
       'undo restore-database-data',
       'undo restore-redis-data',
     ]);
+  });
+
+  test('rebuilt in place says so when nobody could look whether another site serves', async () => {
+    const inPlace = recoverInput({ to: 'primary', inPlace: true });
+    // No worker of dr: only the site's own.
+    const { activities } = fakes();
+    const record = await withWorkers(environment, { primary: activities }, async () => {
+      const handle = await environment.client.workflow.start('recover', {
+        workflowId: `run/${inPlace.run}`,
+        taskQueue: WORKFLOW_QUEUE,
+        args: [inPlace],
+      });
+      return (await handle.result()) as RunRecord;
+    });
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(record.exceptions.join()).toContain('nobody has looked whether that site serves');
+  });
+
+  test('that finds another site serving is refused before anything is touched', async () => {
+    const { failedAs, calls } = await recover(recoverInput({ to: 'primary', inPlace: true }), {
+      'check-other-sites': fails('OTHER_SITE_SERVES'),
+    });
+    expect(failedAs).toBe('REFUSED');
+    expect(calls).toEqual(['check-backup', 'check-target', 'check-other-sites']);
+  });
+
+  test('asks for a word about the fence whatever kept it from being raised', async () => {
+    const { record } = await recover(recoverInput(), { 'fence-source': fails('BUG') }, async (handle) => {
+      await awaitState(handle, waiting);
+      await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'its disk is full' }] });
+    });
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
   });
 
   test('cancels what is under way when aborted, rather than waiting for its end', async () => {

@@ -1,0 +1,53 @@
+import { serverStates } from '../adapters/haproxy/runtime.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Proof } from '../domain/run.ts';
+import type { SecretRef } from '../domain/secret.ts';
+import type { Call } from './guard.ts';
+import { proof } from './proofs.ts';
+import { serves } from './site.ts';
+
+/** What would be missed only after the source was fenced: secrets and the load balancer. Looked at before anything. */
+
+/** Every secret that this worker's steps will ask for. @throws DrError SECRET_MISSING */
+export async function checkSecrets(call: Call): Promise<Proof[]> {
+  const references = [...new Set(secretsOf(call))];
+  for (const reference of references) await call.secret(reference);
+  return [proof('every secret can be read', true, references.length, references.length)];
+}
+
+function secretsOf({ worker, target, deployment, input }: Call): SecretRef[] {
+  const { backup, secrets, probes, analytics } = deployment;
+  const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
+    component && serves(worker, target, component) ? component : undefined;
+  const database = own(target.database);
+  const verifies = input.plan.workers.verifier.includes(worker);
+  return [
+    backup.identity,
+    own(target.redis)?.password,
+    ...(database ? [database.password, database.admin.password, backup.pgbackrest?.passphrase] : []),
+    target.dashboard?.accessKey,
+    secrets.gateway,
+    secrets.node,
+    secrets.admin,
+    secrets.certificate,
+    ...(verifies ? [...probes.map((probe) => probe.key), analytics?.key] : []),
+  ].filter((reference) => reference !== undefined);
+}
+
+/** Only where this worker is the one that will switch. @throws DrError TRAFFIC_FAILED */
+export async function checkTraffic({ worker, deployment, input }: Call): Promise<Proof[]> {
+  const { traffic } = deployment;
+  const switches = input.plan.steps.includes('switch-traffic') && input.plan.workers.traffic.includes(worker);
+  if (!traffic || !switches) return [];
+  const wanted = traffic.servers[input.plan.to] ?? [];
+  const known = (await serverStates(traffic.socket, traffic.backend)).map(({ name }) => name);
+  const missing = wanted.filter((name) => !known.includes(name));
+  if (wanted.length === 0 || missing.length > 0) {
+    const reason =
+      missing.length > 0 ? `has no server ${missing.join(', ')}` : `has none for ${input.plan.to}`;
+    throw new DrError('TRAFFIC_FAILED', { backend: traffic.backend, reason });
+  }
+  return [
+    proof('the load balancer knows the servers of the target', true, wanted.join(', '), wanted.join(', ')),
+  ];
+}

@@ -1,0 +1,67 @@
+import { userInfo } from 'node:os';
+import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Command } from 'commander';
+import { configDigest } from '../adapters/config/digest.ts';
+import { DrError, isErrorCode } from '../domain/errors.ts';
+import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { everyWorker } from '../runbooks/plan.ts';
+import type { unfence } from '../workflows/index.ts';
+import { deploymentOf, openDoor, requireWorkers, type Door } from './client.ts';
+import { shapeOf } from './shape.ts';
+
+/** `tyk-dr unfence`: a site that was given up may start again. */
+
+interface UnfenceOptions {
+  readonly reason: string;
+  readonly othersAreDown?: boolean;
+}
+
+export function registerUnfence(program: Command, config: () => string | undefined): void {
+  program
+    .command('unfence')
+    .description('Let a site that was given up start again; refused while another one writes')
+    .argument('<deployment>', 'as named under deployments:')
+    .argument('<site>', 'the fenced site')
+    .requiredOption('--reason <text>', 'why; kept in Temporal')
+    .option('--others-are-down', 'assert that sites whose workers do not answer cannot write')
+    .action(async (name: string, site: string, options: UnfenceOptions) => {
+      const door = await openDoor(config());
+      try {
+        process.stdout.write(`${site}: ${await run(door, name, site, options)}\n`);
+      } finally {
+        await door.close();
+      }
+    });
+}
+
+async function run(door: Door, name: string, site: string, options: UnfenceOptions): Promise<string> {
+  const deployment = deploymentOf(door.config, name);
+  const { sites } = shapeOf(name, deployment);
+  const own = sites[site];
+  if (!own)
+    throw new DrError('UNKNOWN_SITE', { deployment: name, site, known: Object.keys(sites).join(', ') });
+  const workers = everyWorker(own);
+  await requireWorkers(door, name, configDigest(deployment), workers);
+  const others = Object.entries(sites)
+    .filter(([other]) => other !== site)
+    .map(([other, shape]) => ({ site: other, workers: everyWorker(shape) }));
+  const input = { deployment: name, site, workers, others, othersAreDown: options.othersAreDown ?? false };
+  try {
+    return await door.client.workflow.execute<typeof unfence>('unfence', {
+      workflowId: lockId(name),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [input],
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `Let ${site} of ${name} start again`,
+      staticDetails: `${options.reason}\n\nBy ${userInfo().username}.`,
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError)
+      throw new DrError('ALREADY_RUNNING', { workflowId: lockId(name), run: 'see tyk-dr status' });
+    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
+    if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
+      throw DrError.told(cause.type, cause.message);
+    throw error;
+  }
+}

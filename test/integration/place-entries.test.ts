@@ -1,0 +1,54 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import {
+  placeEntries,
+  placePaths,
+  undoPlacing,
+  type PlacePaths,
+} from '../../adapters/files/place-entries.ts';
+
+/** Restored configuration goes in beside what is not ours, and comes out again without a trace. */
+
+const KEY = { run: 'rec-1', step: 'restore-dashboard-config', set: 'SET' };
+const ENTRIES = ['tyk.conf', 'certs', 'portal'];
+
+let root: string;
+let paths: PlacePaths;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), 'tyk-dr-place-'));
+  paths = placePaths(root, KEY.run);
+  await writeFile(join(root, 'tyk.conf'), 'old');
+  await mkdir(join(root, 'portal'));
+  await writeFile(join(root, 'portal', 'upload'), 'only here');
+  await mkdir(join(paths.stagingDir, 'certs'), { recursive: true });
+  await writeFile(join(paths.stagingDir, 'tyk.conf'), 'new');
+  await writeFile(join(paths.stagingDir, 'certs', 'a.pem'), 'new');
+});
+afterEach(() => rm(root, { recursive: true }));
+
+const read = (name: string): Promise<string> => readFile(join(root, name), 'utf8').catch(() => 'missing');
+
+test('an undo puts back what was replaced, removes what was new, and leaves what was never touched', async () => {
+  await placeEntries(paths, KEY, ENTRIES);
+  expect([await read('tyk.conf'), await read('certs/a.pem'), await read('portal/upload')]).toEqual([
+    'new',
+    'new',
+    'only here',
+  ]);
+  await undoPlacing(paths);
+  expect([await read('tyk.conf'), await read('certs/a.pem'), await read('portal/upload')]).toEqual([
+    'old',
+    'missing',
+    'only here',
+  ]);
+});
+
+test('an undo after a kill before the first move deletes nothing', async () => {
+  await mkdir(paths.undoDir, { recursive: true });
+  const ledger = { ...KEY, entries: ENTRIES, done: false };
+  await writeFile(join(paths.undoDir, 'tyk-dr-step.json'), JSON.stringify(ledger));
+  await undoPlacing(paths);
+  expect([await read('tyk.conf'), await read('portal/upload')]).toEqual(['old', 'only here']);
+});

@@ -1,0 +1,131 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  isCancellation,
+  log,
+  TimeoutFailure,
+} from '@temporalio/workflow';
+import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
+import type { Decision, StepError, StepRecord } from '../domain/run.ts';
+import type { Step } from '../domain/step.ts';
+import type { RecoverStepId } from '../runbooks/recover.ts';
+import { now, publish, showDetails } from './run-state.ts';
+import { giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
+
+/** What becomes of a step that failed: called again, refused, or laid before a person. */
+
+/** `worker-away`: nobody took the task. `look-again`: it was taken, and how it ended is not known. */
+export type Failure = StepError | 'worker-away' | 'look-again';
+
+/** What an activity's failure means for the step. Anything that is not ours is shown as the bug that it is. */
+export function classify(error: unknown, step: Step): Failure {
+  if (!(error instanceof ActivityFailure) || isCancellation(error)) throw error;
+  const { cause } = error;
+  if (cause instanceof TimeoutFailure) {
+    if (cause.timeoutType === 'SCHEDULE_TO_START') return 'worker-away';
+    return step.risk === 'mutate' ? 'look-again' : stepError('OUTCOME_UNKNOWN', { step: step.id });
+  }
+  if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
+    if (cause.type === 'EXPIRED') return 'worker-away';
+    return { code: cause.type, message: cause.message, hint: ERRORS[cause.type].hint, at: now() };
+  }
+  return stepError('BUG', { message: cause?.message ?? error.message });
+}
+
+/** Returns when the step is to be called again, or is done with by a decision. @throws Refusal, Abort */
+export async function settleFailure(
+  context: StepContext,
+  step: Step<RecoverStepId>,
+  row: StepRecord,
+  failure: Failure,
+): Promise<void> {
+  const { from } = context.input.plan;
+  if (failure === 'worker-away' && step.where === 'others') {
+    row.state = 'done';
+    row.summary = `no worker answers on ${row.queue ?? ''}: nobody has looked whether that site serves`;
+    context.record.exceptions.push(`${row.id}: ${row.summary}`);
+    return;
+  }
+  if (failure === 'look-again' && step.where === 'source' && row.calls >= SOURCE_LOOKS) {
+    row.error = stepError('NOT_FENCED', {
+      site: from,
+      reason: `its worker on ${row.queue ?? ''} took the task and fell silent`,
+    });
+  } else if (failure === 'look-again') {
+    log.warn('the outcome is unknown, looking again', { step: step.id });
+    if (row.calls < MAX_LOOKS) return;
+    row.error = stepError('OUTCOME_UNKNOWN', { step: step.id });
+  } else if (failure === 'worker-away' && step.where === 'source') {
+    // The host may be gone with its site. Silence is not a fence: a person must say that it cannot write.
+    row.error = stepError('NOT_FENCED', {
+      site: from,
+      reason: `no worker answers on ${row.queue ?? ''}`,
+    });
+  } else if (failure === 'worker-away') {
+    if (
+      !context.record.steps.some((other) => other.state === 'done' && other.id !== step.id) &&
+      row.calls >= 2
+    ) {
+      throw new Refusal(stepError('WORKER_MISSING', { queue: row.queue ?? '' }));
+    }
+    // Nothing to decide: it goes on by itself when the worker is back, and says so until then.
+    row.waitsFor = `the worker of ${row.queue ?? ''}`;
+    publish(context.record, {});
+    showDetails(context.record);
+    giveUpIfAborted(context);
+    return;
+  } else if (step.where === 'source' && !REFUSED_ON_ENTRY.includes(failure.code)) {
+    // Whatever it was (a full disk, a service that hangs): the site is not fenced, and a person may know better.
+    row.error =
+      failure.code === 'NOT_FENCED'
+        ? failure
+        : stepError('NOT_FENCED', { site: from, reason: failure.message });
+  } else {
+    row.error = failure;
+  }
+  const first = !context.begun.some((begun) => begun.id !== step.id);
+  // Nothing has been touched: whatever a look finds wrong is a refusal, and nobody need decide about it.
+  if (first && (step.risk === 'probe' || REFUSED_ON_ENTRY.includes(row.error.code))) {
+    row.state = 'failed';
+    throw new Refusal(row.error);
+  }
+  await askPerson(context, step, row);
+}
+
+/** What activities/guard.ts refuses before a mutating step has done anything. */
+const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED'];
+
+/** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
+const MAX_LOOKS = 5;
+
+/** A site behind a cut cable does not answer better the fifth time, and every look costs time that clients wait. */
+const SOURCE_LOOKS = 2;
+
+async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
+  const { record } = context;
+  row.state = 'waiting';
+  row.waitsFor = row.error?.code === 'NOT_FENCED' ? 'retry, confirm or abort' : 'retry or abort';
+  log.error(`step ${step.id} has failed and waits for ${row.waitsFor}`, { error: row.error?.message ?? '' });
+  if (context.input.plan.onFailure === 'abort') {
+    context.abort ??= automaticAbort(step, row);
+  }
+  const wait = { for: `${step.id}: ${row.waitsFor}`, from: now() };
+  record.waits.push(wait);
+  publish(record, {});
+  showDetails(record);
+  await condition(() => row.state !== 'waiting' || context.abort !== undefined);
+  Object.assign(wait, { until: now() });
+  if (context.abort !== undefined) row.state = 'failed';
+  giveUpIfAborted(context);
+}
+
+function automaticAbort(step: Step, row: StepRecord): Decision {
+  return {
+    kind: 'abort',
+    step: step.id,
+    actor: '--on-failure abort',
+    reason: row.error?.message ?? 'a step failed',
+    at: now(),
+  };
+}
