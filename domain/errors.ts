@@ -257,6 +257,11 @@ export const ERRORS = {
     (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
     'Install the major version of the backup.',
   ),
+  ARCHIVES_ELSEWHERE: refused(
+    (d) =>
+      `PostgreSQL on port ${d.port} does not archive into its repository: ${d.reason}; postgresql.conf needs\n${d.lines}`,
+    'Put the two lines into postgresql.conf and restart PostgreSQL (where archive_mode was on already, a reload is enough), then back up again. The repository is ready for it.',
+  ),
   TABLESPACE_UNSUPPORTED: refused(
     (d) => `the cluster keeps data outside its data directory, in the tablespaces ${d.names}`,
     'A restore beside the old data cannot hold them. Move their tables to pg_default and drop them.',
