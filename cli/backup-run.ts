@@ -9,7 +9,7 @@ import { DrError } from '../domain/errors.ts';
 import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/plan.ts';
 import { callLine, callsOf, type CallProgress } from './backup-progress.ts';
-import { deploymentOf, requireWorkers, type Door } from './client.ts';
+import { deploymentOf, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
 import { cutOff, isTemporalLost, toldByWorker, workerAway } from './failures.ts';
 import { soon } from './run-record.ts';
 import { shapeOf } from './shape.ts';
@@ -99,6 +99,7 @@ export async function executeBackup<T extends Workflow & ((input: BackupInput, .
       args,
       workflowIdConflictPolicy: 'FAIL',
       workflowExecutionTimeout: RUN_LIMIT,
+      workflowTaskTimeout: TASK_TIMEOUT_MS,
       staticSummary: summary,
       memo: { run },
     } as never);

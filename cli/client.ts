@@ -142,13 +142,29 @@ export async function findRun(door: Door, run: string | undefined): Promise<Work
   throw new DrError('UNKNOWN_RUN', { run: name });
 }
 
+/** The newest recovery. The lock is shared with what else changes a deployment, so the newest holder may be another. */
 async function newestOf({ client }: Door, deployment: string): Promise<WorkflowHandle> {
-  const handle = client.workflow.getHandle(lockId(deployment));
+  const workflowId = lockId(deployment);
   try {
-    const { runId } = await handle.describe();
-    return client.workflow.getHandle(lockId(deployment), runId);
+    const { runId, type } = await client.workflow.getHandle(workflowId).describe();
+    if (type === 'recover') return client.workflow.getHandle(workflowId, runId);
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw new DrError('UNKNOWN_RUN', { run: deployment });
-    throw error;
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
+  const query = `WorkflowId = "${workflowId}" AND WorkflowType = "recover"`;
+  for await (const found of client.workflow.list({ query, pageSize: 1 }))
+    return client.workflow.getHandle(workflowId, found.runId);
+  throw new DrError('UNKNOWN_RUN', { run: deployment });
+}
+
+/** The error that names what holds the lock of a deployment. */
+export async function alreadyRunning({ client }: Door, deployment: string): Promise<DrError> {
+  const workflowId = lockId(deployment);
+  const { type, memo } = await client.workflow.getHandle(workflowId).describe();
+  const run = memo?.['run'];
+  return new DrError('ALREADY_RUNNING', {
+    workflowId,
+    what: String(run ?? type),
+    run: run === undefined ? undefined : String(run),
+  });
 }

@@ -12,7 +12,14 @@ import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../doma
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
 import { choice, timeArgument } from './arguments.ts';
-import { deploymentOf, findRun, requireWorkers, TASK_TIMEOUT_MS, withDoor, type Door } from './client.ts';
+import {
+  alreadyRunning,
+  deploymentOf,
+  requireWorkers,
+  TASK_TIMEOUT_MS,
+  withDoor,
+  type Door,
+} from './client.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { shapeOf } from './shape.ts';
@@ -161,16 +168,6 @@ async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowH
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     throw await alreadyRunning(door, plan.deployment);
   }
-}
-
-async function alreadyRunning(door: Door, deployment: string): Promise<DrError> {
-  const description = await (await findRun(door, deployment)).describe();
-  const run = String(description.memo?.['run'] ?? description.runId);
-  return new DrError('ALREADY_RUNNING', {
-    workflowId: lockId(deployment),
-    run,
-    startedAt: description.startTime.toISOString(),
-  });
 }
 
 /** The source's worker may be gone with its site: the run itself then asks what to do about the fence. */

@@ -114,7 +114,7 @@ export const ERRORS = {
   ALREADY_RUNNING: {
     class: 'running',
     retryable: false,
-    message: (d) => `${d.workflowId} is already running: ${d.run}`,
+    message: (d) => `${d.workflowId} is already running: ${d.what}`,
     hint: 'One run per deployment at a time. Follow that one.',
     next: (d) => `tyk-dr status ${d.run} --watch`,
   },
