@@ -131,6 +131,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
     return;
   }
+  process.stderr.write(`run ${input.run} has started; Ctrl-C only lets go of it\n`);
   await follow(door, handle, input.run, options.json ?? false);
 }
 

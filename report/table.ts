@@ -61,13 +61,13 @@ export function clockLine(record: RunRecord, nowMs: number): string {
   const achieved = achievedRtoMs(record.clock);
   const target = formatDuration(record.objectives.rtoMs);
   const waited = waitedMs(record, nowMs);
-  const apart = waited > 0 ? `, of which ${formatDuration(waited)} waiting for people` : '';
+  const apart = waited > 0 ? `, ${formatDuration(waited)} of it waiting for people` : '';
   if (achieved !== undefined) {
     const verdict = achieved <= record.objectives.rtoMs ? 'within' : 'OVER';
-    return `  RTO ${formatDuration(achieved)} of ${target} (${verdict}), counted from ${basis.name} ${basis.at}${apart}`;
+    return `  RTO ${formatDuration(achieved)} of ${target} (${verdict})${apart}, counted from ${basis.name} ${basis.at}`;
   }
   const running = formatDuration(end(record.endedAt, nowMs, record) - Date.parse(basis.at));
-  return `  RTO clock ${running} of ${target}, counted from ${basis.name} ${basis.at}${apart}`;
+  return `  RTO clock ${running} of ${target}${apart}, counted from ${basis.name} ${basis.at}`;
 }
 
 /** What a person must do now, with the command to type. */
