@@ -3,8 +3,10 @@ import { Readable } from 'node:stream';
 import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
 import { packTree } from '../adapters/backup/tree.ts';
 import { readFence } from '../adapters/host/fence.ts';
+import { enrolSite, requireArchiving } from '../adapters/postgres/archiving.ts';
 import { takeBackup } from '../adapters/postgres/backup.ts';
-import { repositoryFolder, siteTool } from '../adapters/postgres/pgbackrest-config.ts';
+import { withClient } from '../adapters/postgres/client.ts';
+import { repositoryFolder, siteTool, type PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
 import { listRepositoryFiles } from '../adapters/postgres/repository-files.ts';
 import { sealObject } from './seal-object.ts';
 import { serviceState } from '../adapters/service/service.ts';
@@ -15,7 +17,7 @@ import { DrError } from '../domain/errors.ts';
 import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
 import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
-import { adminConnection, currentGeneration, pgbackrestSite } from './endpoints.ts';
+import { adminConnection, currentGeneration, requireRepository } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { gatewaysOn, serves, servicesOf } from './site.ts';
 import { verifySet } from './verify-set.ts';
@@ -55,18 +57,17 @@ async function backUpDatabase(call: BackupCall): Promise<PartResult> {
   const { site, deployment, input, signal } = call;
   const config = site.database;
   if (!config) return { summary: 'no database in this deployment', objects: [] };
-  const generation = await currentGeneration(config);
-  if (generation === undefined)
-    throw new DrError('NO_BACKUP', {
-      deployment: input.deployment,
-      repository: config.pgbackrest.configFile,
-      reason: 'the site archives nowhere yet',
-    });
-  const source = await pgbackrestSite(config, deployment.backup, call.secret, generation);
+  const repository = requireRepository(deployment.backup);
+  const passphrase = await call.secret(repository.passphrase);
+  const generation =
+    (await currentGeneration(config)) ?? (await enrolSite(input.site, { config, repository, passphrase }));
+  const source: PgbackrestSite = { config, repository, generation, passphrase };
+  const admin = await adminConnection(config, call.secret);
+  await withClient(admin, (client) => requireArchiving(client, source));
   call.progress('pgBackRest');
   const facts = await takeBackup({
     site: source,
-    admin: await adminConnection(config, call.secret),
+    admin,
     type: input.full ? 'full' : 'incr',
     restorePoint: input.set,
     signal,

@@ -4,6 +4,7 @@ import type { Connection } from '../adapters/postgres/client.ts';
 import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
 import type { RedisEndpoint } from '../adapters/redis/client.ts';
 import type { BackupConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 
 /** Turns what the configuration declares into what adapters connect with; secrets are resolved here, late. */
@@ -57,11 +58,25 @@ export async function pgbackrestSite(
   return { config, repository, generation, passphrase: await secret(repository.passphrase) };
 }
 
-/** Read from the site's own file: each recovery gives a site a new generation. Undefined before the first. */
+/**
+ * Read from the site's own file: each recovery gives a site a new generation. Undefined before the first.
+ *
+ * @throws DrError SECRET_MISSING, TARGET_IS_ANOTHER for a file that is not ours: a new one must not replace it.
+ */
 export async function currentGeneration(config: PostgresConfig): Promise<string | undefined> {
-  const text = await readFile(config.pgbackrest.configFile, 'utf8').catch(() => '');
+  const file = config.pgbackrest.configFile;
+  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw new DrError('SECRET_MISSING', { reference: `file:${file}`, reason: error.code }, { cause: error });
+  });
+  if (text === undefined) return undefined;
   const path = /^repo1-path=(.+)$/m.exec(text)?.[1];
-  return path === undefined ? undefined : basename(path);
+  if (path !== undefined) return basename(path);
+  throw new DrError('TARGET_IS_ANOTHER', {
+    path: file,
+    actual: 'somebody else: it has no repo1-path',
+    expected: 'tyk-dr',
+  });
 }
 
 export function requireRepository(backup: BackupConfig): NonNullable<BackupConfig['pgbackrest']> {

@@ -8,7 +8,7 @@ import type { BackupConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { prune } from '../workflows/index.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
-import { deploymentOf, openDoor } from './client.ts';
+import { deploymentOf, withDoor } from './client.ts';
 
 /** `tyk-dr backup prune`, `hold` and `release`: which sets stay. */
 
@@ -20,8 +20,7 @@ export function registerKeeping(command: Command, config: () => string | undefin
     .option('--dry-run', 'show what would go, and why the others stay; delete nothing')
     .option('--json', 'as JSON')
     .action(async (name: string, options: { dryRun?: boolean; json?: boolean }) => {
-      const door = await openDoor(config());
-      try {
+      await withDoor(config(), async (door) => {
         const input = await backupInput(door, name, {});
         const result = await executeBackup<typeof prune>(
           door,
@@ -29,14 +28,13 @@ export function registerKeeping(command: Command, config: () => string | undefin
           [input, options.dryRun ?? false],
           `Delete old backup sets of ${name}${options.dryRun ? ' (dry run)' : ''}`,
         );
-        process.stdout.write(
-          options.json
-            ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
-            : `${pruneText(result)}\n`,
-        );
-      } finally {
-        await door.close();
-      }
+        if (result)
+          process.stdout.write(
+            options.json
+              ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
+              : `${pruneText(result)}\n`,
+          );
+      });
     });
   command
     .command('hold')
@@ -83,7 +81,7 @@ async function existingSet(
   return { backup, folder };
 }
 
-function pruneText({ summary, verdicts, orphans, expired }: PruneResult): string {
+export function pruneText({ summary, verdicts, orphans, expired }: PruneResult): string {
   return [
     summary,
     ...verdicts.map(

@@ -1,22 +1,21 @@
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  type Workflow,
-  type WorkflowResultType,
-} from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { newSetId } from '../adapters/backup/repository.ts';
 import { configDigest } from '../adapters/config/digest.ts';
-import type { BackupInput } from '../domain/backup.ts';
-import { DrError, isErrorCode } from '../domain/errors.ts';
-import { WORKFLOW_QUEUE } from '../domain/messages.ts';
+import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
+import { DrError } from '../domain/errors.ts';
+import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/plan.ts';
-import { deploymentOf, requireWorkers, type Door } from './client.ts';
+import { callLine, callsOf, type CallProgress } from './backup-progress.ts';
+import { deploymentOf, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
+import { cutOff, isTemporalLost, toldByWorker, workerAway } from './failures.ts';
+import { soon } from './run-record.ts';
 import { shapeOf } from './shape.ts';
+import { watch } from './watch.ts';
 
-/** What every workflow around backup sets is started with; one at a time for each deployment. */
+/** How every workflow around backup sets is started and followed; one at a time for each deployment. */
 
 export interface BackupChoice {
   readonly site?: string;
@@ -44,7 +43,7 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
       database: shape.databaseWorker ?? shape.worker,
     }));
   const digest = configDigest(deployment);
-  await requireWorkers(door, name, digest, choice.site === undefined ? [] : sites.flatMap(({ all }) => all));
+  await requireOneSite(door, name, digest, sites);
   const fresh = newSetId();
   return {
     run: `bak-${fresh.slice(0, 8)}-${fresh.slice(9, 15)}-${randomBytes(2).toString('hex')}`,
@@ -57,34 +56,103 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
   };
 }
 
-/** Runs to its end. @throws DrError ALREADY_RUNNING, and what ended the workflow */
+/** The workers of one site at least must all be there; those of a lost site may be missing. */
+async function requireOneSite(
+  door: Door,
+  name: string,
+  digest: string,
+  sites: readonly SiteWorkers[],
+): Promise<void> {
+  const missing: DrError[] = [];
+  await Promise.all(
+    sites.map(({ all }) =>
+      requireWorkers(door, name, digest, all).catch((error: unknown) => {
+        if (!(error instanceof DrError) || error.code !== 'WORKER_MISSING') throw error;
+        missing.push(error);
+      }),
+    ),
+  );
+  if (missing.length === sites.length) throw missing[0]!;
+  for (const { message } of missing) process.stderr.write(`note: ${message}; going on without its site\n`);
+}
+
+/** More than the limits of all steps together: only ends a run that no worker will ever take up again. */
+const RUN_LIMIT = '24h';
+
+/**
+ * Runs to its end, with a line on stderr for each step that ends.
+ *
+ * @returns undefined where the person let go of it
+ * @throws DrError ALREADY_BACKING_UP, and what ended the workflow
+ */
 export async function executeBackup<T extends Workflow & ((input: BackupInput, ...more: never[]) => unknown)>(
   door: Door,
   workflow: string,
   args: Parameters<T>,
   summary: string,
-): Promise<WorkflowResultType<T>> {
-  const workflowId = `backup/${args[0].deployment}`;
+): Promise<WorkflowResultType<T> | undefined> {
+  const { deployment, run } = args[0];
   try {
-    return await door.client.workflow.execute<T>(workflow, {
-      workflowId,
+    const handle = await door.client.workflow.start<T>(workflow, {
+      workflowId: backupId(deployment),
       taskQueue: WORKFLOW_QUEUE,
       args,
       workflowIdConflictPolicy: 'FAIL',
+      workflowExecutionTimeout: RUN_LIMIT,
+      workflowTaskTimeout: TASK_TIMEOUT_MS,
       staticSummary: summary,
+      memo: { run },
     } as never);
+    return await followBackup<WorkflowResultType<T>>(door, handle, deployment);
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError)
-      throw new DrError('ALREADY_RUNNING', { workflowId, run: 'a backup, or a deletion of old ones' });
-    throw failureOf(error);
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { type, memo } = await door.client.workflow.getHandle(backupId(deployment)).describe();
+    throw new DrError('ALREADY_BACKING_UP', { kind: type, deployment, run: String(memo?.['run'] ?? '') });
   }
 }
 
+/** @returns its result, or undefined where the person let go of it. @throws DrError: what ended the workflow */
+export async function followBackup<T>(
+  door: Door,
+  handle: WorkflowHandle,
+  deployment: string,
+): Promise<T | undefined> {
+  const told = new Set<number>();
+  let calls: CallProgress[] = [];
+  const ended = await watch({
+    what: 'it',
+    back: `tyk-dr backup watch ${deployment}`,
+    async look() {
+      const { status } = await soon(door, () => handle.describe());
+      calls = await soon(door, () => callsOf(handle));
+      return { state: true, ended: status.name !== 'RUNNING' };
+    },
+    show() {
+      for (const [index, call] of calls.entries()) {
+        if (!call.ended || told.has(index)) continue;
+        told.add(index);
+        process.stderr.write(`${callLine(call)}\n`);
+      }
+    },
+    notice: (text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`),
+  });
+  if (ended === undefined) return undefined;
+  return (await soon(door, () => handle.result()).catch((error: unknown) => {
+    throw failureOf(error, deployment, calls);
+  })) as T;
+}
+
 /** The error of our own table inside what Temporal wraps around it. */
-function failureOf(error: unknown): unknown {
-  if (!(error instanceof WorkflowFailedError)) return error;
-  const cause = error.cause instanceof ActivityFailure ? error.cause.cause : error.cause;
-  if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
-    return DrError.told(cause.type, cause.message);
-  return new DrError('BUG', { message: cause?.message ?? error.message });
+function failureOf(error: unknown, deployment: string, calls: readonly CallProgress[]): unknown {
+  if (isTemporalLost(error)) return error;
+  const how = cutOff(error);
+  if (how !== undefined)
+    return new DrError('RUN_CUT_OFF', { run: backupId(deployment), how }, { cause: error });
+  const open = calls.find(({ ended }) => !ended);
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+  return (
+    toldByWorker(error, { deployment }) ??
+    workerAway(error, open?.queue) ??
+    new DrError('BUG', { message: cause }, { cause: error })
+  );
 }

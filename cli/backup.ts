@@ -1,17 +1,18 @@
 import type { Command } from 'commander';
-import { readHold } from '../adapters/backup/prune.ts';
-import { listSets, setFolder } from '../adapters/backup/repository.ts';
-import { loadConfig } from '../adapters/config/load.ts';
-import type { BackupResult } from '../domain/backup.ts';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import type { BackupResult, PruneResult } from '../domain/backup.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import { backupId } from '../domain/messages.ts';
+import type { StepResult } from '../domain/run.ts';
 import type { backup, verify } from '../workflows/index.ts';
-import { registerKeeping } from './backup-keep.ts';
-import { backupInput, executeBackup } from './backup-run.ts';
-import { deploymentOf, openDoor, type Door } from './client.ts';
-import { exitWithError } from './exit.ts';
+import { pruneText, registerKeeping } from './backup-keep.ts';
+import { registerList } from './backup-list.ts';
+import { backupInput, executeBackup, followBackup } from './backup-run.ts';
+import { deploymentOf, withDoor, type Door } from './client.ts';
+import { soon } from './run-record.ts';
 
-/** `tyk-dr backup DEPLOYMENT` makes a set and proves it; `tyk-dr backup list` shows what there is. */
+/** `tyk-dr backup DEPLOYMENT` makes a set and proves it; `verify` proves one that exists; `watch` comes back to either. */
 
 interface BackupOptions {
   readonly site?: string;
@@ -32,22 +33,10 @@ export function registerBackup(program: Command, config: () => string | undefine
     .option('--full', 'a full database backup even where an incremental one would do')
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
-    .action(async (name: string, options: BackupOptions) => {
-      const door = await openDoor(config());
-      try {
-        await makeSet(door, name, options);
-      } finally {
-        await door.close();
-      }
-    });
-  command
-    .command('list')
-    .description('List the backup sets of a deployment, newest first')
-    .argument('[deployment]', 'as named under deployments:; default all')
-    .option('--json', 'as JSON')
-    .action(async (name: string | undefined, options: { json?: boolean }) =>
-      list(config(), name, options.json ?? false),
+    .action(async (name: string, options: BackupOptions) =>
+      withDoor(config(), (door) => makeSet(door, name, options)),
     );
+  registerList(command, config);
   command
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
@@ -55,22 +44,23 @@ export function registerBackup(program: Command, config: () => string | undefine
     .argument('[set]', 'a set, or latest', 'latest')
     .option('--site <site>', 'on whose hosts; default the one that serves')
     .option('--json', 'as JSON')
-    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) => {
-      const door = await openDoor(config());
-      try {
+    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
+      withDoor(config(), async (door) => {
         const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
-        const result = await executeBackup<typeof verify>(
-          door,
-          'verify',
-          [input],
-          `Verify ${set} of ${name}`,
-        );
-        const text = options.json ? JSON.stringify({ version: 1, ...result }, undefined, 2) : result.summary;
-        process.stdout.write(`${text}\n`);
-      } finally {
-        await door.close();
-      }
-    });
+        const summary = `Verify ${set} of ${name}`;
+        write('verify', await executeBackup<typeof verify>(door, 'verify', [input], summary), options.json);
+      }),
+    );
+  command
+    .command('watch')
+    .description(
+      'Follow the backup, verification or deletion that is under way, or see how the last one ended',
+    )
+    .argument('<deployment>', 'as named under deployments:')
+    .option('--json', 'as JSON')
+    .action(async (name: string, { json }: { json?: boolean }) =>
+      withDoor(config(), (door) => watchNewest(door, name, json)),
+    );
   registerKeeping(command, config);
 }
 
@@ -79,15 +69,32 @@ async function makeSet(door: Door, name: string, options: BackupOptions): Promis
     ...(options.site === undefined ? {} : { site: options.site }),
     full: options.full ?? false,
   });
-  const result = await executeBackup<typeof backup>(
-    door,
-    'backup',
-    [input, options.verify],
-    `Back up ${name} as ${input.set}`,
-  );
-  process.stdout.write(
-    options.json ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n` : `${resultText(result)}\n`,
-  );
+  const args: Parameters<typeof backup> = [input, options.verify];
+  const summary = `Back up ${name} as ${input.set}`;
+  write('backup', await executeBackup<typeof backup>(door, 'backup', args, summary), options.json);
+}
+
+async function watchNewest(door: Door, name: string, json: boolean | undefined): Promise<void> {
+  deploymentOf(door.config, name);
+  const handle = door.client.workflow.getHandle(backupId(name));
+  const { type } = await soon(door, () => handle.describe()).catch((error: unknown) => {
+    throw error instanceof WorkflowNotFoundError
+      ? new DrError('UNKNOWN_RUN', { run: backupId(name) })
+      : error;
+  });
+  write(type, await followBackup(door, handle, name), json);
+}
+
+/** The result of a workflow around backup sets, by its name. Undefined where the person let go of it. */
+function write(workflow: string, result: StepResult | BackupResult | undefined, json = false): void {
+  if (result === undefined) return;
+  const text = json ? JSON.stringify({ version: 1, ...result }, undefined, 2) : textOf(workflow, result);
+  process.stdout.write(`${text}\n`);
+}
+
+function textOf(workflow: string, result: StepResult | BackupResult): string {
+  if (workflow === 'backup') return resultText(result as BackupResult);
+  return workflow === 'prune' ? pruneText(result as PruneResult) : (result as StepResult).summary;
 }
 
 function resultText(result: BackupResult): string {
@@ -99,25 +106,4 @@ function resultText(result: BackupResult): string {
       (step) => `  + ${step.id.padEnd(18)} ${formatDuration(step.durationMs).padStart(9)}  ${step.summary}`,
     ),
   ].join('\n');
-}
-
-async function list(configPath: string | undefined, only: string | undefined, json: boolean): Promise<void> {
-  const config = await loadConfig(configPath);
-  const names = only === undefined ? Object.keys(config.deployments) : [only];
-  const rows = [];
-  for (const name of names) {
-    const { backup } = deploymentOf(config, name);
-    for (const set of await listSets(backup, name)) {
-      const hold = await readHold(setFolder(backup, name, set.set));
-      rows.push({ deployment: name, ...set, ...(hold ? { hold: hold.reason } : {}) });
-    }
-  }
-  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets: rows }, undefined, 2)}\n`);
-  else if (rows.length === 0)
-    exitWithError(new DrError('NO_BACKUP', { deployment: names.join(', '), repository: 'its repository' }));
-  else
-    for (const row of rows)
-      process.stdout.write(
-        `${row.set}  ${row.state.padEnd(10)}  ${row.deployment}  ${row.site ?? ''}${row.hold === undefined ? '' : `  held: ${row.hold}`}\n`,
-      );
 }

@@ -3,14 +3,18 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { temporalConnection } from '../adapters/temporal/connection.ts';
 import type { Config, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
 import type { ping } from '../workflows/index.ts';
+import { isTemporalLost, toldByWorker } from './failures.ts';
 
 /** The CLI's door to Temporal. */
 
 /** A commander must not wait longer than this to learn that nobody is there. */
 const CONNECT_TIMEOUT_MS = 4_000;
-const PING_DEADLINE_MS = 6_000;
+/** More than the ping itself waits for its activity: a queue without any worker ends here. */
+const PING_DEADLINE_MS = 5_000;
+/** A server that was away is tried again this often, rather than with ever longer pauses. */
+const RECONNECT_EVERY_MS = 2_000;
 /** A worker behind a cut cable takes a workflow task and never answers it: another one must get its turn. */
 export const BRIEF_TASK_TIMEOUT_MS = 1_500;
 export const TASK_TIMEOUT_MS = 5_000;
@@ -23,13 +27,31 @@ export interface Door {
   close(): Promise<void>;
 }
 
-/** @throws DrError CONFIG_NOT_FOUND, CONFIG_INVALID, TEMPORAL_UNREACHABLE */
-export async function openDoor(configPath: string | undefined): Promise<Door> {
+/** Opens the door, works, and closes it. @throws DrError CONFIG_NOT_FOUND, CONFIG_INVALID, TEMPORAL_UNREACHABLE */
+export async function withDoor<T>(
+  configPath: string | undefined,
+  work: (door: Door) => Promise<T>,
+): Promise<T> {
+  const door = await openDoor(configPath);
+  try {
+    return await work(door);
+  } catch (error) {
+    // It answered when the door was opened, and is away now.
+    if (isTemporalLost(error))
+      throw new DrError('TEMPORAL_UNREACHABLE', { address: door.address }, { cause: error });
+    throw error;
+  } finally {
+    await door.close();
+  }
+}
+
+async function openDoor(configPath: string | undefined): Promise<Door> {
   const config = await loadConfig(configPath);
   const { options, address, namespace } = temporalConnection(config);
   const connection = await Connection.connect({
     ...options,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    channelArgs: { 'grpc.max_reconnect_backoff_ms': RECONNECT_EVERY_MS },
   }).catch((error: unknown) => {
     throw new DrError('TEMPORAL_UNREACHABLE', { address }, { cause: error });
   });
@@ -77,7 +99,7 @@ async function requireWorker(door: Door, deployment: string, digest: string, wor
       staticSummary: `Does the worker ${worker} answer?`,
     })
     .catch((error: unknown) => {
-      throw new DrError('WORKER_MISSING', { queue: `tyk-dr.${worker}` }, { cause: error });
+      throw pingFailure(error, worker);
     });
   if (answer.digest !== digest) {
     throw new DrError('CONFIG_DRIFT', {
@@ -89,6 +111,15 @@ async function requireWorker(door: Door, deployment: string, digest: string, wor
   const skewMs = Math.abs(Date.now() - Date.parse(answer.now));
   if (skewMs > CLOCK_LIMIT_MS)
     throw new DrError('CLOCK_SKEW', { host: `worker ${worker}`, skewMs, limitMs: CLOCK_LIMIT_MS });
+}
+
+function pingFailure(error: unknown, worker: string): unknown {
+  if (isTemporalLost(error)) return error;
+  const told = toldByWorker(error);
+  // To the worker it is an unknown name; to us, that the two have different files.
+  if (told?.code === 'UNKNOWN_DEPLOYMENT')
+    return DrError.told('CONFIG_DRIFT', `the worker ${worker} says: ${told.message}`);
+  return told ?? new DrError('WORKER_MISSING', { queue: workerQueue(worker), worker }, { cause: error });
 }
 
 /** The run that a person means: by its id wherever it was printed, or by deployment, its newest. */
@@ -111,13 +142,29 @@ export async function findRun(door: Door, run: string | undefined): Promise<Work
   throw new DrError('UNKNOWN_RUN', { run: name });
 }
 
+/** The newest recovery. The lock is shared with what else changes a deployment, so the newest holder may be another. */
 async function newestOf({ client }: Door, deployment: string): Promise<WorkflowHandle> {
-  const handle = client.workflow.getHandle(lockId(deployment));
+  const workflowId = lockId(deployment);
   try {
-    const { runId } = await handle.describe();
-    return client.workflow.getHandle(lockId(deployment), runId);
+    const { runId, type } = await client.workflow.getHandle(workflowId).describe();
+    if (type === 'recover') return client.workflow.getHandle(workflowId, runId);
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) throw new DrError('UNKNOWN_RUN', { run: deployment });
-    throw error;
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
+  const query = `WorkflowId = "${workflowId}" AND WorkflowType = "recover"`;
+  for await (const found of client.workflow.list({ query, pageSize: 1 }))
+    return client.workflow.getHandle(workflowId, found.runId);
+  throw new DrError('UNKNOWN_RUN', { run: deployment });
+}
+
+/** The error that names what holds the lock of a deployment. */
+export async function alreadyRunning({ client }: Door, deployment: string): Promise<DrError> {
+  const workflowId = lockId(deployment);
+  const { type, memo } = await client.workflow.getHandle(workflowId).describe();
+  const run = memo?.['run'];
+  return new DrError('ALREADY_RUNNING', {
+    workflowId,
+    what: String(run ?? type),
+    run: run === undefined ? undefined : String(run),
+  });
 }

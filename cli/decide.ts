@@ -4,7 +4,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import { DrError, isErrorCode } from '../domain/errors.ts';
 import type { DecisionArgs, DecisionKind } from '../domain/messages.ts';
-import { findRun, openDoor } from './client.ts';
+import { findRun, withDoor } from './client.ts';
 
 /** `tyk-dr retry`, `abort` and `confirm`: what a person decides about a run that waits. */
 
@@ -45,8 +45,7 @@ async function decide(
       value: args.reason,
       expected: 'a sentence that says why',
     });
-  const door = await openDoor(config);
-  try {
+  await withDoor(config, async (door) => {
     const handle = await findRun(door, run);
     const { status } = await handle.describe();
     if (status.name !== 'RUNNING') {
@@ -62,9 +61,7 @@ async function decide(
         throw refusal(error, run, kind);
       });
     process.stdout.write(`${answer}\n`);
-  } finally {
-    await door.close();
-  }
+  });
 }
 
 function refusal(error: unknown, run: string, kind: DecisionKind): unknown {

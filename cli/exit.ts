@@ -12,10 +12,10 @@ export function exitDetached(): void {
 }
 
 /** Prints what went wrong, what to do, and what to type next. */
-export function exitWithError(error: unknown, next?: string): void {
+export function exitWithError(error: unknown): void {
   if (error instanceof DrError) {
     process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);
-    if (next !== undefined) process.stderr.write(`next: ${next}\n`);
+    if (error.next !== undefined) process.stderr.write(`next: ${error.next}\n`);
     process.exitCode = error.exitCode;
     return;
   }

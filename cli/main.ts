@@ -4,6 +4,7 @@ import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { exitUsage, exitWithError } from './exit.ts';
 import { registerInit } from './init.ts';
+import { registerKeys } from './keys.ts';
 import { registerLab } from './lab.ts';
 import { registerPlan } from './plan.ts';
 import { registerRecover } from './recover.ts';
@@ -34,6 +35,7 @@ export function buildProgram(): Command {
   registerBackup(program, config);
   registerConfig(program, config);
   registerInit(program);
+  registerKeys(program);
   registerWorker(program, config);
   registerLab(program);
   return program;

@@ -12,7 +12,14 @@ import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../doma
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
 import { choice, timeArgument } from './arguments.ts';
-import { deploymentOf, findRun, openDoor, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
+import {
+  alreadyRunning,
+  deploymentOf,
+  requireWorkers,
+  TASK_TIMEOUT_MS,
+  withDoor,
+  type Door,
+} from './client.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { shapeOf } from './shape.ts';
@@ -72,12 +79,7 @@ export function registerRecover(program: Command, config: () => string | undefin
     .option('--detach', 'start the run and return')
     .option('--json', 'events and result as JSON lines')
     .action(async (name: string, options: RecoverOptions) => {
-      const door = await openDoor(config());
-      try {
-        await start(door, name, options);
-      } finally {
-        await door.close();
-      }
+      await withDoor(config(), (door) => start(door, name, options));
     });
 }
 
@@ -122,11 +124,14 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   };
   await showForecast(door, plan);
   const handle = await startWorkflow(door, input);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run: input.run })}\n`);
   if (options.detach) {
-    process.stdout.write(`${input.run}\n`);
+    if (!options.json) process.stdout.write(`${input.run}\n`);
     process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
     return;
   }
+  process.stderr.write(`run ${input.run} has started; Ctrl-C only lets go of it\n`);
   await follow(door, handle, input.run, options.json ?? false);
 }
 
@@ -164,16 +169,6 @@ async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowH
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     throw await alreadyRunning(door, plan.deployment);
   }
-}
-
-async function alreadyRunning(door: Door, deployment: string): Promise<DrError> {
-  const description = await (await findRun(door, deployment)).describe();
-  const run = String(description.memo?.['run'] ?? description.runId);
-  return new DrError('ALREADY_RUNNING', {
-    workflowId: lockId(deployment),
-    run,
-    startedAt: description.startTime.toISOString(),
-  });
 }
 
 /** The source's worker may be gone with its site: the run itself then asks what to do about the fence. */

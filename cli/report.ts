@@ -6,8 +6,9 @@ import { textReport } from '../report/text.ts';
 import { readRun } from '../adapters/backup/runs.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
+import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { choice } from './arguments.ts';
-import { findRun, openDoor } from './client.ts';
+import { findRun, withDoor } from './client.ts';
 import { currentRecord } from './run-record.ts';
 
 /** `tyk-dr report`: what a run did and proved. From Temporal, or from the repository when Temporal has forgotten. */
@@ -30,14 +31,11 @@ export function registerReport(program: Command, config: () => string | undefine
 }
 
 async function fromTemporal(config: string | undefined, run: string | undefined): Promise<RunRecord> {
-  const door = await openDoor(config);
-  try {
+  return withDoor(config, async (door) => {
     const record = await currentRecord(door, await findRun(door, run));
-    if (!record) throw new DrError('WORKER_MISSING', { queue: 'tyk-dr' });
+    if (!record) throw new DrError('WORKER_MISSING', { queue: WORKFLOW_QUEUE });
     return record;
-  } finally {
-    await door.close();
-  }
+  });
 }
 
 async function fromRepository(configPath: string | undefined, run: string): Promise<RunRecord | undefined> {

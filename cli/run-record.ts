@@ -1,42 +1,66 @@
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { DrError } from '../domain/errors.ts';
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
 import type { Door } from './client.ts';
+import { cutOff, isTemporalLost } from './failures.ts';
 
 /** Where the record of a run is found: in the result of one that has ended, by query from one in flight. */
 
 /** A query needs a live worker; `status` must answer without one. */
 const QUERY_DEADLINE_MS = 1_500;
+/** What the server answers by itself. */
+const ANSWER_DEADLINE_MS = 3_000;
 
-/** Waits for the end of the run. @throws what ended a run that has no record (terminated, timed out, a bug). */
-export async function finalRecord(handle: WorkflowHandle): Promise<RunRecord> {
-  try {
-    return (await handle.result()) as RunRecord;
-  } catch (error) {
-    const record = recordOfFailure(error);
-    if (record) return record;
-    throw error;
-  }
+export interface RunState {
+  /** Undefined where no worker answers. */
+  readonly record: RunRecord | undefined;
+  readonly ended: boolean;
 }
 
-/** The record as it stands, or undefined where no worker answers. */
+/** The run as it stands. @throws DrError RUN_CUT_OFF, UNKNOWN_RUN, BUG; what says that Temporal itself is away */
+export async function runState(door: Door, handle: WorkflowHandle): Promise<RunState> {
+  const { status, memo } = await soon(door, () => handle.describe()).catch((error: unknown) => {
+    throw error instanceof WorkflowNotFoundError
+      ? new DrError('UNKNOWN_RUN', { run: handle.workflowId })
+      : error;
+  });
+  if (status.name === 'RUNNING') return { record: await queried(door, handle), ended: false };
+  const run = String(memo?.['run'] ?? handle.workflowId);
+  return { record: await soon(door, () => finalRecord(handle, run)), ended: true };
+}
+
 export async function currentRecord(door: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {
-  const { status } = await handle.describe();
-  if (status.name !== 'RUNNING') {
-    return finalRecord(handle).catch((error: unknown) => {
-      const cause =
-        error instanceof WorkflowFailedError ? (error.cause?.message ?? error.message) : String(error);
-      throw new DrError('BUG', { message: `the run ended as ${status.name}: ${cause}` });
-    });
-  }
+  return (await runState(door, handle)).record;
+}
+
+/** Calls to Temporal end after a moment: what goes on longer is a server that is away. */
+export function soon<T>({ client }: Door, call: () => Promise<T>): Promise<T> {
+  return client.withDeadline(Date.now() + ANSWER_DEADLINE_MS, call);
+}
+
+async function queried({ client }: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {
   try {
-    return await door.client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
+    return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
       handle.query<RunRecord>(RECORD_QUERY),
     );
   } catch {
     return undefined;
+  }
+}
+
+async function finalRecord(handle: WorkflowHandle, run: string): Promise<RunRecord> {
+  try {
+    return (await handle.result()) as RunRecord;
+  } catch (error) {
+    if (isTemporalLost(error)) throw error;
+    const record = recordOfFailure(error);
+    if (record) return record;
+    const how = cutOff(error);
+    if (how !== undefined) throw new DrError('RUN_CUT_OFF', { run, how }, { cause: error });
+    const cause = error instanceof WorkflowFailedError ? (error.cause?.message ?? error.message) : error;
+    throw new DrError('BUG', { message: `run ${run} ended without a record: ${String(cause)}` });
   }
 }
 

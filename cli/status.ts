@@ -4,9 +4,9 @@ import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { liveTable } from '../report/table.ts';
 import { jsonReport } from '../report/json.ts';
-import { findRun, openDoor, type Door } from './client.ts';
+import { findRun, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
-import { currentRecord } from './run-record.ts';
+import { currentRecord, soon } from './run-record.ts';
 
 /** `tyk-dr status`: where a run stands. It answers also when no worker lives. */
 
@@ -25,18 +25,14 @@ export function registerStatus(program: Command, config: () => string | undefine
     .option('--list', 'the newest runs of every deployment, a line each')
     .option('--json', 'as JSON')
     .action(async (run: string | undefined, options: StatusOptions) => {
-      const door = await openDoor(config());
-      try {
+      await withDoor(config(), async (door) => {
         if (options.list) return await list(door, options.json ?? false);
         const handle = await findRun(door, run);
-        const description = await handle.describe();
+        const description = await soon(door, () => handle.describe());
         const id = String(description.memo?.['run'] ?? run ?? handle.workflowId);
-        if (options.watch && description.status.name === 'RUNNING')
-          return await follow(door, handle, id, options.json ?? false);
+        if (options.watch) return await follow(door, handle, id, options.json ?? false);
         await show(door, handle, description, options.json ?? false);
-      } finally {
-        await door.close();
-      }
+      });
     });
 }
 

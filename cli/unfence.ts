@@ -1,13 +1,13 @@
 import { userInfo } from 'node:os';
-import { WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
-import { DrError, isErrorCode } from '../domain/errors.ts';
+import { DrError } from '../domain/errors.ts';
 import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/plan.ts';
 import type { unfence } from '../workflows/index.ts';
-import { deploymentOf, openDoor, requireWorkers, type Door } from './client.ts';
+import { deploymentOf, alreadyRunning, requireWorkers, withDoor, type Door } from './client.ts';
+import { toldByWorker } from './failures.ts';
 import { shapeOf } from './shape.ts';
 
 /** `tyk-dr unfence`: a site that was given up may start again. */
@@ -26,12 +26,8 @@ export function registerUnfence(program: Command, config: () => string | undefin
     .requiredOption('--reason <text>', 'why; kept in Temporal')
     .option('--others-are-down', 'assert that sites whose workers do not answer cannot write')
     .action(async (name: string, site: string, options: UnfenceOptions) => {
-      const door = await openDoor(config());
-      try {
-        process.stdout.write(`${site}: ${await run(door, name, site, options)}\n`);
-      } finally {
-        await door.close();
-      }
+      const answer = await withDoor(config(), (door) => run(door, name, site, options));
+      process.stdout.write(`${site}: ${answer}\n`);
     });
 }
 
@@ -57,11 +53,7 @@ async function run(door: Door, name: string, site: string, options: UnfenceOptio
       staticDetails: `${options.reason}\n\nBy ${userInfo().username}.`,
     });
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError)
-      throw new DrError('ALREADY_RUNNING', { workflowId: lockId(name), run: 'see tyk-dr status' });
-    const cause = error instanceof WorkflowFailedError ? error.cause : undefined;
-    if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
-      throw DrError.told(cause.type, cause.message);
-    throw error;
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw await alreadyRunning(door, name);
+    throw toldByWorker(error) ?? error;
   }
 }

@@ -26,19 +26,25 @@ interface ErrorEntry {
   readonly retryable: boolean;
   readonly message: (details: ErrorDetails) => string;
   readonly hint: string;
+  /** The command to type next, where there is one. Not printed where a detail that it needs is not known. */
+  readonly next?: Next;
 }
 
-const refused = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+type Next = (details: ErrorDetails) => string;
+
+const refused = (message: ErrorEntry['message'], hint: string, next?: Next): ErrorEntry => ({
   class: 'refused',
   retryable: false,
   message,
   hint,
+  ...(next && { next }),
 });
-const usage = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+const usage = (message: ErrorEntry['message'], hint: string, next?: Next): ErrorEntry => ({
   class: 'usage',
   retryable: false,
   message,
   hint,
+  ...(next && { next }),
 });
 const failed = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
   class: 'failed',
@@ -57,11 +63,13 @@ export const ERRORS = {
   // Usage and configuration
   CONFIG_NOT_FOUND: usage(
     (d) => `no configuration at ${d.path}`,
-    'Name the file with --config or TYK_DR_CONFIG, or write one with tyk-dr init.',
+    'Name the file with --config or TYK_DR_CONFIG, or write one.',
+    () => 'tyk-dr init',
   ),
   CONFIG_INVALID: usage(
     (d) => `${d.path} has ${d.count} error${d.count === 1 ? '' : 's'}:\n${d.problems}`,
     'Each line names the place, the value and what was expected.',
+    (d) => `tyk-dr --config ${d.path} config show`,
   ),
   UNKNOWN_DEPLOYMENT: usage(
     (d) => `no deployment '${d.deployment}' in the configuration; it declares ${d.known}`,
@@ -84,10 +92,12 @@ export const ERRORS = {
   TEMPORAL_UNREACHABLE: refused(
     (d) => `no Temporal server answers at ${d.address}`,
     'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS.',
+    () => 'temporal server start-dev --db-filename temporal.db',
   ),
   WORKER_MISSING: refused(
     (d) => `no worker answers on the task queue ${d.queue}`,
-    'Start it on its host: tyk-dr worker NAME.',
+    'Start it on its host, and leave it running.',
+    (d) => `tyk-dr worker ${d.worker}`,
   ),
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
@@ -104,16 +114,36 @@ export const ERRORS = {
   ALREADY_RUNNING: {
     class: 'running',
     retryable: false,
-    message: (d) => `${d.workflowId} is already running: ${d.run}`,
-    hint: 'One run per deployment at a time. Follow it with tyk-dr status.',
+    message: (d) => `${d.workflowId} is already running: ${d.what}`,
+    hint: 'One run per deployment at a time. Follow that one.',
+    next: (d) => `tyk-dr status ${d.run} --watch`,
   },
+  ALREADY_BACKING_UP: {
+    class: 'running',
+    retryable: false,
+    message: (d) => `a ${d.kind} of ${d.deployment} is already under way: ${d.run}`,
+    hint: 'Backup sets of a deployment are made, verified and deleted one at a time. Follow that one.',
+    next: (d) => `tyk-dr backup watch ${d.deployment}`,
+  },
+  RUN_CUT_OFF: {
+    class: 'stuck',
+    retryable: false,
+    message: (d) => `${d.run} was ${d.how} in Temporal before its end`,
+    hint: 'Nothing was undone. Look at what it had done in the Temporal UI, then begin a new run: it finds what is there.',
+  },
+  WORKER_LOST: failed(
+    (d) => `the worker of ${d.queue} was lost during ${d.step}`,
+    'Look at its log, start it again and repeat the command.',
+  ),
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
-    'List the runs with tyk-dr status --list; a run id looks like rec-20261124-031500-1f2e.',
+    'A run id looks like rec-20261124-031500-1f2e.',
+    () => 'tyk-dr status --list',
   ),
   NOTHING_TO_DECIDE: refused(
     (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
     'See what it waits for with tyk-dr status.',
+    (d) => `tyk-dr status ${d.run}`,
   ),
 
   // Tools and hosts
@@ -178,6 +208,16 @@ export const ERRORS = {
   NO_BACKUP: refused(
     (d) => `no usable backup set of ${d.deployment} in ${d.repository}${d.reason ? `: ${d.reason}` : ''}`,
     'List the sets with tyk-dr backup list. A set without a signed manifest does not count.',
+    (d) => `tyk-dr backup list ${d.deployment}`,
+  ),
+  NO_SET_YET: refused(
+    (d) => `no backup set of ${d.deployment} in ${d.repository}`,
+    'Make one; it is proven by a restore before it counts.',
+    (d) => `tyk-dr backup ${d.first}`,
+  ),
+  REPOSITORY_UNREADABLE: refused(
+    (d) => `${d.path} of the backup repository cannot be read: ${d.reason}`,
+    'Whether there are usable sets is not known. Mount it, or run as a user who may read it.',
   ),
   BACKUP_OF_ANOTHER: refused(
     (d) => `backup set ${d.set} belongs to deployment ${d.actual}, not to ${d.expected}`,
@@ -216,6 +256,11 @@ export const ERRORS = {
   POSTGRES_VERSION: refused(
     (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
     'Install the major version of the backup.',
+  ),
+  ARCHIVES_ELSEWHERE: refused(
+    (d) =>
+      `PostgreSQL on port ${d.port} does not archive into its repository: ${d.reason}; postgresql.conf needs\n${d.lines}`,
+    'Put the two lines into postgresql.conf and restart PostgreSQL (where archive_mode was on already, a reload is enough), then back up again. The repository is ready for it.',
   ),
   TABLESPACE_UNSUPPORTED: refused(
     (d) => `the cluster keeps data outside its data directory, in the tablespaces ${d.names}`,
@@ -312,14 +357,29 @@ export class DrError extends Error {
   }
 
   /** An error that another process has already put into words. */
-  static told(code: ErrorCode, message: string): DrError {
-    const error = new DrError(code);
+  static told(code: ErrorCode, message: string, details: ErrorDetails = {}): DrError {
+    const error = new DrError(code, details);
     error.message = message;
     return error;
   }
 
   get hint(): string {
     return ERRORS[this.code].hint;
+  }
+
+  /** The command to type next; undefined where there is none, or not everything that it needs is known. */
+  get next(): string | undefined {
+    const { next }: ErrorEntry = ERRORS[this.code];
+    let known = true;
+    const details = new Proxy(this.details, {
+      get: (given, name) => {
+        const value = given[String(name)];
+        if (value === undefined) known = false;
+        return value;
+      },
+    });
+    const command = next?.(details);
+    return known ? command : undefined;
   }
 
   get retryable(): boolean {

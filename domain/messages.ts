@@ -3,6 +3,9 @@
 /** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
 export const lockId = (deployment: string): string => `run/${deployment}`;
 
+/** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
+export const backupId = (deployment: string): string => `backup/${deployment}`;
+
 /** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */
 export const fenceId = (deployment: string, run: string, worker: string): string =>
   `fence/${deployment}/${run}/${worker}`;

@@ -1,5 +1,13 @@
 import type { Objectives, Tier } from './objectives.ts';
-import type { Forecast, Recoverable, Scenario, SetSummary, StepResult, WitnessSummary } from './run.ts';
+import type {
+  Forecast,
+  LeftOut,
+  Recoverable,
+  Scenario,
+  SetSummary,
+  StepResult,
+  WitnessSummary,
+} from './run.ts';
 
 /** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
 
@@ -48,8 +56,8 @@ export interface RecoverPlan {
   readonly point: RecoveryPoint;
   /** Ids of the step table, in its order. */
   readonly steps: readonly string[];
-  /** Steps that are left out because the deployment has no such part; other ones this run does not need. */
-  readonly absent: readonly string[];
+  /** The other ones of the table, with why. */
+  readonly leftOut: Readonly<Record<string, LeftOut>>;
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
 }

@@ -76,12 +76,15 @@ export interface StepError {
   readonly at: string;
 }
 
+/** Why a step is left out: what the plan has looked at, in this order. */
+export type LeftOut = 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
+
 export interface StepRecord {
   readonly id: string;
   readonly phase: Phase;
   state: StepState;
-  /** Why it is `not-part`: the deployment lacks what it is about, or this run does not need it. */
-  readonly notPartOf?: 'deployment' | 'run';
+  /** Why it is `not-part`. */
+  readonly notPartOf?: LeftOut;
   startedAt?: string;
   endedAt?: string;
   /** How often the step was called, by itself and by people. */
@@ -202,4 +205,26 @@ export interface RunRecord {
   outcome?: Outcome;
   error?: StepError;
   endedAt?: string;
+}
+
+/** Why a step is left out, in words. */
+export function leftOutText(
+  { component, scenario }: Pick<RunRecord, 'component' | 'scenario'>,
+  { notPartOf }: Pick<StepRecord, 'notPartOf'>,
+): string {
+  switch (notPartOf) {
+    case 'deployment':
+      return 'not part of this deployment';
+    case 'in-place':
+      return 'not part of a rebuild in place';
+    case 'elsewhere':
+      return 'not part of a recovery on another site';
+    case 'component':
+      return `not part of recovering ${component} alone`;
+    case 'scenario':
+      return `not needed in scenario ${scenario}`;
+    default:
+      // A record of an earlier version.
+      return 'not part of this run';
+  }
 }

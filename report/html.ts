@@ -1,6 +1,6 @@
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import type { Outcome, RunRecord } from '../domain/run.ts';
+import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { STYLE } from './html-style.ts';
 import { timeline } from './html-timeline.ts';
@@ -144,7 +144,7 @@ function steps(record: RunRecord): string {
       step.startedAt && step.endedAt
         ? formatDuration(Date.parse(step.endedAt) - Date.parse(step.startedAt))
         : '';
-    const state = step.state === 'not-part' ? `not part of this ${step.notPartOf ?? 'run'}` : step.state;
+    const state = step.state === 'not-part' ? leftOutText(record, step) : step.state;
     return row(
       [
         step.phase,

@@ -1,6 +1,6 @@
 import { achievedRtoMs, rtoBasis, waitedMs } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
-import type { RunRecord, StepRecord } from '../domain/run.ts';
+import { leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
 
 /** A run at a glance, for a terminal: where it is, how long it took, what it waits for. Pure. */
 
@@ -15,28 +15,44 @@ const SIGNS: Readonly<Record<StepRecord['state'], string>> = {
 
 /** One line a step, under its phase; then the clock, then what is asked of a person. */
 export function liveTable(record: RunRecord, nowMs: number): string[] {
-  const lines: string[] = [heading(record)];
-  for (const phase of record.phases) {
-    const steps = record.steps.filter((step) => step.phase === phase.phase);
-    const part = steps.filter((step) => step.state !== 'not-part');
-    if (part.length === 0) {
-      const what = steps.every((step) => step.notPartOf === 'deployment') ? 'deployment' : 'run';
-      lines.push(`  ${phase.phase}: not part of this ${what}`);
-      continue;
+  return [heading(record), ...stepLines(record, nowMs), clockLine(record, nowMs), ...asks(record)];
+}
+
+/** The same without what is asked, in at most so many lines: only what happens now has all its steps. */
+export function fittedTable(record: RunRecord, nowMs: number, rows: number): string[] {
+  const fitted = [stepLines(record, nowMs), currentLines(record, nowMs)].find(
+    (lines) => lines.length + 2 <= rows,
+  );
+  const lines = fitted ?? currentLines(record, nowMs).slice(-Math.max(1, rows - 2));
+  return [heading(record), ...lines, clockLine(record, nowMs)];
+}
+
+/** Every step under its phase, those that are left out with the reason. */
+export function stepLines(record: RunRecord, nowMs: number): string[] {
+  return record.phases.flatMap((phase) => {
+    const steps = stepsOf(record, phase);
+    const reasons = new Set(steps.map((step) => leftOutText(record, step)));
+    if (steps.every(({ state }) => state === 'not-part') && reasons.size === 1)
+      return [`  ${phase.phase}: ${[...reasons][0]}`];
+    return [phaseLine(record, phase, nowMs), ...steps.map((step) => stepLine(record, step, nowMs))];
+  });
+}
+
+/** What is over in a line a phase, what happens in full, what comes in one line. */
+function currentLines(record: RunRecord, nowMs: number): string[] {
+  const toCome: string[] = [];
+  const lines = record.phases.flatMap((phase) => {
+    const steps = stepsOf(record, phase).filter(({ state }) => state !== 'not-part');
+    if (steps.length === 0) return [];
+    if (steps.every(({ state }) => state === 'pending')) {
+      toCome.push(phase.phase);
+      return [];
     }
-    const spent = phase.startedAt
-      ? formatDuration(end(phase.endedAt, nowMs, record) - Date.parse(phase.startedAt))
-      : '';
-    const overran = phase.overranAt ? '  OVERRAN' : '';
-    lines.push(
-      `  ${phase.phase.padEnd(16)} ${spent.padStart(9)} of ${formatDuration(phase.budgetMs)}${overran}`,
-    );
-    for (const step of part)
-      lines.push(
-        `   ${SIGNS[step.state]} ${step.id.padEnd(26)}${stepTime(step, nowMs).padStart(9)}  ${remark(step)}`,
-      );
-  }
-  return [...lines, clockLine(record, nowMs), ...asks(record)];
+    const line = phaseLine(record, phase, nowMs);
+    if (steps.every(({ state }) => state === 'done')) return [`${line}  + ${steps.length} steps`];
+    return [line, ...steps.map((step) => stepLine(record, step, nowMs))];
+  });
+  return toCome.length > 0 ? [...lines, `  to come: ${toCome.join(', ')}`] : lines;
 }
 
 /** The state of the RTO clock in one sentence. */
@@ -45,13 +61,13 @@ export function clockLine(record: RunRecord, nowMs: number): string {
   const achieved = achievedRtoMs(record.clock);
   const target = formatDuration(record.objectives.rtoMs);
   const waited = waitedMs(record, nowMs);
-  const apart = waited > 0 ? `, of which ${formatDuration(waited)} waiting for people` : '';
+  const apart = waited > 0 ? `, ${formatDuration(waited)} of it waiting for people` : '';
   if (achieved !== undefined) {
     const verdict = achieved <= record.objectives.rtoMs ? 'within' : 'OVER';
-    return `  RTO ${formatDuration(achieved)} of ${target} (${verdict}), counted from ${basis.name} ${basis.at}${apart}`;
+    return `  RTO ${formatDuration(achieved)} of ${target} (${verdict})${apart}, counted from ${basis.name} ${basis.at}`;
   }
   const running = formatDuration(end(record.endedAt, nowMs, record) - Date.parse(basis.at));
-  return `  RTO clock ${running} of ${target}, counted from ${basis.name} ${basis.at}${apart}`;
+  return `  RTO clock ${running} of ${target}${apart}, counted from ${basis.name} ${basis.at}`;
 }
 
 /** What a person must do now, with the command to type. */
@@ -84,12 +100,29 @@ function heading(record: RunRecord): string {
   return `${record.outcome ?? 'RUNNING'}  ${record.run}  ${record.deployment}: ${what} from ${record.from} to ${record.to}`;
 }
 
+function stepsOf(record: RunRecord, { phase }: PhaseRecord): StepRecord[] {
+  return record.steps.filter((step) => step.phase === phase);
+}
+
+function phaseLine(record: RunRecord, phase: PhaseRecord, nowMs: number): string {
+  const spent = phase.startedAt
+    ? formatDuration(end(phase.endedAt, nowMs, record) - Date.parse(phase.startedAt))
+    : '';
+  const overran = phase.overranAt ? '  OVERRAN' : '';
+  return `  ${phase.phase.padEnd(16)} ${spent.padStart(9)} of ${formatDuration(phase.budgetMs)}${overran}`;
+}
+
+function stepLine(record: RunRecord, step: StepRecord, nowMs: number): string {
+  return `   ${SIGNS[step.state]} ${step.id.padEnd(26)}${stepTime(step, nowMs).padStart(9)}  ${remark(record, step)}`;
+}
+
 function stepTime(step: StepRecord, nowMs: number): string {
   if (!step.startedAt) return '';
   return formatDuration((step.endedAt ? Date.parse(step.endedAt) : nowMs) - Date.parse(step.startedAt));
 }
 
-function remark(step: StepRecord): string {
+function remark(record: RunRecord, step: StepRecord): string {
+  if (step.state === 'not-part') return leftOutText(record, step);
   const text = step.state === 'done' ? step.summary : (step.error?.message ?? step.waitsFor);
   return (text ?? '').split('\n')[0]!.slice(0, 110);
 }

@@ -2,13 +2,15 @@ import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { forecastLines } from './forecast.ts';
-import { liveTable } from './table.ts';
+import { asks, clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
 
 export function textReport(record: RunRecord): string {
+  const nowMs = Date.parse(record.endedAt ?? new Date().toISOString());
   return [
     ...verdict(record),
+    ...(record.outcome === undefined ? [clockLine(record, nowMs)] : []),
     '',
     'OBJECTIVES',
     ...objectives(record),
@@ -16,9 +18,10 @@ export function textReport(record: RunRecord): string {
     'CLOCK',
     ...record.clock.map((point) => `  ${point.name.padEnd(17)}${point.at}  ${point.source}`),
     '',
-    'STEPS  (+ done, > running, ! waits for a person, x failed)',
-    ...liveTable(record, Date.parse(record.endedAt ?? new Date().toISOString())).slice(1, -1),
+    'STEPS  (+ done, > running, ! waits for a person, x failed, - left out)',
+    ...stepLines(record, nowMs),
     '',
+    ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),

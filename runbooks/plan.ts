@@ -1,7 +1,7 @@
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
-import { RECOVERABLE, type Recoverable, type Scenario } from '../domain/run.ts';
+import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 
@@ -69,7 +69,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     });
   }
   const point = recoveryPoint(request);
-  const plan: Omit<RecoverPlan, 'steps' | 'absent'> = {
+  const plan: Omit<RecoverPlan, 'steps' | 'leftOut'> = {
     deployment: shape.deployment,
     tier: shape.tier,
     priority: TIER_DEFAULTS[shape.tier].priority,
@@ -92,9 +92,12 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     ),
     onFailure: request.onFailure,
   };
-  const included = RECOVER_STEPS.filter((step) => isPart(step.id, shape, target, plan));
-  const absent = RECOVER_STEPS.filter((step) => !isPresent(step.id, shape, target));
-  return { ...plan, steps: included.map(({ id }) => id), absent: absent.map(({ id }) => id) };
+  const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
+  return {
+    ...plan,
+    steps: reasons.filter(({ why }) => why === undefined).map(({ id }) => id),
+    leftOut: Object.fromEntries(reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]]))),
+  };
 }
 
 /** What would be run as something else than was meant. */
@@ -203,19 +206,24 @@ const COMPONENT_STEPS: Readonly<Record<Recoverable, readonly RecoverStepId[]>> =
 
 const DATA_STEPS: readonly RecoverStepId[] = ['restore-redis-data', 'restore-database-data'];
 
-function isPart(
+function whyLeftOut(
   id: RecoverStepId,
   shape: DeploymentShape,
   target: SiteShape,
-  plan: Omit<RecoverPlan, 'steps' | 'absent'>,
-): boolean {
-  if (!isPresent(id, shape, target)) return false;
-  if (id === 'fence-source' && plan.inPlace) return false;
-  if (id === 'hold-traffic' && !plan.inPlace) return false;
-  if (id === 'check-other-sites' && plan.workers.others.length === 0) return false;
+  plan: Omit<RecoverPlan, 'steps' | 'leftOut'>,
+): LeftOut | undefined {
+  if (!isPresent(id, shape, target)) return 'deployment';
+  if (id === 'check-other-sites' && plan.workers.others.length === 0) return 'deployment';
   const { component } = plan;
-  if (component !== undefined) return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id);
-  switch (plan.scenario) {
+  if (component !== undefined)
+    return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id) ? undefined : 'component';
+  if (id === 'fence-source' && plan.inPlace) return 'in-place';
+  if (id === 'hold-traffic' && !plan.inPlace) return 'elsewhere';
+  return isNeeded(id, plan.scenario) ? undefined : 'scenario';
+}
+
+function isNeeded(id: RecoverStepId, scenario: Scenario): boolean {
+  switch (scenario) {
     case 'infrastructure':
     case 'regional':
     case 'corruption':

@@ -1,4 +1,4 @@
-import { ActivityFailure, ApplicationFailure, setCurrentDetails } from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, setCurrentDetails, TimeoutFailure } from '@temporalio/workflow';
 import type {
   BackupInput,
   BackupResult,
@@ -75,7 +75,7 @@ async function isLive(input: BackupInput, { site, all }: SiteWorkers): Promise<b
     if (answer.status === 'fulfilled') continue;
     // A site whose worker is away may be the one that was lost; the others can still be backed up.
     const error: unknown = answer.reason;
-    const away = error instanceof ActivityFailure && error.retryState !== 'NON_RETRYABLE_FAILURE';
+    const away = error instanceof ActivityFailure && error.cause instanceof TimeoutFailure;
     if (input.sites.length === 1 || !away) throw error;
   }
   return answers.every((answer) => answer.status === 'fulfilled' && answer.value.live);

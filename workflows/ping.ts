@@ -3,7 +3,7 @@ import type { PingResult } from '../activities/ping.ts';
 import { workerQueue } from '../domain/messages.ts';
 
 /** How long a ping may take before the worker counts as away: the CLI must answer within ten seconds. */
-const PING_TIMEOUT_MS = 4_000;
+const PING_TIMEOUT_MS = 3_500;
 
 /** Asks one worker whether it lives and what it was built and configured from. */
 export async function ping(worker: string, deployment: string): Promise<PingResult> {

@@ -2,7 +2,15 @@ import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } f
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { PHASES, type ClockPointName, type Phase, type RunRecord, type StepRecord } from '../domain/run.ts';
+import {
+  leftOutText,
+  PHASES,
+  type ClockPointName,
+  type LeftOut,
+  type Phase,
+  type RunRecord,
+  type StepRecord,
+} from '../domain/run.ts';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
@@ -36,7 +44,7 @@ export function openRecord(input: RecoverInput): RunRecord {
     steps: RECOVER_STEPS.map(({ id, phase }) => ({
       id,
       phase,
-      ...(inPlan.has(id) ? { state: 'pending' as const } : notPart(plan.absent.includes(id))),
+      ...(inPlan.has(id) ? { state: 'pending' as const } : notPart(plan.leftOut[id])),
       calls: 0,
     })),
     proofs: [],
@@ -47,8 +55,8 @@ export function openRecord(input: RecoverInput): RunRecord {
   };
 }
 
-function notPart(absent: boolean): Pick<StepRecord, 'state' | 'notPartOf'> {
-  return { state: 'not-part', notPartOf: absent ? 'deployment' : 'run' };
+function notPart(why: LeftOut | undefined): Pick<StepRecord, 'state' | 'notPartOf'> {
+  return { state: 'not-part', ...(why && { notPartOf: why }) };
 }
 
 function openClock(input: RecoverInput): RunRecord['clock'] {
@@ -153,8 +161,20 @@ export function showDetails(record: RunRecord): void {
       '|---|---|---|---|---|',
       ...rows,
       ...(pending.length > 0 ? ['', `To come: ${pending.join(', ')}`] : []),
+      ...leftOut(record),
     ].join('\n'),
   );
+}
+
+/** One line a reason, with the steps that it leaves out. */
+function leftOut(record: RunRecord): string[] {
+  const byReason = new Map<string, string[]>();
+  for (const step of record.steps) {
+    if (step.state !== 'not-part') continue;
+    const why = leftOutText(record, step);
+    byReason.set(why, [...(byReason.get(why) ?? []), step.id]);
+  }
+  return [...byReason].flatMap(([why, ids]) => ['', `_${why}_: ${ids.join(', ')}`]);
 }
 
 function elapsed(step: StepRecord): string {

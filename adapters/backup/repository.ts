@@ -114,18 +114,28 @@ export async function readAttestation(
   return attestation.set === manifest.set && attestation.manifestSha256 === sha256 ? attestation : undefined;
 }
 
-export type SetState = 'verified' | 'complete' | 'incomplete' | 'unsigned' | 'altered' | 'foreign';
+export type SetState =
+  'verified' | 'complete' | 'incomplete' | 'unsigned' | 'altered' | 'foreign' | 'unreadable';
 
 export interface SetListing {
   readonly set: string;
   readonly state: SetState;
   readonly createdAt?: string;
   readonly site?: string;
+  /** Of its sealed objects. */
+  readonly bytes?: number;
+  /** Of the data directory that its database backup restores to. */
+  readonly databaseBytes?: number;
 }
 
-/** Every set of a deployment, newest first, with what it is worth. */
+/**
+ * Every set of a deployment, newest first, with what it is worth.
+ *
+ * @throws DrError REPOSITORY_UNREADABLE: not being able to look is not the same as there being none.
+ */
 export async function listSets(config: Repository, deployment: string): Promise<SetListing[]> {
-  const names = await readdir(join(config.repository, deployment)).catch(() => []);
+  const folder = join(config.repository, deployment);
+  const names = (await unlessMissing(folder, readdir(folder))) ?? [];
   const sets = names
     .filter((name) => SET_ID.test(name))
     .sort()
@@ -168,10 +178,17 @@ export async function verifyObjects(folder: string, manifest: Manifest): Promise
 async function describeSet(config: Repository, deployment: string, set: string): Promise<SetListing> {
   try {
     const signed = await readManifest(config, deployment, set);
-    const { createdAt, site } = signed.manifest;
+    const { createdAt, site, objects, database } = signed.manifest;
     await verifyObjects(setFolder(config, deployment, set), signed.manifest);
-    const attested = await readAttestation(config, deployment, signed).catch(() => undefined);
-    return { set, state: attested ? 'verified' : 'complete', createdAt, site };
+    const attested = await readAttestation(config, deployment, signed);
+    return {
+      set,
+      state: attested ? 'verified' : 'complete',
+      createdAt,
+      site,
+      bytes: objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0),
+      ...(database && { databaseBytes: database.databaseBytes }),
+    };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;
     return { set, state: STATE_OF_ERROR[error.code] ?? 'incomplete' };
@@ -182,7 +199,19 @@ const STATE_OF_ERROR: Readonly<Partial<Record<string, SetState>>> = {
   MANIFEST_UNSIGNED: 'unsigned',
   MANIFEST_ALTERED: 'altered',
   BACKUP_OF_ANOTHER: 'foreign',
+  REPOSITORY_UNREADABLE: 'unreadable',
 };
+
+/** Undefined where the file or folder is not there. @throws DrError REPOSITORY_UNREADABLE for every other reason. */
+async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new DrError('REPOSITORY_UNREADABLE', { path, reason: code ?? message }, { cause: error });
+  }
+}
 
 async function writeSigned(
   folder: string,
@@ -201,9 +230,11 @@ async function readSigned(
   name: string,
   set: string,
 ): Promise<Buffer | undefined> {
-  const bytes = await readFile(join(folder, name)).catch(() => undefined);
+  const read = (file: string): Promise<Buffer | undefined> =>
+    unlessMissing(join(folder, file), readFile(join(folder, file)));
+  const bytes = await read(name);
   if (!bytes) return undefined;
-  const text = await readFile(join(folder, `${name}.sig`), 'utf8').catch(() => undefined);
+  const text = (await read(`${name}.sig`))?.toString('utf8');
   if (text === undefined) throw new DrError('MANIFEST_UNSIGNED', { set });
   const signature = parseSignature(text);
   const problem = signature

@@ -12,25 +12,38 @@ const REMOVED = /^# Removed by pgBackRest restore/;
 const RECOVERY_SETTING =
   /^\s*(restore_command|recovery_\w+|standby_mode|archive_cleanup_command|promote_trigger_file|primary_conninfo|primary_slot_name)\s*=/i;
 
+/** Where the source archived is its own business: its successor must never write there. */
+const ARCHIVE_SETTING = /^\s*archive_(command|library)\s*=/i;
+
 /** The text of postgresql.auto.conf without what pgBackRest and a recovery put there. Pure. */
-export function withoutRecovery(text: string): string {
+export function withoutRecovery(text: string, archiveCommand?: string): string {
   const lines = text.split('\n');
   const generated = lines.findIndex((line) => GENERATED.test(line));
   const kept = (generated === -1 ? lines : lines.slice(0, generated)).filter(
-    (line) => !REMOVED.test(line) && !RECOVERY_SETTING.test(line),
+    (line) => !REMOVED.test(line) && !RECOVERY_SETTING.test(line) && !ARCHIVE_SETTING.test(line),
   );
   while (kept.at(-1)?.trim() === '') kept.pop();
+  // It wins over any postgresql.conf, also one that came with the data.
+  if (archiveCommand !== undefined) kept.push(`archive_command = '${archiveCommand.replaceAll("'", "''")}'`);
   return kept.length === 0 ? '' : `${kept.join('\n')}\n`;
 }
 
-/** Rewrites postgresql.auto.conf and removes the signal files. May be repeated. */
-export async function stripRecovery(dataDir: string, user: string | undefined): Promise<void> {
+/**
+ * Rewrites postgresql.auto.conf and removes the signal files. May be repeated.
+ *
+ * @param archiveCommand of the site on which the data will serve.
+ */
+export async function stripRecovery(
+  dataDir: string,
+  user: string | undefined,
+  archiveCommand?: string,
+): Promise<void> {
   const file = join(dataDir, 'postgresql.auto.conf');
   const text = await readFile(file, 'utf8');
   const fresh = `${file}.tyk-dr`;
   const handle = await open(fresh, 'w', 0o600);
   try {
-    await handle.writeFile(withoutRecovery(text));
+    await handle.writeFile(withoutRecovery(text, archiveCommand));
     await handle.sync();
   } finally {
     await handle.close();

@@ -4,7 +4,7 @@ import { DrError } from '../../domain/errors.ts';
 import { run } from '../process/run.ts';
 import { checkMajorVersion, readControl, type Cluster, type ControlFacts } from './control.ts';
 import { pgbackrest } from './pgbackrest.ts';
-import { giveTo, writePgbackrestConfig } from './pgbackrest-config.ts';
+import { giveTo, siteArchiveCommand, writePgbackrestConfig } from './pgbackrest-config.ts';
 import { replayAndPromote } from './recovery.ts';
 import { stripRecovery } from './recovery-settings.ts';
 import { expectation, type RestoreJob, type StagedRestore, type StageRequest } from './restore-request.ts';
@@ -150,7 +150,8 @@ async function finish<T>({ cluster, request }: RestoreJob<T>): Promise<void> {
       actual: state,
     });
   }
-  await stripRecovery(cluster.dataDir, cluster.user);
+  const { config, repository } = request;
+  await stripRecovery(cluster.dataDir, cluster.user, siteArchiveCommand(config, repository));
   await run([join(cluster.binDir, 'initdb'), '--sync-only', '-D', cluster.dataDir], {
     user: cluster.user,
     cwd: '/',

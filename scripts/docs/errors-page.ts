@@ -19,7 +19,7 @@ export function errorsPage(errors: typeof ERRORS, exitCodes: typeof EXIT_CODES):
   const entries = Object.entries(errors);
   return page(
     'Errors',
-    'tyk-dr prints `error:` with the message, `hint:` with what to do, and often the next command to type.',
+    'tyk-dr prints `error:` with the message, `hint:` with what to do, and `next:` with the command to type where there is one.',
     [
       section(
         'Exit codes',
@@ -35,12 +35,13 @@ export function errorsPage(errors: typeof ERRORS, exitCodes: typeof EXIT_CODES):
           code(errorCode),
           code(entry.message(placeholders)),
           entry.hint,
+          'next' in entry && entry.next ? code(entry.next(placeholders)) : '',
           entry.retryable ? 'yes' : 'no',
         ]);
         return [
           section(
             `Exit ${exitCodes[name]}: ${MEANING[name]}`,
-            table(['code', 'message', 'hint', 'retried by itself'], rows),
+            table(['code', 'message', 'hint', 'next', 'retried by itself'], rows),
           ),
         ];
       }),

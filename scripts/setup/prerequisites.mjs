@@ -1,9 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { SetupError } from './setup-error.mjs';
 
-/** Node as package.json's `engines` has it; Go as the Temporal CLI's go.mod has it. */
+/**
+ * Node as package.json's `engines` has it. Go as the Temporal CLI's go.mod needs it or newer; only what is installed
+ * counts, for the build runs with GOTOOLCHAIN=local: a Go that fetches a newer one of itself would download unasked.
+ */
 const NODE = { from: [20, 19], below: [25, 0], text: '20.19 or later, below 25' };
-const GO = { from: [1, 25], text: '1.25 or later' };
+const GO = { from: [1, 26], text: '1.26 or later' };
 
 /**
  * The two things that the set-up cannot install by itself.
@@ -19,7 +22,11 @@ export function checkPrerequisites() {
       'See https://nodejs.org/en/download.',
     );
   }
-  const result = spawnSync('go', ['version'], { encoding: 'utf8' });
+  const result = spawnSync('go', ['version'], {
+    encoding: 'utf8',
+    // The folder's go.mod, or a setting, must not make Go answer for another Go than the one that will build.
+    env: { ...process.env, GOTOOLCHAIN: 'local' },
+  });
   const go = /go(\d+\.\d+(\.\d+)?)/.exec(result.stdout ?? '')?.[1];
   if (go === undefined) {
     throw missing(

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { RunRecord } from '../../domain/run.ts';
 import { killService } from '../../lab/break.ts';
 import { siteDir } from '../../lab/layout.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 
 /**
  * A recovery survives kill -9 at any step with nothing done twice. What happened is counted by witnesses outside
@@ -30,7 +30,7 @@ async function recoverThrough(
   const before = await lab.starts();
   const [answer] = await Promise.all([lab.recover('--json'), disturb()]);
   expect(answer.exitCode, answer.stdout.slice(-2_000) + answer.stderr).toBe(0);
-  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const record = recordOf(answer);
   expect(record.outcome).toBe('RECOVERED');
   const after = await lab.starts();
   for (const service of SERVICES)

@@ -1,10 +1,9 @@
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunRecord } from '../../domain/run.ts';
 import { partition } from '../../lab/break.ts';
 import { localUrl, siteServices, type SiteName } from '../../lab/layout.ts';
 import { pidOf, serviceScript, stop } from '../../lab/services.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 
 /** A site behind a cut cable: neither its services nor its worker answer, and one day they are back. */
 
@@ -44,7 +43,7 @@ test('a site that is cut off is recovered elsewhere on a person’s word', async
   await lab.expect('confirm', 'acme', '--reason', 'the carrier confirms the cut');
   const answer = await recovering;
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(3);
-  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const record = recordOf(answer);
   expect(record.exceptions.join()).toContain('the carrier confirms the cut');
   expect(await client('/api-0/')).toBe(200);
 });
@@ -69,7 +68,7 @@ test('stores that are healthy are started as they are after an outage, none rest
   for (const service of [...siteServices(lab.lab)].reverse()) await stop(lab.lab, `dr-${service}`);
   const answer = await lab.recover('--scenario', 'network', '--on-failure', 'abort', '--json');
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
-  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const record = recordOf(answer);
   const state = Object.fromEntries(record.steps.map((step) => [step.id, step.state]));
   expect(state).toMatchObject({
     'fence-source': 'done',

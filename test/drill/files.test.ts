@@ -1,9 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RunRecord } from '../../domain/run.ts';
 import { keyFile, localUrl, siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 
 /** A deployment without a Dashboard: Redis, and Gateways that read APIs and policies from files. */
 
@@ -17,9 +16,6 @@ beforeAll(async () => {
 });
 afterAll(() => lab.down());
 
-const recordOf = (stdout: string): RunRecord =>
-  JSON.parse(stdout.slice(stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
-
 async function client(path: string, keyName?: string): Promise<number> {
   const key = keyName === undefined ? undefined : await readFile(keyFile(lab.lab, keyName), 'utf8');
   const headers: Record<string, string> = key === undefined ? {} : { Authorization: key.trim() };
@@ -29,7 +25,7 @@ async function client(path: string, keyName?: string): Promise<number> {
 test('is recovered from its files, what it lacks is said to be no part of it', async () => {
   const answer = await lab.recover('--on-failure', 'abort', '--json');
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
-  const record = recordOf(answer.stdout);
+  const record = recordOf(answer);
   const apis = files.filter((name) => !name.endsWith('-oas.json')).length;
   for (const gateway of ['gw1', 'gw2'])
     expect(record.proofs).toContainEqual({

@@ -8,7 +8,7 @@ import { deleteApis, killService } from '../../lab/break.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
-import { TestLab, type Answer } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 
 /** Recoveries as a commander runs them, on real parts. */
@@ -19,9 +19,6 @@ beforeAll(async () => {
   await lab.expect('backup', 'acme');
 });
 afterAll(() => lab.down());
-
-const recordOf = (answer: Answer): RunRecord =>
-  JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
 
 const sql = <T>(site: SiteName, text: string): Promise<T[]> => sqlOn<T>(lab.lab, site, text);
 

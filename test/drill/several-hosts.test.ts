@@ -1,9 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { RunRecord } from '../../domain/run.ts';
 import { configFile } from '../../lab/layout.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 
 /** A site whose components live on hosts of their own, each with its worker: every worker touches only its own. */
 
@@ -38,7 +37,7 @@ test('each host backs up, fences, restores and starts what it serves, and all of
   const before = await lab.starts();
   const answer = await lab.recover('--json');
   expect(answer.exitCode, answer.stdout.slice(-3_000) + answer.stderr).toBe(0);
-  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const record = recordOf(answer);
   const queueOf = (step: string): string | undefined => record.steps.find((row) => row.id === step)?.queue;
   expect(queueOf('restore-database-data')).toBe('tyk-dr.dr-db');
   expect(queueOf('fence-source')).toBe('tyk-dr.primary, tyk-dr.primary-db, tyk-dr.primary-gw2');

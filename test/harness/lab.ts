@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import type { RunRecord } from '../../domain/run.ts';
 import { setServerState, serverStates } from '../../adapters/haproxy/runtime.ts';
 import { killSite, wipeData } from '../../lab/break.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
@@ -17,6 +18,18 @@ export interface Answer {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What a command with --json wrote, line by line: every one is an object. */
+export function jsonLines(answer: Answer): Record<string, unknown>[] {
+  return answer.stdout.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** The record with which `recover --json` and `status --watch --json` end. */
+export function recordOf(answer: Answer): RunRecord {
+  const last = jsonLines(answer).at(-1)!;
+  if (last['type'] !== 'result') throw new Error(`no result: ${answer.stdout}\n${answer.stderr}`);
+  return last as unknown as RunRecord;
 }
 
 export class TestLab {

@@ -163,6 +163,18 @@ test('without Go the set-up says so, says what to do, and exits 2', async () => 
   expect(stderr).toMatch(/^error: Go is not on PATH.*\nhint: See https:\/\/go\.dev/);
 });
 
+test('a Go that is too old says so, even where it could fetch a newer one of itself', async () => {
+  await writeFile(
+    join(folder, 'go'),
+    '#!/bin/sh\n[ "$GOTOOLCHAIN" = local ] && echo go version go1.25.9 linux/amd64 || echo go version go1.26.0\n',
+    { mode: 0o755 },
+  );
+  const environment = { PATH: `${folder}:${process.env['PATH']}`, GOTOOLCHAIN: 'auto' };
+  const { code, stderr } = await run(process.execPath, [repository('scripts/setup.mjs')], environment);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^error: this is Go 1\.25\.9; the set-up needs Go 1\.26 or later/);
+});
+
 describe("the last line of the machine's test run", () => {
   const statuses = (...all: string[]) => ({
     status: all.includes('failed') ? 'failed' : 'passed',

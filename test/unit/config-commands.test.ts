@@ -1,12 +1,15 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { parse } from 'yaml';
+import { parse, stringify } from 'yaml';
+import { publicKeyOf } from '../../adapters/backup/signing.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
+import { resolveSecret } from '../../adapters/config/secrets.ts';
 import { registerConfig } from '../../cli/config.ts';
 import { registerInit } from '../../cli/init.ts';
+import { registerKeys } from '../../cli/keys.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -18,6 +21,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function tykDr(config: string | undefined, ...args: string[]): Promise<string> {
   const program = new Command().exitOverride();
   registerInit(program);
+  registerKeys(program);
   registerConfig(program, () => config);
   let output = '';
   const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
@@ -46,6 +50,31 @@ test('init never overwrites', async () => {
   await writeFile(file, 'precious');
   await expect(tykDr(undefined, 'init', file)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
   expect(await readFile(file, 'utf8')).toBe('precious');
+});
+
+test('keys new makes what the printed lines say, for its owner alone, and never overwrites', async () => {
+  const keys = join(folder, 'keys');
+  const made = parse(await tykDr(undefined, 'keys', 'new', keys)) as Record<string, string | string[]>;
+  for (const name of await readdir(keys))
+    expect((await stat(join(keys, name))).mode & 0o777, name).toBe(0o600);
+  const file = join(folder, 'with-keys.yaml');
+  await tykDr(undefined, 'init', file);
+  const config = parse(await readFile(file, 'utf8'), { merge: true }) as {
+    deployments: { payments: { backup: Record<string, unknown> & { pgbackrest: Record<string, unknown> } } };
+  };
+  const { backup } = config.deployments.payments;
+  const { passphrase, ...lines } = made;
+  Object.assign(backup, lines);
+  Object.assign(backup.pgbackrest, { passphrase });
+  await writeFile(file, stringify(config));
+  await expect(loadConfig(file)).resolves.toBeDefined();
+  const signing = await resolveSecret(made['signingKey'] as `file:${string}`);
+  expect(made['trustedKeys']).toEqual([publicKeyOf(signing)]);
+  expect(String(await readFile(join(keys, 'age-offline'), 'utf8'))).toContain(made['recipients']![1]);
+  await expect(tykDr(undefined, 'keys', 'new', keys)).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+  expect(publicKeyOf(await resolveSecret(made['signingKey'] as `file:${string}`))).toBe(
+    made['trustedKeys']![0],
+  );
 });
 
 test('config show fills in defaults and shows where secrets are, not what they are', async () => {

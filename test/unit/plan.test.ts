@@ -111,6 +111,22 @@ describe('the plan', () => {
     expect(steps).toContain('prove-gateways');
   });
 
+  test('says of every step that it leaves out why', () => {
+    const lacking = { ...FULL_SHAPE, hasDashboard: false };
+    expect(compilePlan(lacking, { ...REQUEST, scenario: 'network' }).leftOut).toMatchObject({
+      'start-dashboard': 'deployment',
+      'restore-redis-data': 'scenario',
+    });
+    const component = compilePlan(lacking, { ...REQUEST, to: 'primary', component: 'redis' });
+    expect(component.leftOut).toMatchObject({ 'start-dashboard': 'deployment', 'start-pump': 'component' });
+    const inPlace = compilePlan(lacking, { ...REQUEST, to: 'primary', inPlace: true });
+    expect(inPlace.leftOut['fence-source']).toBe('in-place');
+    for (const plan of [component, inPlace])
+      expect([...plan.steps, ...Object.keys(plan.leftOut)].sort()).toEqual(
+        RECOVER_STEPS.map(({ id }) => id as string).sort(),
+      );
+  });
+
   test('carries no command, address or secret', () => {
     const text = JSON.stringify(compilePlan(FULL_SHAPE, REQUEST));
     expect(text).not.toMatch(/file:|env:|http|\/var|password/);

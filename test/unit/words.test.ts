@@ -57,6 +57,16 @@ describe('the error table', () => {
     }
   });
 
+  test('names the next command to type, and none where what it needs is not known', () => {
+    for (const [code, entry] of Object.entries(ERRORS)) {
+      if ('next' in entry) expect(entry.next({}), code).toMatch(/^(tyk-dr|temporal) [a-z-]/);
+    }
+    expect(new DrError('WORKER_MISSING', { queue: 'tyk-dr.dr', worker: 'dr' }).next).toBe('tyk-dr worker dr');
+    expect(new DrError('WORKER_MISSING', { queue: 'tyk-dr' }).next).toBeUndefined();
+    expect(DrError.told('NO_BACKUP', 'none', { deployment: 'acme' }).next).toBe('tyk-dr backup list acme');
+    expect(new DrError('BUG').next).toBeUndefined();
+  });
+
   test('decides exit codes and retries', () => {
     expect(new DrError('PORT_TAKEN').exitCode).toBe(10);
     expect(new DrError('CONFIG_INVALID').exitCode).toBe(2);

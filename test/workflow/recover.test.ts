@@ -96,12 +96,23 @@ describe('a recovery', () => {
   });
 
   test('shows what a deployment lacks as not part of it', async () => {
+    let details = '';
     const { record, calls } = await recover(
       recoverInput({}, { ...FULL_SHAPE, hasDashboard: false, hasDatabase: false }),
+      {},
+      async (handle) => {
+        await handle.result();
+        const metadata = await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata');
+        details = metadata.currentDetails;
+      },
     );
     expect(record.outcome).toBe('RECOVERED');
     expect(calls).not.toContain('start-dashboard');
-    expect(record.steps.find((step) => step.id === 'start-dashboard')!.state).toBe('not-part');
+    expect(record.steps.find((step) => step.id === 'start-dashboard')!).toMatchObject({
+      state: 'not-part',
+      notPartOf: 'deployment',
+    });
+    expect(details).toMatch(/_not part of this deployment_: .*start-dashboard/);
   });
 
   test('ends refused, with nothing else called, when a precondition does not hold', async () => {

@@ -234,5 +234,19 @@ test('a set counts as verified only by a proof of its own manifest', async () =>
     { ...attestation, manifestSha256: (await read(OLDER)).sha256 },
     newSigningKey(),
   );
-  expect(await states()).toEqual({ [OLDER]: 'complete' });
+  // A recovery would refuse it: it must not be listed, or chosen, as if it could be used.
+  expect(await states()).toEqual({ [OLDER]: 'altered' });
+  await expect(newestSet(backup, 'acme')).rejects.toMatchObject({ code: 'NO_BACKUP' });
+});
+
+test('what cannot be read is not taken for absent', async () => {
+  const { backup } = scene.deployment;
+  await makeSet(OLDER, 'a');
+  // Root may read everything: a file where a folder is expected fails for everybody.
+  await rename(join(folder(OLDER), 'manifest.json.sig'), join(folder(OLDER), 'kept'));
+  await mkdir(join(folder(OLDER), 'manifest.json.sig'));
+  expect(await states()).toEqual({ [OLDER]: 'unreadable' });
+  await rm(join(backup.repository, 'acme'), { recursive: true });
+  await appendFile(join(backup.repository, 'acme'), '');
+  await expect(listSets(backup, 'acme')).rejects.toMatchObject({ code: 'REPOSITORY_UNREADABLE' });
 });

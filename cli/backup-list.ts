@@ -1,0 +1,89 @@
+import type { Command } from 'commander';
+import { readHold } from '../adapters/backup/prune.ts';
+import { listSets, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import { loadConfig } from '../adapters/config/load.ts';
+import { formatBytes, formatDuration } from '../domain/duration.ts';
+import { DrError } from '../domain/errors.ts';
+import { deploymentOf } from './client.ts';
+import { exitWithError } from './exit.ts';
+
+/** `tyk-dr backup list`: what there is to recover from. It reads the repository itself: no worker, no Temporal. */
+
+export function registerList(command: Command, config: () => string | undefined): void {
+  command
+    .command('list')
+    .description('List the backup sets of a deployment, newest first')
+    .argument('[deployment]', 'as named under deployments:; default all')
+    .option('--json', 'as JSON')
+    .action(async (name: string | undefined, options: { json?: boolean }) =>
+      list(config(), name, options.json ?? false),
+    );
+}
+
+interface ListedSet extends SetListing {
+  readonly deployment: string;
+  readonly hold?: string;
+}
+
+/** Exits as refused where there is no set at all, in text and as JSON. */
+async function list(configPath: string | undefined, only: string | undefined, json: boolean): Promise<void> {
+  const config = await loadConfig(configPath);
+  const names = only === undefined ? Object.keys(config.deployments) : [only];
+  const sets: ListedSet[] = [];
+  for (const name of names) {
+    const { backup } = deploymentOf(config, name);
+    for (const set of await listSets(backup, name)) {
+      const hold = await readHold(setFolder(backup, name, set.set));
+      sets.push({ deployment: name, ...set, ...(hold ? { hold: hold.reason } : {}) });
+    }
+  }
+  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets }, undefined, 2)}\n`);
+  else if (sets.length > 0) process.stdout.write(`${setTable(sets, Date.now()).join('\n')}\n`);
+  if (sets.length > 0) return;
+  const repositories = names.map((name) => config.deployments[name]!.backup.repository);
+  exitWithError(
+    new DrError('NO_SET_YET', {
+      deployment: names.join(', '),
+      repository: [...new Set(repositories)].join(', '),
+      first: names[0],
+    }),
+  );
+}
+
+/** Columns as wide as what is in them; the deployment only where there are several. */
+export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
+  const several = new Set(sets.map(({ deployment }) => deployment)).size > 1;
+  const rows = [
+    [...(several ? ['DEPLOYMENT'] : []), 'SET', 'STATE', 'SITE', 'TAKEN AT', 'AGE', 'SIZE', 'HELD'],
+    ...sets.map((set) => [
+      ...(several ? [set.deployment] : []),
+      set.set,
+      set.state,
+      set.site ?? '',
+      set.createdAt?.replace(/\.\d+Z$/, 'Z') ?? '',
+      set.createdAt === undefined ? '' : ageText(nowMs - Date.parse(set.createdAt)),
+      sizeText(set),
+      set.hold ?? '',
+    ]),
+  ];
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+const DAY_MS = 86_400_000;
+
+function ageText(ageMs: number): string {
+  return ageMs < 2 * DAY_MS ? formatDuration(ageMs) : `${Math.floor(ageMs / DAY_MS)} days`;
+}
+
+function sizeText({ bytes, databaseBytes }: ListedSet): string {
+  if (bytes === undefined) return '';
+  return databaseBytes === undefined
+    ? formatBytes(bytes)
+    : `${formatBytes(bytes)} + database of ${formatBytes(databaseBytes)}`;
+}

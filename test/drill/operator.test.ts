@@ -1,0 +1,218 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { withClient } from '../../adapters/postgres/client.ts';
+import { Secret } from '../../domain/secret.ts';
+import { lockId } from '../../domain/messages.ts';
+import { killService } from '../../lab/break.ts';
+import { readKey } from '../../lab/keys.ts';
+import { configFile, outside, siteDir, sitePort } from '../../lab/layout.ts';
+import { stop } from '../../lab/services.ts';
+import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
+
+/** What whoever sits at the command line is told: without workers, without Temporal, in the middle of things. */
+
+const PROGRAM = fileURLToPath(new URL('../../bin/tyk-dr.js', import.meta.url));
+
+let lab: TestLab;
+beforeAll(async () => {
+  lab = await TestLab.up();
+});
+afterAll(() => lab.down());
+
+/** The promise of the product for every 'nobody is there'. */
+const ANSWER_WITHIN_MS = 10_000;
+
+async function quickly(...args: readonly string[]): Promise<Answer> {
+  const startedAt = performance.now();
+  const answer = await lab.run(...args);
+  expect(performance.now() - startedAt, args.join(' ')).toBeLessThan(ANSWER_WITHIN_MS);
+  return answer;
+}
+
+interface Watching {
+  readonly said: () => string;
+  readonly signal: (name: NodeJS.Signals) => void;
+  readonly ended: Promise<number | null>;
+}
+
+/** A command that goes on while the test does something. */
+function watching(...args: readonly string[]): Watching {
+  const child = spawn(process.execPath, [PROGRAM, ...args], {
+    env: { ...process.env, TYK_DR_CONFIG: configFile(lab.lab) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += String(text)));
+  return {
+    said: () => said,
+    signal: (name) => child.kill(name),
+    ended: new Promise((resolve) => child.once('close', resolve)),
+  };
+}
+
+async function sql(text: string): Promise<void> {
+  const connection = {
+    host: '127.0.0.1',
+    port: sitePort(lab.lab, 'primary', 'postgres'),
+    user: 'postgres',
+    database: 'postgres',
+    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
+  };
+  await withClient(connection, (client) => client.query(text));
+}
+
+/** As somebody would in Temporal's own UI. */
+async function terminate(): Promise<void> {
+  const connection = await Connection.connect({ address: `127.0.0.1:${lab.lab.ports.temporal}` });
+  await new Client({ connection }).workflow.getHandle(lockId('acme')).terminate('a test');
+  await connection.close();
+}
+
+describe('before the first backup', () => {
+  test('there is no set, said alike in text and as JSON', async () => {
+    const text = await lab.run('backup', 'list', 'acme');
+    expect(text).toMatchObject({ exitCode: 10, stdout: '' });
+    expect(text.stderr).toContain('next: tyk-dr backup acme');
+    const json = await lab.run('backup', 'list', 'acme', '--json');
+    expect(json).toMatchObject({ exitCode: 10, stderr: text.stderr });
+    expect(JSON.parse(json.stdout)).toEqual({ version: 1, sets: [] });
+  });
+
+  test('a site that archives nowhere is enrolled, and told the two lines that it lacks', async () => {
+    await rm(siteDir(lab.lab, 'primary', 'postgres', 'pgbackrest.conf'));
+    await rm(outside(lab.lab, 'pgbackrest', 'primary-1'), { recursive: true });
+    const settings = siteDir(lab.lab, 'primary', 'postgres', 'etc', 'postgresql.conf');
+    const text = await readFile(settings, 'utf8');
+    await writeFile(settings, text.replace(/^archive_command = .*$/m, "archive_command = '/bin/true'"));
+    await sql('SELECT pg_reload_conf()');
+    const refused = await lab.run('backup', 'acme');
+    expect(refused.exitCode, refused.stderr).toBe(10);
+    const [lines] = /^archive_mode = on\narchive_command = '.*'$/m.exec(refused.stderr)!;
+    await writeFile(settings, `${text}${lines}\n`);
+    await sql('SELECT pg_reload_conf()');
+    const made = await lab.run('backup', 'acme');
+    expect(made.exitCode, made.stderr).toBe(0);
+    expect(made.stdout).toContain('complete and verified by a restore');
+    // One line for each step that ended, while it ran.
+    for (const step of ['find-live-site', 'back-up-database', 'back-up-redis', 'seal-set', 'verify-set'])
+      expect(made.stderr).toMatch(new RegExp(`^ {2}\\+ ${step} `, 'm'));
+    expect(await readdir(outside(lab.lab, 'pgbackrest'))).toContain('primary-1');
+  });
+
+  test('the list has a line for each set, with its age and size', async () => {
+    const [heading, row] = (await lab.expect('backup', 'list', 'acme')).split('\n');
+    expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +HELD$/);
+    expect(row).toMatch(/^\S+Z-\w+ +verified +primary +\S+Z +.* s +[\d.]+ [kM]B \+ database of \d+/);
+  });
+});
+
+describe('a backup', () => {
+  test('that is under way is named, and can be left and come back to', async () => {
+    const first = watching('backup', 'acme');
+    await expect.poll(first.said, { timeout: 60_000 }).toContain('find-live-site');
+    const second = await quickly('backup', 'prune', 'acme');
+    expect(second.exitCode).toBe(11);
+    expect(second.stderr).toMatch(/a backup of acme is already under way: bak-\d{8}-\d{6}-/);
+    expect(second.stderr).toContain('next: tyk-dr backup watch acme');
+    first.signal('SIGINT');
+    expect(await first.ended).toBe(130);
+    expect(first.said()).toContain('Come back with: tyk-dr backup watch acme');
+    expect(await lab.expect('backup', 'watch', 'acme')).toContain('complete and verified by a restore');
+  });
+
+  test('whose worker is lost ends with its queue and what to type, not as a bug', async () => {
+    const marker = join(lab.lab.dir, 'fault-backup');
+    await lab.restartWorker('primary', {
+      TYK_DR_FAULT: 'back-up-redis:before',
+      TYK_DR_FAULT_MARKER: marker,
+    });
+    const answer = await lab.run('backup', 'acme', '--site', 'primary');
+    expect(answer.exitCode, answer.stderr).toBe(10);
+    expect(answer.stderr).toContain('no worker answers on the task queue tyk-dr.primary');
+    expect(answer.stderr).toContain('next: tyk-dr worker primary');
+    await lab.restartWorker('primary');
+  });
+});
+
+describe('without workers', () => {
+  test('a lost site may lack its own, and a worker with another file says which', async () => {
+    await stop(lab.lab, 'worker-dr');
+    const one = await lab.run('backup', 'prune', 'acme', '--dry-run');
+    expect(one.exitCode, one.stderr).toBe(0);
+    expect(one.stderr).toContain('no worker answers on the task queue tyk-dr.dr; going on without its site');
+    const path = configFile(lab.lab);
+    const text = await readFile(path, 'utf8');
+    const config = parse(text) as { deployments: Record<string, unknown> };
+    await writeFile(path, stringify({ ...config, deployments: { other: config.deployments['acme'] } }));
+    await lab.restartWorker('dr');
+    await writeFile(path, text);
+    const other = await lab.recover();
+    expect(other.exitCode).toBe(10);
+    expect(other.stderr).toContain("the worker dr says: no deployment 'acme'");
+  });
+
+  test.each([
+    ['backup', 'acme'],
+    ['backup', 'verify', 'acme'],
+    ['backup', 'prune', 'acme'],
+    ['recover', 'acme', '--to', 'dr', '--reason', 'x'],
+  ])('%j %j says within ten seconds which one to start', async (...args) => {
+    await stop(lab.lab, 'worker-primary');
+    await stop(lab.lab, 'worker-dr');
+    const answer = await quickly(...args);
+    expect(answer.exitCode, answer.stderr).toBe(10);
+    expect(answer.stderr).toMatch(/no worker answers on the task queue tyk-dr\.(primary|dr)$/m);
+    expect(answer.stderr).toMatch(/^next: tyk-dr worker (primary|dr)$/m);
+  });
+
+  test('the next command works as soon as they are back', async () => {
+    await lab.restartWorker('primary');
+    await lab.restartWorker('dr');
+    expect((await lab.run('backup', 'prune', 'acme', '--dry-run')).exitCode).toBe(0);
+  });
+});
+
+describe('a run that is followed', () => {
+  test('outlasts a Temporal server that is killed, and ends as lines of JSON', async () => {
+    await lab.destroyPrimary();
+    const recovering = watching('recover', 'acme', '--to', 'dr', '--reason', 'a test', '--json');
+    await expect.poll(recovering.said, { timeout: 60_000 }).toContain('"restore-database-data"');
+    await killService(lab.lab, 'temporal');
+    await expect
+      .poll(recovering.said, { timeout: 30_000 })
+      .toContain('Temporal does not answer; the run goes on');
+    await lab.revive('temporal');
+    expect(await recovering.ended, recovering.said()).toBe(0);
+    expect(recovering.said()).toContain('Temporal answers again');
+  });
+
+  test('and has ended is shown with its outcome, and exits with its code', async () => {
+    const answer = await lab.run('status', 'acme', '--watch', '--json');
+    expect(answer.exitCode).toBe(0);
+    expect(recordOf(answer).outcome).toBe('RECOVERED');
+    const types = jsonLines(answer).map(({ version, type }) => `${String(version)} ${String(type)}`);
+    expect([...new Set(types)]).toEqual(['1 step', '1 result']);
+    const refused = await lab.recover('--json');
+    expect(refused.exitCode).toBe(10);
+    expect(recordOf(refused).outcome).toBe('REFUSED');
+    expect((await lab.run('status', 'acme', '--watch')).exitCode).toBe(10);
+    expect((await lab.run('status', 'acme', '--json')).stdout).toMatch(/^\{\n/);
+  });
+
+  test('and is terminated from outside is told in words', async () => {
+    const recovering = watching('recover', 'acme', '--to', 'dr', '--in-place', '--yes', '--reason', 'a test');
+    await expect.poll(recovering.said, { timeout: 60_000 }).toContain('check-backup running');
+    await terminate();
+    expect(await recovering.ended).toBe(13);
+    expect(recovering.said()).toMatch(/rec-\S+ was terminated in Temporal before its end/);
+    expect(recovering.said()).not.toContain('bug');
+    const status = await lab.run('status', 'acme');
+    expect(status.exitCode).toBe(13);
+    expect(status.stderr).toContain('was terminated in Temporal');
+  });
+});

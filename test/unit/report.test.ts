@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { wrap } from '../../cli/live-screen.ts';
+import { PHASES, type RunRecord, type StepRecord } from '../../domain/run.ts';
+import { htmlReport } from '../../report/html.ts';
+import { jsonResultLine } from '../../report/json.ts';
+import { fittedTable, liveTable } from '../../report/table.ts';
+import { textReport } from '../../report/text.ts';
+import { compilePlan, type RecoverRequest } from '../../runbooks/plan.ts';
+import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { FULL_SHAPE, REQUEST } from '../harness/shape.ts';
+
+const STARTED = '2026-11-24T03:00:00.000Z';
+const NOW_MS = Date.parse('2026-11-24T03:01:00.000Z');
+
+/** A run in which nothing has happened yet but what is said. */
+function runOf(
+  changes: Readonly<Record<string, Partial<StepRecord>>> = {},
+  { request = {}, shape = FULL_SHAPE }: { request?: Partial<RecoverRequest>; shape?: typeof FULL_SHAPE } = {},
+): RunRecord {
+  const plan = compilePlan(shape, { ...REQUEST, ...request });
+  return {
+    format: 'tyk-dr/run/v1',
+    run: 'rec-1',
+    runbook: 'recover',
+    workflowId: 'run/acme',
+    deployment: 'acme',
+    tier: plan.tier,
+    from: plan.from,
+    to: plan.to,
+    ...(plan.component && { component: plan.component }),
+    scenario: plan.scenario,
+    reason: 'a test',
+    actor: 'tester',
+    configDigest: 'c',
+    planDigest: 'p',
+    objectives: plan.objectives,
+    clock: [
+      { name: 'declared', at: STARTED, source: 'a test' },
+      { name: 'started', at: STARTED, source: 'a test' },
+    ],
+    phases: PHASES.map((phase) => ({ phase, budgetMs: 60_000 })),
+    steps: RECOVER_STEPS.map(({ id, phase }) => ({
+      id,
+      phase,
+      state: plan.steps.includes(id) ? 'pending' : 'not-part',
+      ...(plan.leftOut[id] && { notPartOf: plan.leftOut[id] }),
+      calls: 0,
+      ...changes[id],
+    })),
+    proofs: [],
+    exceptions: [],
+    decisions: [],
+    waits: [],
+    alarms: [],
+  };
+}
+
+const FENCE_FAILED: Partial<StepRecord> = {
+  state: 'waiting',
+  startedAt: STARTED,
+  error: { code: 'NOT_FENCED', message: 'site primary is dark', hint: 'Look at it.', at: STARTED },
+};
+
+describe('a step that is left out', () => {
+  test.each([
+    [{ shape: { ...FULL_SHAPE, hasDashboard: false } }, 'start-dashboard', 'not part of this deployment'],
+    [{ request: { scenario: 'network' } }, 'restore-redis-data', 'not needed in scenario network'],
+    [{ request: { to: 'primary', component: 'redis' } }, 'start-pump', 'not part of recovering redis alone'],
+    [{ request: { to: 'primary', inPlace: true } }, 'fence-source', 'not part of a rebuild in place'],
+  ] as const)('of %j is shown with the reason, wherever the run is shown', (choice, step, reason) => {
+    const record = runOf({}, choice);
+    expect(record.steps.find(({ id }) => id === step)!.state).toBe('not-part');
+    for (const shown of [liveTable(record, NOW_MS).join('\n'), textReport(record)])
+      expect(shown).toContain(reason);
+    expect(htmlReport(record)).toContain(`<td>${step}</td><td>${reason}</td>`);
+  });
+});
+
+test('the report of a run that waits gives every command that a person may type', () => {
+  const text = textReport(runOf({ 'fence-source': FENCE_FAILED }));
+  for (const decision of ['retry', 'confirm', 'abort']) expect(text).toContain(`tyk-dr ${decision} rec-1`);
+  expect(text).toContain('RTO clock');
+});
+
+describe('the live table', () => {
+  test('on a small screen keeps what happens now, and drops what is over and what comes', () => {
+    const done: Partial<StepRecord> = { state: 'done', startedAt: STARTED, endedAt: STARTED };
+    const record = runOf({
+      ...Object.fromEntries(
+        RECOVER_STEPS.filter(({ phase }) => phase === 'infrastructure').map(({ id }) => [id, done]),
+      ),
+      'restore-redis-data': { state: 'running', startedAt: STARTED },
+    });
+    const lines = fittedTable(record, NOW_MS, 20);
+    expect(lines.length).toBeLessThanOrEqual(20);
+    const shown = lines.join('\n');
+    expect(shown).toContain('> restore-redis-data');
+    expect(shown).toMatch(/infrastructure .* \+ \d steps/);
+    expect(shown).toMatch(/to come: .*traffic/);
+    expect(shown).toContain('RTO clock');
+    expect(shown).not.toContain('check-backup');
+    expect(fittedTable(record, NOW_MS, 60).join('\n')).toContain('check-backup');
+    expect(fittedTable(record, NOW_MS, 5)).toHaveLength(5);
+  });
+
+  test('breaks what a person must read between words', () => {
+    const hint = '    hint: Make sure by hand that it cannot write, then say so.';
+    const lines = wrap(hint, 30);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(30);
+    expect(lines.map((line) => line.trim()).join(' ')).toBe(hint.trim());
+    expect(lines.every((line) => line.startsWith('    '))).toBe(true);
+  });
+});
+
+test('the result of a run is one line of JSON', () => {
+  const line = jsonResultLine(runOf());
+  expect(line).not.toContain('\n');
+  expect(JSON.parse(line)).toMatchObject({ version: 1, type: 'result', run: 'rec-1' });
+});
