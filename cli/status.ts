@@ -6,6 +6,7 @@ import { liveTable } from '../report/table.ts';
 import { jsonReport } from '../report/json.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
+import { lateFences } from './late-fences.ts';
 import { currentRecord, soon } from './run-record.ts';
 
 /** `tyk-dr status`: where a run stands. It answers also when no worker lives. */
@@ -82,6 +83,8 @@ async function show(
   const record = await currentRecord(door, handle);
   if (record) {
     process.stdout.write(json ? `${jsonReport(record)}\n` : `${liveTable(record, Date.now()).join('\n')}\n`);
+    const fences = json ? [] : await lateFences(door, record);
+    for (const line of fences) process.stdout.write(`${line}\n`);
   } else {
     const memo = description.memo ?? {};
     process.stdout.write(

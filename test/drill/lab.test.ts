@@ -6,6 +6,8 @@ import { Secret } from '../../domain/secret.ts';
 import { BREAKS } from '../../lab/break.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort } from '../../lab/layout.ts';
+import { ORGANISATIONS } from '../../lab/seed/definitions.ts';
+import { freePort } from '../harness/gateway.ts';
 import { TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 
@@ -13,8 +15,10 @@ import { sqlOn } from '../harness/sql.ts';
 
 let lab: TestLab;
 let seeded: Digests;
+let trafficPort: number;
 beforeAll(async () => {
-  lab = await TestLab.up('--seed', '7');
+  trafficPort = await freePort();
+  lab = await TestLab.up('--seed', '7', '--port', `traffic=${trafficPort}`);
   seeded = await digests();
 });
 afterAll(() => lab.down());
@@ -69,6 +73,37 @@ test('clients call from the start, and the status says what they see', async () 
     .poll(() => labCommand('status'), { timeout: 30_000 })
     .toMatch(/clients: 0 of [1-9]\d* requests/);
   expect(await labCommand('status')).toMatch(/clients +running as \d+/);
+});
+
+test('it uses the ports that were asked for', async () => {
+  expect((await fetch(`http://127.0.0.1:${trafficPort}/api-0/`)).status).toBe(200);
+});
+
+test('the Dashboard answers on the real one’s paths, each caller what is theirs', async () => {
+  const url = localUrl(sitePort(lab.lab, 'primary', 'dashboard'));
+  const ask = async (path: string, headers: Record<string, string> = {}) => {
+    const response = await fetch(`${url}${path}`, { headers });
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+  };
+  const key = { authorization: await readKey(lab.lab, 'probe-dashboard') };
+  const mine = await sqlOn<{ id: string }>(
+    lab.lab,
+    'primary',
+    `SELECT api_id AS id FROM tyk_apis WHERE org_id = '${ORGANISATIONS[0]}' ORDER BY 1`,
+  );
+  expect(await ask('/hello')).toMatchObject({ status: 200, body: { status: 'ok' } });
+  const { body } = await ask('/api/apis?p=-1', key);
+  const listed = (body['apis'] as { api_definition: { api_id: string } }[]).map((api) => api.api_definition);
+  expect(listed.map((api) => api.api_id).sort()).toEqual(mine.map(({ id }) => id));
+  expect(await ask('/api/portal/policies?p=-1', key)).toMatchObject({ status: 200 });
+  expect((await ask('/api/users', key)).body['users']).toMatchObject([
+    { email_address: 'platform@example.org' },
+  ]);
+  for (const path of ['/api/apis', '/api/portal/policies', '/api/users'])
+    expect((await ask(path, { authorization: 'wrong' })).status).toBe(401);
+  const admin = { 'admin-auth': await readKey(lab.lab, 'admin-secret') };
+  expect((await ask('/admin/organisations', admin)).body['organisations']).toHaveLength(2);
+  expect((await ask('/admin/organisations', { 'admin-auth': 'wrong' })).status).toBe(401);
 });
 
 test('the same number gives the same definitions, rows and keys, and another one others', async () => {

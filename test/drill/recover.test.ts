@@ -7,8 +7,8 @@ import type { RunRecord } from '../../domain/run.ts';
 import { deleteApis, killService } from '../../lab/break.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
-import { stop } from '../../lab/services.ts';
-import { recordOf, TestLab } from '../harness/lab.ts';
+import { serviceScript, stop } from '../../lab/services.ts';
+import { recordOf, TestLab, type Answer } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 
 /** Recoveries as a commander runs them, on real parts. */
@@ -128,8 +128,13 @@ describe('a whole site', () => {
   });
 
   test('that came back fenced cannot start, and its archive is not the new one’s', async () => {
+    expect((await lab.run('status', 'acme')).stdout).toContain('fence of primary: NOT SET');
     await lab.restartWorker('primary');
-    await stop(lab.lab, 'primary-redis');
+    await expect
+      .poll(async () => (await lab.run('status', 'acme')).stdout, { timeout: 60_000, interval: 500 })
+      .toContain('fence of primary: set by its worker primary');
+    const start = await execa(serviceScript(lab.lab), ['primary-redis', 'start'], { reject: false });
+    expect(start.stderr).toMatch(/primary-redis is fenced: run rec-/);
     const { stdout } = await execa('find', [
       `${lab.lab.dir}/outside/pgbackrest`,
       '-mindepth',
