@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml';
 import type { RunRecord } from '../../domain/run.ts';
 import { configFile, outside, siteDir, sitePort, siteServices, type SiteName } from '../../lab/layout.ts';
 import { declareService, pidOf } from '../../lab/services.ts';
-import { TestLab, type Answer } from '../harness/lab.ts';
+import { recordOf, TestLab, type Answer } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 import { HUNG_UP, watchPorts, type Caller, type Watch } from '../harness/watch-ports.ts';
 
@@ -86,7 +86,7 @@ async function portalTree(site: SiteName): Promise<string> {
 
 test('a part that is missing is installed, in the version of the backup, and the target recovers', async () => {
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
-  const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  const record = recordOf(answer);
   const summaryOf = (id: string): string => record.steps.find((step) => step.id === id)?.summary ?? '';
   expect(summaryOf('check-target')).toContain('still to be installed: redis');
   expect(summaryOf('provision-target')).toBe('provisioned redis, gateway gw1');

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { RunRecord, Scenario } from '../../domain/run.ts';
 import { corruptRows, deleteApis } from '../../lab/break.ts';
 import { keyFile, localUrl } from '../../lab/layout.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 
 /** Damage that the site itself has done: it goes back to before it, where it stands. */
@@ -39,7 +39,7 @@ async function recoverInPlace(scenario: Scenario, ...more: string[]): Promise<Ru
     ...['--on-failure', 'abort', '--reason', 'a test', '--json', ...more],
   );
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
-  return JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+  return recordOf(answer);
 }
 
 const stateOf = (record: RunRecord, id: string): string | undefined =>

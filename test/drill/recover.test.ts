@@ -8,7 +8,7 @@ import { deleteApis, killService } from '../../lab/break.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
 import { serviceScript, stop } from '../../lab/services.ts';
-import { recordOf, TestLab, type Answer } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 
 /** Recoveries as a commander runs them, on real parts. */
