@@ -55,7 +55,7 @@ describe('a recovery that would bring up an empty Dashboard', () => {
   ] as const)('is stopped before any Gateway starts, where %s', async (_why, set, step, dashboards) => {
     await lab.resetDr();
     const before = await lab.starts();
-    const states = await serverStates(haproxySocket(lab.lab), 'gateways');
+    const open = await servers();
     const answer = await lab.recover(
       ...['--backup', set(), '--scenario', 'corruption', '--occurred', occurredAt],
       ...['--on-failure', 'abort', '--json'],
@@ -70,7 +70,7 @@ describe('a recovery that would bring up an empty Dashboard', () => {
     const started = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
     expect([started('dr-gw1'), started('dr-gw2'), started('dr-pump')]).toEqual([0, 0, 0]);
     expect(started('dr-dashboard')).toBe(dashboards);
-    expect(await serverStates(haproxySocket(lab.lab), 'gateways')).toEqual(states);
+    expect(await servers()).toEqual(open);
   });
 });
 
@@ -120,6 +120,11 @@ describe('what was acknowledged', () => {
   });
 });
 
+/** Which servers clients may reach, as far as it is up to us. */
+const servers = async (): Promise<string[]> =>
+  (await serverStates(haproxySocket(lab.lab), 'gateways')).flatMap(({ name, maintenance }) =>
+    maintenance ? [] : [name],
+  );
 const journalFile = (): string => outside(lab.lab, 'journal.jsonl');
 const entries = async (store: Store): Promise<JournalEntry[]> =>
   parseJournal(await readFile(journalFile(), 'utf8').catch(() => '')).filter(
@@ -169,6 +174,7 @@ async function connectionTo(site: SiteName): Promise<Connection> {
 /** A set whose tables of APIs are damaged; the site gets them back. @returns its id. */
 async function setTakenWhile(damage: string): Promise<string> {
   return withClient(await connectionTo('primary'), async (client) => {
+    // A table of somebody else, which the Dashboard's user may not read: no concern of a recovery.
     await client.query('CREATE TABLE kept AS TABLE tyk_apis');
     await client.query(damage);
     const said = await lab.expect('backup', 'acme', '--no-verify');
