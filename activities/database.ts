@@ -21,7 +21,7 @@ import type { Proof, StepResult } from '../domain/run.ts';
 import { adminConnection, databaseConnection, pgbackrestSite, requireRepository } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf } from './open-set.ts';
-import { proof } from './proofs.ts';
+import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
 
@@ -196,14 +196,16 @@ async function startDatabase(call: Call): Promise<StepResult> {
   try {
     const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
     const timeline = await queryValue<number>(client, 'SELECT timeline_id FROM pg_control_checkpoint()');
+    const proofs = [
+      proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
+    ];
+    requireProofs(proofs);
     // Before the first client writes: until its stanza exists the repository takes no WAL.
     if (input.plan.steps.includes('restore-database-data')) await makeStanza(call);
     return {
       summary: `${started ? 'started' : 'ran already'} on timeline ${timeline}`,
       observed: !started,
-      proofs: [
-        proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
-      ],
+      proofs,
     };
   } finally {
     await client.end();
@@ -214,9 +216,11 @@ async function proveDatabase(call: Call): Promise<StepResult> {
   const config = databaseOf(call);
   const rows = await withClient(await databaseConnection(config, call.secret), countRows);
   const apis = rows['public.tyk_apis'] ?? 0;
+  const proofs = [proof('the Dashboard’s user reads its tables', apis > 0, 'at least 1 API', apis)];
+  requireProofs(proofs);
   return {
     summary: `${sum(rows)} rows in ${Object.keys(rows).length} tables, ${apis} APIs, read as ${config.user}`,
-    proofs: [proof('the Dashboard’s user reads its tables', apis > 0, 'at least 1 API', apis)],
+    proofs,
   };
 }
 

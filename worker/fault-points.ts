@@ -1,26 +1,36 @@
 import { closeSync, openSync } from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { Context } from '@temporalio/activity';
 import type { WorkerOptions } from '@temporalio/worker';
 
 /**
- * Where tests let a worker die or a step fail: `TYK_DR_FAULT=STEP:before|after|fail`, once per marker file named
- * by `TYK_DR_FAULT_MARKER`. Without the variable there is no interceptor at all.
+ * Where tests let a worker die or a step fail: `TYK_DR_FAULT=STEP:MOMENT,...`, each once, as the files beside
+ * `TYK_DR_FAULT_MARKER` say. Without the variable there is nothing of this at all.
+ *
+ * - `before`, `after`: die before the step's work, or after it and before anybody hears of it
+ * - `ledger`: die when the work is done and its ledger file is about to get its name
+ * - `fail`: throw before the work
  */
 export function faultPoints(): Pick<WorkerOptions, 'interceptors'> {
-  const fault = process.env['TYK_DR_FAULT'];
   const marker = process.env['TYK_DR_FAULT_MARKER'];
-  if (fault === undefined || marker === undefined) return {};
-  const [step, moment] = fault.split(':');
+  const faults = (process.env['TYK_DR_FAULT'] ?? '').split(',').filter(Boolean);
+  if (faults.length === 0 || marker === undefined) return {};
+  const at = (step: string, moment: string, act: () => void): void => {
+    const fault = `${step}:${moment}`;
+    if (faults.includes(fault)) once(`${marker}-${fault}`, act);
+  };
+  atLedger((step) => at(step, 'ledger', die));
   return {
     interceptors: {
       activity: [
-        ({ info }) => ({
+        ({ info: { activityType } }) => ({
           inbound: {
             async execute(input, next) {
-              const meant = info.activityType === step;
-              if (meant && moment === 'before') once(marker, die);
-              if (meant && moment === 'fail') once(marker, fail);
+              at(activityType, 'before', die);
+              at(activityType, 'fail', fail);
               const result = await next(input);
-              if (meant && moment === 'after') once(marker, die);
+              at(activityType, 'after', die);
               return result;
             },
           },
@@ -28,6 +38,17 @@ export function faultPoints(): Pick<WorkerOptions, 'interceptors'> {
       ],
     },
   };
+}
+
+/** Calls back with the running step when its ledger file is renamed into place. */
+function atLedger(act: (step: string) => void): void {
+  const { rename } = promises;
+  promises.rename = async (from, to) => {
+    if (String(to).endsWith('/tyk-dr-step.json')) act(Context.current().info.activityType);
+    await rename(from, to);
+  };
+  // Modules that have imported it by name get the new one.
+  syncBuiltinESMExports();
 }
 
 function once(marker: string, act: () => void): void {
@@ -40,8 +61,11 @@ function once(marker: string, act: () => void): void {
   act();
 }
 
-function die(): void {
+function die(): never {
   process.kill(process.pid, 'SIGKILL');
+  // The signal may need a moment to arrive: nothing more may happen in it.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  throw new Error('a killed worker went on');
 }
 
 function fail(): void {

@@ -13,13 +13,14 @@ import { SCHEMA_QUERIES } from './schema-queries.ts';
 const CHECK_TIMEOUT_MS = 24 * 3_600_000;
 const AMCHECK_SCHEMA = 'tyk_dr_amcheck';
 
-/** Exact row counts of all ordinary tables, by `schema.table`. Partitions count as themselves. */
+/** Exact row counts of all ordinary tables that the user may read, by `schema.table`. Partitions count as themselves. */
 export async function countRows(client: Client): Promise<Record<string, number>> {
   const { rows: tables } = await client.query<{ schema: string; name: string }>(
     `SELECT n.nspname AS schema, c.relname AS name
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
         AND n.nspname NOT IN ('information_schema', $1)
+        AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
       ORDER BY 1, 2`,
     [AMCHECK_SCHEMA],
   );

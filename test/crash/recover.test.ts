@@ -1,15 +1,18 @@
-import { access, readdir, readFile } from 'node:fs/promises';
+import { access, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { killService } from '../../lab/break.ts';
+import { haproxySocket } from '../../lab/haproxy.ts';
 import { siteDir } from '../../lab/layout.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
+import { countRestores } from '../harness/postgres-scene.ts';
 
 /**
  * A recovery survives kill -9 at any step with nothing done twice. What happened is counted by witnesses outside
- * our own bookkeeping: process starts, pgBackRest's log, HAProxy's states.
+ * our own bookkeeping: process starts, pgBackRest's log, HAProxy's log.
  */
 
 let lab: TestLab;
@@ -18,109 +21,178 @@ beforeAll(async () => {
   await lab.expect('backup', 'acme');
   await lab.destroyPrimary();
 });
-afterAll(() => lab.down());
+afterAll(() => lab?.down());
 beforeEach(() => lab.resetDr());
 
+const WORKER = 'worker-dr';
 const SERVICES = ['dr-redis', 'dr-postgres', 'dr-dashboard', 'dr-gw1', 'dr-gw2', 'dr-pump'];
+
+/** How often things really happened. */
+interface Witnesses {
+  readonly starts: Readonly<Record<string, number>>;
+  readonly restores: number;
+  /** By server: how often HAProxy let traffic in, and kept it out. */
+  readonly switches: Readonly<Record<string, number>>;
+}
+
+async function witnesses(): Promise<Witnesses> {
+  const switches: Record<string, number> = {};
+  const changes =
+    /^Server gateways\/(\S+) (is UP\/READY \(leaving|is going DOWN for|was DOWN and now enters) /gm;
+  for (const [, server, way] of (await lab.readLog('haproxy')).matchAll(changes)) {
+    const change = `${server} ${way!.startsWith('is UP') ? 'in' : 'out'}`;
+    switches[change] = (switches[change] ?? 0) + 1;
+  }
+  return {
+    starts: await lab.starts(),
+    restores: await countRestores(siteDir(lab.lab, 'dr', 'postgres', 'log')),
+    switches,
+  };
+}
+
+function since(before: Witnesses, after: Witnesses): Witnesses {
+  const more = (now: Readonly<Record<string, number>>, then: Readonly<Record<string, number>>) =>
+    Object.fromEntries(
+      Object.entries(now)
+        .map(([name, count]) => [name, count - (then[name] ?? 0)] as const)
+        .filter(([, count]) => count > 0),
+    );
+  return {
+    starts: more(after.starts, before.starts),
+    restores: after.restores - before.restores,
+    switches: more(after.switches, before.switches),
+  };
+}
 
 /** Runs a recovery while `disturb` does its worst, reviving what it killed; checks what must hold whatever it did. */
 async function recoverThrough(
   disturb: () => Promise<void>,
-): Promise<{ record: RunRecord; restores: number }> {
-  const before = await lab.starts();
-  const [answer] = await Promise.all([lab.recover('--json'), disturb()]);
+): Promise<{ record: RunRecord; happened: Witnesses }> {
+  const before = await witnesses();
+  const over = new AbortController();
+  // A step that cannot go on must end the test, not wait for a person who is not there.
+  const recovery = lab.recover('--json', '--on-failure', 'abort').finally(() => over.abort());
+  const [answer] = await Promise.all([recovery, disturb(), keepAlive(WORKER, over.signal)]);
   expect(answer.exitCode, answer.stdout.slice(-2_000) + answer.stderr).toBe(0);
   const record = recordOf(answer);
   expect(record.outcome).toBe('RECOVERED');
-  const after = await lab.starts();
-  for (const service of SERVICES)
-    expect((after[service] ?? 0) - (before[service] ?? 0), `${service} was started`).toBe(1);
-  return { record, restores: await countRestores() };
+  const happened = since(before, await witnesses());
+  for (const service of SERVICES) expect(happened.starts[service], `starts of ${service}`).toBe(1);
+  expect(happened.switches).toEqual({
+    'dr-gw1 in': 1,
+    'dr-gw2 in': 1,
+    'primary-gw1 out': 1,
+    'primary-gw2 out': 1,
+  });
+  return { record, happened };
 }
 
-async function countRestores(): Promise<number> {
-  const folder = siteDir(lab.lab, 'dr', 'postgres', 'log', 'restore');
-  let count = 0;
-  for (const name of await readdir(folder).catch(() => [])) {
-    count += (await readFile(join(folder, name), 'utf8')).split('restore command begin').length - 1;
+/** What stands for the host: a worker that is gone is started again. */
+async function keepAlive(name: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await lab.revive(name);
+    await sleep(100, undefined, { signal }).catch(() => undefined);
   }
-  return count;
 }
 
-async function untilExists(path: string): Promise<void> {
-  await expect
-    .poll(
-      () =>
-        access(path).then(
-          () => true,
-          () => false,
-        ),
-      { timeout: 60_000, interval: 20 },
-    )
-    .toBe(true);
-}
-
-/** Kills the dr worker at a point of a step, and starts it again once it is dead. */
-async function killWorkerAt(step: string, moment: 'before' | 'after'): Promise<() => Promise<void>> {
-  const marker = join(lab.lab.dir, `fault-${step}-${moment}-${Date.now()}`);
-  await lab.restartWorker('dr', { TYK_DR_FAULT: `${step}:${moment}`, TYK_DR_FAULT_MARKER: marker });
+/** The dr worker will die at these points of its steps, once at each. Returns which it came to. */
+async function armWorker(...faults: readonly string[]): Promise<() => Promise<string[]>> {
+  const marker = join(lab.lab.dir, `fault-${Date.now()}`);
+  await lab.restartWorker('dr', { TYK_DR_FAULT: faults.join(','), TYK_DR_FAULT_MARKER: marker });
   return async () => {
-    await untilExists(marker);
-    await lab.revive('worker-dr');
+    const come = await Promise.all(faults.map((fault) => exists(`${marker}-${fault}`)));
+    return faults.filter((_, index) => come[index]);
   };
 }
 
-describe('a recovery whose worker is killed', () => {
-  test.each([
-    ['restore-redis-data', 'before'],
-    ['restore-redis-data', 'after'],
-    ['restore-database-data', 'after'],
-    ['start-gateways', 'before'],
-    ['start-gateways', 'after'],
-    ['switch-traffic', 'before'],
-    ['switch-traffic', 'after'],
-  ] as const)('at %s, %s its effect, resumes by itself and does nothing twice', async (step, moment) => {
-    const restoresBefore = await countRestores();
-    const disturb = await killWorkerAt(step, moment);
-    const { record, restores } = await recoverThrough(disturb);
-    expect(restores - restoresBefore).toBe(1);
-    expect(record.steps.find((row) => row.id === step)!.calls).toBeGreaterThan(1);
+const nothing = (): Promise<void> => Promise.resolve();
+
+describe('a recovery whose worker is killed resumes by itself and does nothing twice', () => {
+  test('at a restore, a service start and the traffic switch, before the effect', async () => {
+    const faults = [
+      'restore-database-data:before',
+      'start-dashboard:before',
+      'start-gateways:before',
+      'switch-traffic:before',
+    ];
+    const died = await armWorker(...faults);
+    const { happened } = await recoverThrough(nothing);
+    expect(await died()).toEqual(faults);
+    expect(happened.starts[WORKER]).toBe(faults.length);
+    expect(happened.restores).toBe(1);
   });
 
-  test('in the middle of the database restore, resumes with what is there', async () => {
+  test('at the same, after the effect and before anybody heard of it', async () => {
+    const faults = [
+      'restore-database-data:after',
+      'start-database:after',
+      'start-gateways:after',
+      'switch-traffic:after',
+    ];
+    const died = await armWorker(...faults);
+    const { record, happened } = await recoverThrough(nothing);
+    expect(await died()).toEqual(faults);
+    expect(happened.starts[WORKER]).toBe(faults.length);
+    expect(happened.restores).toBe(1);
+    // Each was looked at, and found done.
+    for (const fault of faults)
+      expect(record.steps.find(({ id }) => id === fault.split(':')[0])!.calls, fault).toBeGreaterThan(1);
+  });
+
+  test('at the same, with the effect half done or done and not yet written down', async () => {
+    const faults = ['restore-redis-data:ledger', 'restore-database-data:ledger'];
+    const died = await armWorker(...faults);
+    const { happened } = await recoverThrough(async () => {
+      const before = (await lab.starts())['dr-gw1'] ?? 0;
+      await until(async () => ((await lab.starts())['dr-gw1'] ?? 0) > before);
+      expect(await killService(lab.lab, WORKER)).toBe(WORKER);
+      await until(async () => !(await inMaintenance()).has('dr-gw1'));
+      expect(await killService(lab.lab, WORKER)).toBe(WORKER);
+    });
+    expect(await died()).toEqual(faults);
+    // Once the redis step died, once the database's own; its files were whole, and pgBackRest only compared them.
+    expect(happened.restores).toBeLessThanOrEqual(3);
+  });
+
+  test('in the middle of the file copy, and goes on with what is there', async () => {
     await lab.restartWorker('dr');
-    const data = siteDir(lab.lab, 'dr', 'postgres');
     const { record } = await recoverThrough(async () => {
-      await expect
-        .poll(async () => (await readdir(data)).some((name) => name.startsWith('data.tyk-dr-new')), {
-          timeout: 60_000,
-          interval: 5,
-        })
-        .toBe(true);
+      await databaseRestoreBegins();
       // Somewhere in the half second of the file copy.
       await sleep(Math.random() * 600);
-      await killService(lab.lab, 'worker-dr');
-      await lab.revive('worker-dr');
+      await killService(lab.lab, WORKER);
     });
-    expect(
-      record.proofs
-        .filter((proof) => proof.step === 'restore-database-data')
-        .every((proof) => proof.verdict === 'pass'),
-    ).toBe(true);
+    const proofs = record.proofs.filter((proof) => proof.step === 'restore-database-data');
+    expect(proofs.map(({ verdict }) => verdict)).toEqual(proofs.map(() => 'pass'));
   });
 });
 
 test('a recovery goes on when the Temporal server is killed and started again', async () => {
   await lab.restartWorker('dr');
-  const data = siteDir(lab.lab, 'dr', 'postgres');
   await recoverThrough(async () => {
-    await expect
-      .poll(async () => (await readdir(data)).some((name) => name.startsWith('data.tyk-dr-new')), {
-        timeout: 60_000,
-        interval: 5,
-      })
-      .toBe(true);
+    await databaseRestoreBegins();
     await killService(lab.lab, 'temporal');
     await lab.revive('temporal');
   });
 });
+
+async function databaseRestoreBegins(): Promise<void> {
+  const folder = siteDir(lab.lab, 'dr', 'postgres');
+  await until(async () => (await readdir(folder)).some((name) => name.startsWith('data.tyk-dr-new')));
+}
+
+async function inMaintenance(): Promise<Set<string>> {
+  const states = await serverStates(haproxySocket(lab.lab), 'gateways');
+  return new Set(states.filter(({ maintenance }) => maintenance).map(({ name }) => name));
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  await expect.poll(holds, { timeout: 120_000, interval: 10 }).toBe(true);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { RunRecord } from '../../domain/run.ts';
 import { configFile, outside, siteDir, sitePort, siteServices, type SiteName } from '../../lab/layout.ts';
 import { declareService, pidOf } from '../../lab/services.ts';
 import { recordOf, TestLab, type Answer } from '../harness/lab.ts';

@@ -66,6 +66,25 @@ describe('a component, in place on the same site', () => {
     },
   );
 
+  test('the database goes back to a moment between two changes since the backup', async () => {
+    await sql('primary', `UPDATE tyk_organisations SET owner_name = 'renamed since the backup'`);
+    const [{ count: before }] = (await sql<{ count: string }>(
+      'primary',
+      'SELECT count(*) FROM tyk_apis',
+    )) as [{ count: string }];
+    const moment = new Date().toISOString();
+    await deleteApis(lab.lab, 'primary');
+    const answer = await lab.run(
+      ...['recover', 'acme', '--to', 'primary', '--component', 'database', '--yes', '--json'],
+      ...['--to-time', moment, '--reason', 'APIs were deleted'],
+    );
+    expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+    expect(await sql('primary', 'SELECT count(*) FROM tyk_apis')).toEqual([{ count: before }]);
+    expect(await sql('primary', 'SELECT DISTINCT owner_name FROM tyk_organisations')).toEqual([
+      { owner_name: 'renamed since the backup' },
+    ]);
+  });
+
   test('the database goes back to just before somebody deleted half of the APIs', async () => {
     const [{ count: before }] = (await sql<{ count: string }>(
       'primary',

@@ -7,6 +7,7 @@ import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { eventually } from '../harness/gateway.ts';
 import { fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
@@ -152,7 +153,9 @@ describe('a recovery', () => {
     const { record } = await recover(input, { 'fence-source': fails('NOT_FENCED', 1) }, async (handle) => {
       await awaitState(handle, waiting);
       await handle.executeUpdate('confirm', { args: [{ actor: 'ann', reason: 'power is off' }] });
-      late = await environment.client.workflow.getHandle(`fence/acme/${input.run}/primary`).result();
+      const fence = environment.client.workflow.getHandle(`fence/acme/${input.run}/primary`);
+      // The run starts it after the update was answered.
+      late = await eventually(() => fence.result());
     });
     expect(late).toBe('fence-source done');
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
@@ -320,7 +323,8 @@ describe('a recovery', () => {
     const slow = () => new Promise<never>((resolve) => setTimeout(() => resolve(undefined as never), 2_200));
     const { record } = await recover(recoverInput({}, shape), { 'start-redis': slow });
     const texts = record.alarms.map((alarm) => alarm.text);
-    expect(texts).toEqual(expect.arrayContaining(['RTO of 2.0 s breached']));
+    // On a busy machine it may have been breached before the first workflow task ran, and says so.
+    expect(texts.filter((text) => text.startsWith('RTO of 2.0 s breached'))).toHaveLength(1);
     expect(texts).toContain('phase redis overran its budget of 500 ms');
   });
 });

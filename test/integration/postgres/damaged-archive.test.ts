@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { awaitArchived } from '../../../adapters/postgres/backup.ts';
 import { queryValue, withClient } from '../../../adapters/postgres/client.ts';
 import { LEDGER_FILE } from '../../../adapters/postgres/staging.ts';
-import { giveTo } from '../../../adapters/postgres/pgbackrest-config.ts';
+import { giveTo, repositoryFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
+import { listRepositoryFiles, verifyRepositoryFiles } from '../../../adapters/postgres/repository-files.ts';
 import { pgbackrest } from '../../../adapters/postgres/pgbackrest.ts';
 import type { PostgresFacts } from '../../../domain/manifest.ts';
 import { startTestCluster, type TestCluster } from '../../harness/postgres.ts';
@@ -137,6 +138,39 @@ describe('an archived segment that is', () => {
     const error = await refusal();
     expect(error.message).toContain('archived twice');
   });
+});
+
+describe('a backup that is not whole', () => {
+  test('as a dump is restored by psql with exit code 0 and without its data', async () => {
+    const connection = ['-h', cluster.admin.host, '-p', String(cluster.admin.port), '-U', 'postgres'];
+    const { stdout: dump } = await execa('pg_dump', [...connection, '--table=acknowledged', 'postgres']);
+    await withClient(cluster.admin, (client) => client.query('CREATE DATABASE by_hand'));
+    const input = dump.slice(0, dump.indexOf('COPY public.acknowledged') + 20_000);
+    const { exitCode } = await execa('psql', [...connection, 'by_hand'], { input });
+    expect(exitCode).toBe(0);
+    expect(await numbers({ ...cluster.admin, database: 'by_hand' })).not.toEqual(range(1, 80));
+  });
+
+  test.each([
+    ['cut short', half, 'OBJECT_DAMAGED'],
+    ['changed by a bit', middle, 'OBJECT_DAMAGED'],
+    ['missing', (file: string) => rm(file), 'OBJECT_MISSING'],
+  ] as const)(
+    'in the repository is refused and named before anything is touched: %s',
+    async (_how, change, code) => {
+      const root = repositoryFolder(cluster.repository, cluster.site.generation);
+      const files = await listRepositoryFiles(cluster.tool, root, set);
+      await verifyRepositoryFiles(root, files, 'the-set');
+      for (const file of [files.find(({ path }) => path.includes('/pg_data/base/'))!, files.at(-1)!]) {
+        await damage(join(root, file.path), change);
+        await expect(verifyRepositoryFiles(root, files, 'the-set')).rejects.toMatchObject({
+          code,
+          details: { object: file.path },
+        });
+        await undo.pop()!();
+      }
+    },
+  );
 });
 
 describe('WAL that was damaged before it was archived, so that its digest is right,', () => {

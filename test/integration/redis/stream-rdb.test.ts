@@ -59,7 +59,8 @@ describe('the streamed RDB', () => {
     const redis = await redisWith('repl-diskless-sync yes', 'rdbcompression no');
     await redis.client().call('DEBUG', 'POPULATE', '60000', 'key', '500');
     const read = async (): Promise<void> => {
-      for await (const chunk of streamRdb(redis.endpoint)) if ((chunk as Buffer).length > 0) await redis.kill();
+      const stream: AsyncIterable<Buffer> = streamRdb(redis.endpoint);
+      for await (const chunk of stream) if (chunk.length > 0) await redis.kill();
     };
     await expect(read()).rejects.toMatchObject({ code: 'STORE_UNREACHABLE' });
   });

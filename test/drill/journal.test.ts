@@ -1,0 +1,220 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { queryValue, withClient, type Connection } from '../../adapters/postgres/client.ts';
+import { withClient as withRedis } from '../../adapters/redis/client.ts';
+import { serverStates } from '../../adapters/haproxy/runtime.ts';
+import { Secret } from '../../domain/secret.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
+import { haproxySocket } from '../../lab/haproxy.ts';
+import { readKey } from '../../lab/keys.ts';
+import { keyFile, outside, sitePort, type SiteName } from '../../lab/layout.ts';
+import { startProgram, type Program } from '../contract/pump/program.ts';
+import { eventually } from '../harness/gateway.ts';
+import { TestLab } from '../harness/lab.ts';
+
+/**
+ * The loss, counted from outside: a writer journals what the stores of the living site acknowledge, the site dies
+ * under it, and what a recovery brings back is held against the journal.
+ */
+
+let lab: TestLab;
+let writer: Program | undefined;
+/** Sets that were taken while the Dashboard's tables were not what they should be. */
+const emptied = { noApis: '', othersApis: '' };
+/** The highest numbers acknowledged before the RDB was asked for, and before the last segment was archived. */
+const safe = { redis: 0, postgres: 0 };
+let occurredAt: string;
+
+beforeAll(async () => {
+  lab = await TestLab.up();
+  await writeConf('primary');
+  startWriter();
+  await acknowledged('postgres', 50);
+  await acknowledged('redis', 50);
+  emptied.noApis = await setTakenWhile('DELETE FROM tyk_apis');
+  emptied.othersApis = await setTakenWhile(`UPDATE tyk_apis SET org_id = 'another organisation'`);
+  safe.redis = await acknowledged('redis', 1);
+  await lab.expect('backup', 'acme', '--full');
+  await acknowledged('redis', 100);
+  safe.postgres = await acknowledged('postgres', 100);
+  await archiveNow();
+  await acknowledged('postgres', 50);
+  await lab.destroyPrimary();
+  occurredAt = new Date().toISOString();
+});
+afterAll(async () => {
+  await writer?.kill();
+  await lab?.down();
+});
+
+describe('a recovery that would bring up an empty Dashboard', () => {
+  test.each([
+    ['the database has no API', () => emptied.noApis, 'prove-database', 0],
+    ['the Dashboard shows none of the organisation', () => emptied.othersApis, 'prove-dashboard', 1],
+  ] as const)('is stopped before any Gateway starts, where %s', async (_why, set, step, dashboards) => {
+    await lab.resetDr();
+    const before = await lab.starts();
+    const open = await servers();
+    const answer = await lab.recover(
+      ...['--backup', set(), '--scenario', 'corruption', '--occurred', occurredAt],
+      ...['--on-failure', 'abort', '--json'],
+    );
+    expect(answer.exitCode, answer.stdout.slice(-2000)).toBe(12);
+    const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+    expect(record.steps.find(({ id }) => id === step)).toMatchObject({
+      state: 'failed',
+      error: { code: 'PROOF_FAILED' },
+    });
+    const after = await lab.starts();
+    const started = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+    expect([started('dr-gw1'), started('dr-gw2'), started('dr-pump')]).toEqual([0, 0, 0]);
+    expect(started('dr-dashboard')).toBe(dashboards);
+    expect(await servers()).toEqual(open);
+  });
+});
+
+describe('what was acknowledged', () => {
+  beforeAll(async () => {
+    await lab.resetDr();
+    const answer = await lab.recover('--on-failure', 'abort', '--occurred', occurredAt);
+    expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+  });
+
+  test('by PostgreSQL is there, without a hole, up to the last archived segment at least', async ({
+    annotate,
+  }) => {
+    const comparison = compareJournal(await journal('postgres'), await rows('dr'));
+    await annotate(await loss('postgres', comparison));
+    expect(comparison.holes).toEqual([]);
+    expect(comparison.lastRecovered).toBeGreaterThanOrEqual(safe.postgres);
+    // Killed in the middle of writing, it did lose something: the comparison can see a loss.
+    expect(comparison.lost).toBeGreaterThan(0);
+  });
+
+  test('by Redis is there, without a hole, up to the backup at least', async ({ annotate }) => {
+    const { numbers, highest } = await keys('dr');
+    const comparison = compareJournal(await journal('redis'), numbers);
+    await annotate(await loss('redis', comparison));
+    expect(comparison.holes).toEqual([]);
+    expect(comparison.lastRecovered).toBeGreaterThanOrEqual(safe.redis);
+    expect(comparison.lost).toBeGreaterThanOrEqual(100);
+    // Both keys of a write are in one transaction: the snapshot has both or neither.
+    expect(highest).toBe(comparison.lastRecovered);
+  });
+
+  test('later, by the recovered site, goes on from there and is kept', async () => {
+    await writer!.stop();
+    await writeConf('dr');
+    const before = Math.max(...(await journal('postgres')), ...(await journal('redis')));
+    startWriter();
+    await acknowledged('postgres', 50);
+    await acknowledged('redis', 50);
+    await writer!.stop();
+    const since = async (store: Store): Promise<number[]> =>
+      (await journal(store)).filter((seq) => seq > before);
+    const [postgres, redis] = [await since('postgres'), await since('redis')];
+    expect(Math.min(postgres.length, redis.length)).toBeGreaterThanOrEqual(50);
+    expect(await rows('dr')).toEqual(expect.arrayContaining(postgres));
+    expect((await keys('dr')).numbers).toEqual(expect.arrayContaining(redis));
+  });
+});
+
+/** Which servers clients may reach, as far as it is up to us. */
+const servers = async (): Promise<string[]> =>
+  (await serverStates(haproxySocket(lab.lab), 'gateways')).flatMap(({ name, maintenance }) =>
+    maintenance ? [] : [name],
+  );
+const journalFile = (): string => outside(lab.lab, 'journal.jsonl');
+const entries = async (store: Store): Promise<JournalEntry[]> =>
+  parseJournal(await readFile(journalFile(), 'utf8').catch(() => '')).filter(
+    (entry) => entry.store === store,
+  );
+const journal = async (store: Store): Promise<number[]> => (await entries(store)).map(({ seq }) => seq);
+
+/** Waits for so many more acknowledgements of a store. @returns the highest number by then. */
+async function acknowledged(store: Store, more: number): Promise<number> {
+  const before = (await journal(store)).length;
+  return eventually(async () => {
+    const numbers = await journal(store);
+    expect(numbers.length).toBeGreaterThanOrEqual(before + more);
+    return Math.max(...numbers);
+  }, 30_000);
+}
+
+function startWriter(): void {
+  writer = startProgram('lab/clients/writer.ts', ['--conf', outside(lab.lab, 'writer.json')]);
+}
+
+async function writeConf(site: SiteName): Promise<void> {
+  const host = '127.0.0.1';
+  const conf = {
+    postgres: {
+      ...{ host, port: sitePort(lab.lab, site, 'postgres'), user: 'tyk', database: 'tyk_analytics' },
+      passwordFile: keyFile(lab.lab, 'postgres-tyk-password'),
+    },
+    redis: {
+      ...{ host, port: sitePort(lab.lab, site, 'redis') },
+      passwordFile: keyFile(lab.lab, `${site}-redis-password`),
+    },
+    journal: journalFile(),
+    ratePerSecond: 100,
+  };
+  await writeFile(outside(lab.lab, 'writer.json'), JSON.stringify(conf));
+}
+
+async function connectionTo(site: SiteName): Promise<Connection> {
+  return {
+    ...{ host: '127.0.0.1', port: sitePort(lab.lab, site, 'postgres') },
+    ...{ user: 'postgres', database: 'tyk_analytics' },
+    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
+  };
+}
+
+/** A set whose tables of APIs are damaged; the site gets them back. @returns its id. */
+async function setTakenWhile(damage: string): Promise<string> {
+  return withClient(await connectionTo('primary'), async (client) => {
+    // A table of somebody else, which the Dashboard's user may not read: no concern of a recovery.
+    await client.query('CREATE TABLE kept AS TABLE tyk_apis');
+    await client.query(damage);
+    const said = await lab.expect('backup', 'acme', '--no-verify');
+    await client.query('DELETE FROM tyk_apis');
+    await client.query('INSERT INTO tyk_apis SELECT * FROM kept');
+    await client.query('DROP TABLE kept');
+    return /\d{8}T\d{6}Z-[0-9a-f]{4}/.exec(said)![0];
+  });
+}
+
+async function archiveNow(): Promise<void> {
+  await withClient(await connectionTo('primary'), async (client) => {
+    const segment = await queryValue<string>(client, 'SELECT pg_walfile_name(pg_switch_wal())');
+    await eventually(async () => {
+      const last = await queryValue<string>(client, 'SELECT last_archived_wal FROM pg_stat_archiver');
+      expect(last >= segment).toBe(true);
+    }, 60_000);
+  });
+}
+
+async function rows(site: SiteName): Promise<number[]> {
+  return withClient(await connectionTo(site), async (client) => {
+    const found = await client.query<{ seq: string }>('SELECT seq FROM lab_journal');
+    return found.rows.map(({ seq }) => Number(seq));
+  });
+}
+
+async function keys(site: SiteName): Promise<{ numbers: number[]; highest: number }> {
+  const password = new Secret(await readKey(lab.lab, `${site}-redis-password`));
+  return withRedis({ port: sitePort(lab.lab, site, 'redis'), password }, async (client) => ({
+    numbers: (await client.keys('lab-journal-[0-9]*')).map((key) => Number(key.slice('lab-journal-'.length))),
+    highest: Number(await client.get('lab-journal-max')),
+  }));
+}
+
+/** What an incident review asks: how many writes, and how much time. */
+async function loss(store: Store, comparison: ReturnType<typeof compareJournal>): Promise<string> {
+  const { lost, lastRecovered, lastAcknowledged } = comparison;
+  const at = async (seq: number | null): Promise<number> =>
+    Date.parse((await entries(store)).find((entry) => entry.seq === seq)?.at ?? '');
+  const seconds = ((await at(lastAcknowledged)) - (await at(lastRecovered))) / 1000;
+  return `${store} lost ${lost} acknowledged writes, the last ${seconds.toFixed(1)} s`;
+}
