@@ -18,7 +18,7 @@ import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { openPart } from './open-set.ts';
+import { checkPart, openPart } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { toFailure } from './to-failure.ts';
 
@@ -83,8 +83,11 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     });
   }
   await verifyObjects(setFolder(deployment.backup, plan.deployment, set), manifest);
-  const read = await readEveryObject(call, manifest);
-  const files = await verifyDatabaseRepository(call, manifest);
+  let files: number | undefined;
+  await together(call, (each) => [
+    verifyDatabaseRepository(each, manifest).then((count) => void (files = count)),
+    ...readEveryObject(each, manifest),
+  ]);
   const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
   const summary: SetSummary = {
     set,
@@ -102,7 +105,7 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     forecast: forecast(plan, manifest, await earlierRun(deployment.backup, plan)),
     proofs: [
       proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),
-      proof('every object opens with its digest', true, manifest.objects.length, read),
+      proof('every object opens with its digest', true, manifest.objects.length, manifest.objects.length),
       ...(files === undefined
         ? []
         : [proof('every file of the database backup and its WAL has its digest', true, files, files)]),
@@ -110,8 +113,24 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
   };
 }
 
-/** Decrypts each object to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
-async function readEveryObject(call: Call, manifest: Manifest): Promise<number> {
+/** Does all at the same time; the first failure ends the others, and is the one that is thrown when all have ended. */
+async function together(call: Call, work: (call: Call) => Promise<void>[]): Promise<void> {
+  const stop = new AbortController();
+  const all = work({ ...call, signal: AbortSignal.any([call.signal, stop.signal]) });
+  try {
+    await Promise.all(all);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(all);
+    throw error;
+  }
+}
+
+/** Opening a small object is mostly the start of two processes. */
+const READERS = 3;
+
+/** A few at a time. Decrypts each to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
+function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
   const where = {
     deployment: call.deployment,
     name: call.input.plan.deployment,
@@ -119,16 +138,14 @@ async function readEveryObject(call: Call, manifest: Manifest): Promise<number> 
     signal: call.signal,
     secret: call.secret,
   };
-  for (const object of manifest.objects) {
-    call.progress(`reading ${object.name}`);
-    await openPart(
-      where,
-      manifest,
-      object.name,
-      new Writable({ write: (_chunk, _encoding, done) => done() }),
-    );
-  }
-  return manifest.objects.length;
+  const names = manifest.objects.map(({ name }) => name);
+  const reader = async (): Promise<void> => {
+    for (let name = names.pop(); name !== undefined; name = names.pop()) {
+      call.progress(`reading ${name}`);
+      await checkPart(where, manifest, name);
+    }
+  };
+  return Array.from({ length: READERS }, reader);
 }
 
 async function verifyDatabaseRepository(call: Call, manifest: Manifest): Promise<number | undefined> {

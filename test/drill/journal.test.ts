@@ -4,14 +4,13 @@ import { queryValue, withClient, type Connection } from '../../adapters/postgres
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { Secret } from '../../domain/secret.ts';
-import type { RunRecord } from '../../domain/run.ts';
 import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, outside, sitePort, type SiteName } from '../../lab/layout.ts';
 import { startProgram, type Program } from '../contract/pump/program.ts';
 import { eventually } from '../harness/gateway.ts';
-import { TestLab } from '../harness/lab.ts';
+import { recordOf, TestLab } from '../harness/lab.ts';
 
 /**
  * The loss, counted from outside: a writer journals what the stores of the living site acknowledge, the site dies
@@ -61,7 +60,7 @@ describe('a recovery that would bring up an empty Dashboard', () => {
       ...['--on-failure', 'abort', '--json'],
     );
     expect(answer.exitCode, answer.stdout.slice(-2000)).toBe(12);
-    const record = JSON.parse(answer.stdout.slice(answer.stdout.lastIndexOf('\n{\n') + 1)) as RunRecord;
+    const record = recordOf(answer);
     expect(record.steps.find(({ id }) => id === step)).toMatchObject({
       state: 'failed',
       error: { code: 'PROOF_FAILED' },
