@@ -8,7 +8,7 @@ const FOLDERS = [
 ];
 
 const LAB =
-  'The product never knows the lab, which is only a configuration to it: only cli/lab.ts and tests may.';
+  'The product never knows the lab, which is only a configuration to it: only cli/lab.ts, bench/ and tests may.';
 
 const DIRECTION = [
   {
@@ -69,6 +69,11 @@ const DIRECTION = [
     files: ['lab/**'],
     may: ['domain', 'adapters'],
     why: 'lab/ starts programs and writes an ordinary configuration: it sees only domain/ and adapters/.',
+  },
+  {
+    files: ['bench/**'],
+    may: ['activities', 'adapters', 'cli', 'domain', 'lab', 'runbooks', 'worker'],
+    why: 'bench/ measures the product in a lab: it sees both, but no workflow, no report and no test.',
   },
 ];
 

@@ -4,7 +4,7 @@ import { mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { collectFacts, dropAnalytics } from '../adapters/redis/facts.ts';
+import { collectFacts } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { rdbVersion, streamRdb } from '../adapters/redis/stream-rdb.ts';
 import { parseInfo, withClient } from '../adapters/redis/client.ts';
@@ -46,15 +46,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
     ]);
     const format = await formatOf(file, config);
     call.progress('counting in a scratch instance');
-    const { samples, ...counted } = await withScratchRedis(
-      config.binary,
-      scratch,
-      async (client) => {
-        await dropAnalytics(client);
-        return collectFacts(client);
-      },
-      signal,
-    );
+    const { samples, ...counted } = await withScratchRedis(config.binary, scratch, collectFacts, signal);
     return {
       summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}`,
       objects: [object, await sealObject(call, 'redis-samples', Readable.from([JSON.stringify(samples)]))],

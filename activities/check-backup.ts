@@ -83,8 +83,10 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     });
   }
   await verifyObjects(setFolder(deployment.backup, plan.deployment, set), manifest);
-  const read = await readEveryObject(call, manifest);
-  const files = await verifyDatabaseRepository(call, manifest);
+  const [read, files] = await together(call, (each) => [
+    readEveryObject(each, manifest),
+    verifyDatabaseRepository(each, manifest),
+  ]);
   const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
   const summary: SetSummary = {
     set,
@@ -108,6 +110,24 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
         : [proof('every file of the database backup and its WAL has its digest', true, files, files)]),
     ],
   };
+}
+
+/**
+ * Does both at the same time; the first failure ends the other, and is the one that is thrown when both have ended.
+ */
+async function together<A, B>(
+  call: Call,
+  work: (call: Call) => [first: Promise<A>, second: Promise<B>],
+): Promise<[A, B]> {
+  const stop = new AbortController();
+  const both = work({ ...call, signal: AbortSignal.any([call.signal, stop.signal]) });
+  try {
+    return await Promise.all(both);
+  } catch (error) {
+    stop.abort();
+    await Promise.allSettled(both);
+    throw error;
+  }
 }
 
 /** Decrypts each object to nowhere: the one way to know that our identity opens it and that no bit has flipped. */

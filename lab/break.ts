@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withClient } from '../adapters/postgres/client.ts';
 import { reload } from '../adapters/tyk/gateway.ts';
 import { Secret } from '../domain/secret.ts';
@@ -31,15 +33,27 @@ export async function killSite(lab: Lab, site: SiteName): Promise<string[]> {
 export async function killService(lab: Lab, name: string): Promise<string | undefined> {
   const pid = await pidOf(lab, name);
   if (pid === undefined) return undefined;
-  for (const each of [...(await descendants(pid)), pid]) {
+  const family = [...(await descendants(pid)), pid];
+  for (const each of family) {
     try {
       process.kill(each, 'SIGKILL');
     } catch {
       // It ended by itself in between.
     }
   }
+  await awaitGone(family);
   return name;
 }
+
+/** A server that is started while its killed predecessor still has a process number refuses that one's lock file. */
+async function awaitGone(pids: readonly number[]): Promise<void> {
+  const deadline = Date.now() + GONE_TIMEOUT_MS;
+  while (pids.some((pid) => existsSync(`/proc/${pid}`)) && Date.now() < deadline) await sleep(GONE_POLL_MS);
+}
+
+/** Freeing a few gigabytes of memory takes a moment; what is not gone after this long never will be. */
+const GONE_TIMEOUT_MS = 10_000;
+const GONE_POLL_MS = 10;
 
 /** The data of both stores and every restored tree: what a lost disk takes with it. */
 export async function wipeData(lab: Lab, site: SiteName): Promise<void> {

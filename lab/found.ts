@@ -1,7 +1,7 @@
 import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { loadConfig } from '../adapters/config/load.ts';
 import { createStanza } from '../adapters/postgres/backup.ts';
-import { waitReady, withClient } from '../adapters/postgres/client.ts';
+import { waitReady, withClient, type Connection } from '../adapters/postgres/client.ts';
 import { waitReady as waitForRedis } from '../adapters/redis/client.ts';
 import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
 import { Secret } from '../domain/secret.ts';
@@ -9,8 +9,8 @@ import { killSite } from './break.ts';
 import { readKey } from './keys.ts';
 import { configFile, saveLab, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
 import { seedSite } from './seed-site.ts';
-import { start } from './services.ts';
-import { initPostgres } from './stores.ts';
+import { start, stop } from './services.ts';
+import { beginSeeding, endSeeding, initPostgres } from './stores.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
@@ -22,9 +22,14 @@ export async function found(lab: Lab, site: SiteName): Promise<void> {
   if (lab.mode === 'files') return seedSite(lab, site);
   await rm(siteDir(lab, site, 'postgres', 'data'), { recursive: true, force: true });
   await initPostgres(lab, site);
+  await beginSeeding(lab, site);
   await start(lab, `${site}-postgres`);
   await createDatabase(lab, site);
   await seedSite(lab, site);
+  await stop(lab, `${site}-postgres`);
+  await endSeeding(lab, site);
+  await start(lab, `${site}-postgres`);
+  await (await waitReady(await superuser(lab, site), { deadlineMs: START_TIMEOUT_MS })).end();
   await archiveAnew(lab, site);
 }
 
@@ -48,14 +53,8 @@ async function startEmptyRedis(lab: Lab, site: SiteName): Promise<void> {
 }
 
 /** The Dashboard's database and its own user, as an installation guide would have them made. */
-async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
-  const connection = {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'postgres',
-    database: 'postgres',
-    password: new Secret(await readKey(lab, 'postgres-admin-password')),
-  };
+export async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
+  const connection = await superuser(lab, site);
   await (await waitReady(connection, { deadlineMs: START_TIMEOUT_MS })).end();
   const password = await readKey(lab, 'postgres-tyk-password');
   await withClient(connection, async (client) => {
@@ -65,6 +64,16 @@ async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
   await withClient({ ...connection, database: 'tyk_analytics' }, (client) =>
     client.query('CREATE EXTENSION amcheck'),
   );
+}
+
+async function superuser(lab: Lab, site: SiteName): Promise<Connection> {
+  return {
+    host: '127.0.0.1',
+    port: sitePort(lab, site, 'postgres'),
+    user: 'postgres',
+    database: 'postgres',
+    password: new Secret(await readKey(lab, 'postgres-admin-password')),
+  };
 }
 
 /** A new cluster may not write into the repository of another: each founding gets the next one. */

@@ -3,7 +3,6 @@ import { withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../adapters/redis/client.ts';
 import { Secret } from '../domain/secret.ts';
 import { writeConfig } from './config-file.ts';
-import { createSchema } from './dashboard/schema.ts';
 import { readKey } from './keys.ts';
 import { keyFile, localUrl, outside, sitePort, type Lab, type SiteName } from './layout.ts';
 import { writeConfigTrees } from './seed/config-trees.ts';
@@ -26,27 +25,22 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
   const { seed } = lab;
   const { scale, definitions } = seeded(lab);
   const accessKey = stableId(seed, 'dashboard access key', 32);
-  if (lab.mode === 'dashboard')
-    await withPostgres(await database(lab, site), async (client) => {
-      await createSchema(client);
-      await client.query(
-        'CREATE TABLE IF NOT EXISTS lab_journal (seq bigint PRIMARY KEY, at timestamptz NOT NULL)',
-      );
-      await seedDatabase(client, seed, scale, definitions, accessKey);
-    });
   const redis = {
     port: sitePort(lab, site, 'redis'),
     password: new Secret(await readKey(lab, `${site}-redis-password`)),
   };
-  const keys = await withRedis(redis, async (client) => {
-    if (lab.mode === 'dashboard')
-      await seedDashboardKey(client, accessKey, {
-        id: stableId(seed, 'user', 24),
-        orgId: ORGANISATIONS[0],
-        email: 'platform@example.org',
-      });
-    return seedKeys(client, seed, scale, definitions.apis, definitions.policies);
-  });
+  const [keys] = await Promise.all([
+    withRedis(redis, async (client) => {
+      if (lab.mode === 'dashboard')
+        await seedDashboardKey(client, accessKey, {
+          id: stableId(seed, 'user', 24),
+          orgId: ORGANISATIONS[0],
+          email: 'platform@example.org',
+        });
+      return seedKeys(client, seed, scale, definitions.apis, definitions.policies);
+    }),
+    ...(lab.mode === 'dashboard' ? [fillDatabase(lab, site, accessKey)] : []),
+  ]);
   await writeConfigTrees(lab, site, definitions);
   const files: Record<string, string> = { ...keys, dashboard: accessKey };
   for (const [name, key] of Object.entries(files))
@@ -75,6 +69,16 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
       ],
     }),
   );
+}
+
+async function fillDatabase(lab: Lab, site: SiteName, accessKey: string): Promise<void> {
+  const { scale, definitions } = seeded(lab);
+  await withPostgres(await database(lab, site), async (client) => {
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS lab_journal (seq bigint PRIMARY KEY, at timestamptz NOT NULL)',
+    );
+    await seedDatabase(client, lab.seed, scale, definitions, accessKey);
+  });
 }
 
 /** Puts every seeded API and policy back as it was; what was added since stays. */

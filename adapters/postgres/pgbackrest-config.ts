@@ -1,4 +1,4 @@
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
@@ -101,7 +101,19 @@ export async function ownedFolder(folder: string, user: string | undefined): Pro
 }
 
 export async function giveTo(user: string | undefined, ...paths: string[]): Promise<void> {
-  if (user !== undefined && process.getuid?.() === 0) await run(['chown', `${user}:`, ...paths]);
+  if (user === undefined || process.getuid?.() !== 0) return;
+  const [uid, gid] = await idsOf(user);
+  for (const path of paths) await chown(path, uid, gid);
+}
+
+/** Asked anew each time: a restore makes a dozen such calls, and a user may be made again with another number. */
+async function idsOf(user: string): Promise<[uid: number, gid: number]> {
+  const line = (await readFile('/etc/passwd', 'utf8'))
+    .split('\n')
+    .find((entry) => entry.startsWith(`${user}:`));
+  // Users of a directory service are not in the file.
+  const [, , uid, gid] = (line ?? (await run(['getent', 'passwd', user])).stdout).split(':').map(Number);
+  return [uid!, gid!];
 }
 
 interface Rendered {

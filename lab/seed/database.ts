@@ -1,8 +1,9 @@
 import type { Client } from '../../adapters/postgres/client.ts';
+import { createIndexes, createTables } from '../dashboard/schema.ts';
 import { ORGANISATIONS, type Definitions, type Scale } from './definitions.ts';
 import { stableId } from './random.ts';
 
-/** Fills the Dashboard's tables. Analytics rows are made by the server itself, from their number and the seed. */
+/** Makes and fills the Dashboard's tables. Analytics rows are made by the server itself, from their number and the seed. */
 
 export async function seedDatabase(
   client: Client,
@@ -11,7 +12,9 @@ export async function seedDatabase(
   definitions: Definitions,
   accessKey: string,
 ): Promise<void> {
+  // In the transaction that makes the tables, so that a server with wal_level minimal writes no WAL for the rows.
   await client.query('BEGIN');
+  await createTables(client);
   await insertDefinitions(client, definitions);
   for (const [index, id] of ORGANISATIONS.entries()) {
     await client.query(
@@ -24,9 +27,11 @@ export async function seedDatabase(
     [stableId(seed, 'user', 24), ORGANISATIONS[0], 'platform@example.org', accessKey, { IsAdmin: 'admin' }],
   );
   await seedPortal(client, seed);
-  await client.query('COMMIT');
   await seedAnalytics(client, seed, scale, definitions.apis.length);
-  await client.query('ANALYZE');
+  await createIndexes(client);
+  await client.query('COMMIT');
+  // As in a database that has lived for a while: else the first readers and autovacuum would write all of it into WAL.
+  await client.query('VACUUM (FREEZE, ANALYZE)');
 }
 
 /** Makes or replaces them. */

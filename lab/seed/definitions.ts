@@ -14,7 +14,8 @@ export interface Scale {
 export const SCALES = {
   small: { apis: 40, policies: 10, keys: 1_000, analyticsRows: 5_000 },
   default: { apis: 300, policies: 60, keys: 20_000, analyticsRows: 200_000 },
-  large: { apis: 2_000, policies: 400, keys: 1_000_000, analyticsRows: 1_080_000 },
+  // The analytics rows make a database of 1 GB.
+  large: { apis: 2_000, policies: 400, keys: 1_000_000, analyticsRows: 1_700_000 },
 } as const satisfies Record<string, Scale>;
 export type ScaleName = keyof typeof SCALES;
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** Numbers that come again with the same seed. The seeded data must be the same on every machine. */
 
@@ -15,5 +15,5 @@ export function randomNumbers(seed: number): () => number {
 
 /** A stable id of hexadecimal digits, by name: Tyk's ids have 24 or 32. */
 export function stableId(seed: number, name: string, digits: 24 | 32): string {
-  return createHash('sha256').update(`${seed}/${name}`).digest('hex').slice(0, digits);
+  return hash('sha256', `${seed}/${name}`).slice(0, digits);
 }

@@ -1,13 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { RunRecord } from '../../domain/run.ts';
-import { setServerState, serverStates } from '../../adapters/haproxy/runtime.ts';
 import { killSite, wipeData } from '../../lab/break.ts';
-import { haproxySocket } from '../../lab/haproxy.ts';
-import { configFile, findLab, siteDir, type Lab, type SiteName } from '../../lab/layout.ts';
+import { configFile, findLab, type Lab, type SiteName } from '../../lab/layout.ts';
+import { resetSite } from '../../lab/reset.ts';
 import { countStarts, declareService, nodeProgram, pidOf, start, stop } from '../../lab/services.ts';
 
 /** A lab for a test file: real processes, driven through the program as its users do. */
@@ -80,18 +79,7 @@ export class TestLab {
 
   /** An empty dr site again, with the clients back at the lost primary: ready for the next recovery. */
   async resetDr(): Promise<void> {
-    await killSite(this.lab, 'dr');
-    await wipeData(this.lab, 'dr');
-    await rm(siteDir(this.lab, 'dr', 'state'), { recursive: true, force: true });
-    await rm(siteDir(this.lab, 'dr', 'postgres', 'pgbackrest.conf'), { force: true });
-    for (const { name } of await serverStates(haproxySocket(this.lab), 'gateways')) {
-      await setServerState(
-        haproxySocket(this.lab),
-        'gateways',
-        name,
-        name.startsWith('primary') ? 'ready' : 'maint',
-      );
-    }
+    await resetSite(this.lab, 'dr');
   }
 
   /** Restarts a worker, with environment variables of the test's choice. */

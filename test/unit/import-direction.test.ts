@@ -45,6 +45,10 @@ describe('refused imports', () => {
       "import { x } from '../../test/harness/gateway.ts'",
       'sees only domain/ and adapters/',
     ],
+    ['bench/a.ts', "import { recover } from '../workflows/index.ts'", 'bench/ measures the product'],
+    ['bench/a.ts', "import { x } from '../test/harness/lab.ts'", 'bench/ measures the product'],
+    ['lab/a.ts', "import { x } from '../bench/figures.ts'", 'sees only domain/ and adapters/'],
+    ['cli/a.ts', "import { x } from '../bench/figures.ts'", 'talks to a Temporal client'],
     ...['activities', 'adapters', 'cli', 'domain', 'report', 'runbooks', 'worker', 'workflows'].map(
       (folder): [string, string, string] => [
         `${folder}/a.ts`,
@@ -74,6 +78,8 @@ describe('allowed imports', () => {
     ['cli/a.ts', "import type { recover } from '../workflows/index.ts'"],
     ['cli/lab.ts', "import { up } from '../lab/up.ts'"],
     ['lab/gateway/a.ts', "import { x } from '../tyk/session.ts'"],
+    ['bench/a.ts', "import { up } from '../lab/up.ts'"],
+    ['bench/a.ts', "import { wire } from '../worker/wire.ts'"],
     ['test/unit/a.ts', "import { up } from '../../lab/up.ts'"],
   ])('%s: %s', (filename, line) => {
     expect(refusals(filename, line)).toEqual([]);

@@ -1,0 +1,121 @@
+import { mkdtemp, chmod } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { choice } from '../cli/arguments.ts';
+import { exitWithError } from '../cli/exit.ts';
+import { DrError } from '../domain/errors.ts';
+import { down } from '../lab/down.ts';
+import { makeLab, type Lab } from '../lab/layout.ts';
+import { resetSite } from '../lab/reset.ts';
+import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
+import { copyAndStart } from './bare-limit.ts';
+import { deployEmptyStores, recoverByGuide } from './guide.ts';
+import { dropPageCache } from './page-cache.ts';
+import { recoverByTykDr } from './recover.ts';
+import { resultOf, type Round } from './result.ts';
+import { setScene, type Scene } from './scene.ts';
+import { tableOf } from './table.ts';
+
+/** `npm run bench`: the guide's commands, `tyk-dr recover` and the bare limit, side by side on the same data. */
+
+const USAGE = 'usage: npm run bench -- [--scale small|default|large] [--runs N] [--json] [--keep]\n';
+
+interface Options {
+  readonly scale: ScaleName;
+  readonly runs: number;
+  readonly json: boolean;
+  /** Leaves the lab as it is after the last run, to look into. */
+  readonly keep: boolean;
+}
+
+try {
+  await main(readOptions());
+} catch (error) {
+  exitWithError(error);
+}
+
+async function main(options: Options): Promise<void> {
+  // The shell may name servers and configurations of its own: nothing here may reach them.
+  for (const name of Object.keys(process.env))
+    if (/^(TYK_DR_|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+  const dir = await mkdtemp('/var/tmp/tyk-dr-bench-');
+  await chmod(dir, 0o755);
+  const lab = await makeLab(dir, {}, { scale: options.scale });
+  const end = (): void => void down(lab, true).finally(() => process.exit(130));
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    const scene = await setScene(lab, say);
+    const rounds: Round[] = [];
+    let notDropped: string | undefined;
+    for (let run = 1; run <= options.runs; run += 1) {
+      say(`run ${run} of ${options.runs}`);
+      const measured = await round(lab, scene);
+      rounds.push(measured);
+      notDropped ??= measured.notDropped;
+    }
+    const result = resultOf(options.scale, scene, rounds, notDropped);
+    process.stdout.write(`${options.json ? JSON.stringify(result) : tableOf(result)}\n`);
+  } finally {
+    if (options.keep) say(`end it with: npx tyk-dr lab --dir ${dir} down --destroy`);
+    else await down(lab, true);
+  }
+}
+
+async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: string | undefined }> {
+  await resetSite(lab, 'dr');
+  await deployEmptyStores(lab);
+  const notDropped = await dropPageCache();
+  const guide = await recoverByGuide(lab, truth);
+  say(`  (a) data restored after ${seconds(guide.dataMs)}, verified after ${seconds(guide.verifiedMs)}`);
+
+  await resetSite(lab, 'dr');
+  await dropPageCache();
+  const recover = await recoverByTykDr(lab, truth);
+  say(`  (b) data restored after ${seconds(recover.dataMs)}, verified after ${seconds(recover.verifiedMs)}`);
+
+  await resetSite(lab, 'dr');
+  await dropPageCache();
+  const bareLimitMs = await copyAndStart(lab, truth);
+  say(`  (c) copied and started after ${seconds(bareLimitMs)}`);
+  return { guide, recover, bareLimitMs, notDropped };
+}
+
+function readOptions(): Options {
+  const { values } = parse();
+  const runs = Number(values.runs);
+  if (!Number.isInteger(runs) || runs < 1)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--runs',
+      value: values.runs,
+      expected: 'a whole number from 1',
+    });
+  return {
+    scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
+    runs,
+    json: values.json,
+    keep: values.keep,
+  };
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        scale: { type: 'string', default: 'default' },
+        runs: { type: 'string', default: '3' },
+        json: { type: 'boolean', default: false },
+        keep: { type: 'boolean', default: false },
+      },
+    });
+  } catch (error) {
+    process.stderr.write(USAGE);
+    throw new DrError('BAD_ARGUMENT', { argument: 'bench', value: String(error), expected: USAGE.trim() });
+  }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

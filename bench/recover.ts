@@ -1,0 +1,80 @@
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { findRun, openDoor } from '../cli/client.ts';
+import { finalRecord } from '../cli/run-record.ts';
+import { clockPoint } from '../domain/clock.ts';
+import { DrError } from '../domain/errors.ts';
+import type { ClockPointName, RunRecord } from '../domain/run.ts';
+import { configFile, type Lab } from '../lab/layout.ts';
+import { orchestrationOf, type Orchestration } from './orchestration.ts';
+import { requireComplete, type Truth } from './truth.ts';
+import { withPeaks, type Peaks } from './worker-memory.ts';
+
+/** (b): `tyk-dr`, as its users call it. */
+
+const PROGRAM = fileURLToPath(new URL('../../bin/tyk-dr.js', import.meta.url));
+
+export interface RecoverRun {
+  /** From the command's start to both stores serving, proven. */
+  readonly dataMs: number;
+  /** From the command's start to the traffic proven. */
+  readonly verifiedMs: number;
+  /** From the end of claim-target to both stores serving, proven: the redis and database phases. */
+  readonly phasesMs: number;
+  readonly stepsMs: Readonly<Record<string, number>>;
+  readonly orchestration: Orchestration;
+  readonly peakBytes: Peaks;
+}
+
+export async function tykDr(lab: Lab, args: readonly string[]): Promise<void> {
+  const { exitCode, all } = await execa(process.execPath, [PROGRAM, ...args], {
+    env: { TYK_DR_CONFIG: configFile(lab) },
+    all: true,
+    reject: false,
+    stdin: 'ignore',
+  });
+  if (exitCode === 0) return;
+  const how = `exit code ${exitCode}`;
+  throw new DrError('TOOL_FAILED', { tool: `tyk-dr ${args[0]}`, exit: how, output: all.slice(-4_000) });
+}
+
+export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun> {
+  const startedAt = Date.now();
+  const { peakBytes } = await withPeaks(lab, () =>
+    tykDr(lab, [
+      ...['recover', lab.deployment, '--to', 'dr', '--occurred', new Date(startedAt).toISOString()],
+      ...['--on-failure', 'abort', '--reason', 'bench'],
+    ]),
+  );
+  await requireComplete(lab, truth);
+  const { record, orchestration } = await recordOf(lab);
+  const at = (name: ClockPointName): number => Date.parse(clockPoint(record.clock, name)!.at);
+  return {
+    dataMs: at('data restored') - startedAt,
+    verifiedMs: at('traffic verified') - startedAt,
+    phasesMs:
+      at('data restored') - Date.parse(record.steps.find(({ id }) => id === 'claim-target')!.endedAt!),
+    stepsMs: stepTimes(record),
+    orchestration,
+    peakBytes,
+  };
+}
+
+async function recordOf(lab: Lab): Promise<{ record: RunRecord; orchestration: Orchestration }> {
+  const door = await openDoor(configFile(lab));
+  try {
+    const handle = await findRun(door, lab.deployment);
+    const record = await finalRecord(handle);
+    return { record, orchestration: orchestrationOf((await handle.fetchHistory()).events!) };
+  } finally {
+    await door.close();
+  }
+}
+
+function stepTimes(record: RunRecord): Record<string, number> {
+  return Object.fromEntries(
+    record.steps.flatMap(({ id, startedAt, endedAt }) =>
+      startedAt && endedAt ? [[id, Date.parse(endedAt) - Date.parse(startedAt)]] : [],
+    ),
+  );
+}

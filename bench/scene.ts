@@ -1,0 +1,54 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { withClient, waitReady } from '../adapters/redis/client.ts';
+import { killSite } from '../lab/break.ts';
+import { siteDir, type Lab } from '../lab/layout.ts';
+import { resetSite } from '../lab/reset.ts';
+import { start, stop } from '../lab/services.ts';
+import { up } from '../lab/up.ts';
+import { keepDataFiles } from './bare-limit.ts';
+import { deployEmptyStores } from './guide.ts';
+import { backUpByGuide, guideBackupDir } from './guide-backup.ts';
+import { tykDr } from './recover.ts';
+import { readTruth, redisOf, type Truth } from './truth.ts';
+import { withPeaks, type Peaks } from './worker-memory.ts';
+import { run } from '../adapters/process/run.ts';
+
+/** One lab for all runs: the same seeded data, backed up by both, and then lost. Nothing here is timed. */
+
+export interface Scene {
+  readonly truth: Truth;
+  readonly backupPeakBytes: Peaks;
+  /** How many keys Redis serves after the guide's literal commands, appendonly left as the guide wants it. */
+  readonly literalKeys: number;
+}
+
+export async function setScene(lab: Lab, say: (text: string) => void): Promise<Scene> {
+  await up(lab, say);
+  await mkdir(join(lab.dir, 'bench'), { recursive: true });
+  // Nobody writes from here on, so that every backup is of the same data.
+  for (const part of ['clients', 'primary-pump', 'primary-gw1', 'primary-gw2', 'primary-dashboard'])
+    await stop(lab, part);
+  say('backing up by tyk-dr');
+  const { peakBytes } = await withPeaks(lab, () => tykDr(lab, ['backup', lab.deployment]));
+  say('backing up by the guide');
+  await backUpByGuide(lab);
+  const truth = await readTruth(lab, 'primary');
+  await stop(lab, 'primary-postgres');
+  await keepDataFiles(lab);
+  await killSite(lab, 'primary');
+  const literalKeys = await tryLiteralRedis(lab);
+  return { truth, backupPeakBytes: peakBytes, literalKeys };
+}
+
+/** The guide's own Redis commands, to say in the output what they come to. */
+async function tryLiteralRedis(lab: Lab): Promise<number> {
+  await resetSite(lab, 'dr');
+  await deployEmptyStores(lab);
+  await stop(lab, 'dr-redis');
+  await run(['cp', join(guideBackupDir(lab), 'redis.rdb'), siteDir(lab, 'dr', 'redis', 'data', 'dump.rdb')]);
+  await start(lab, 'dr-redis');
+  const endpoint = await redisOf(lab);
+  (await waitReady(endpoint, 600_000)).disconnect();
+  return withClient(endpoint, (client) => client.dbsize());
+}

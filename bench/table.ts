@@ -1,0 +1,79 @@
+import type { Spread } from './figures.ts';
+import { formatGib, TARGETS, type BenchResult } from './result.ts';
+
+/** The result for people. Pure. */
+
+export function tableOf(result: BenchResult): string {
+  const { spreadsMs, ratios, spread, data } = result;
+  const time = (name: string): string => seconds(spreadsMs[name]!);
+  const rounds = result.rounds.length;
+  return [
+    `scale ${result.scale}: ${data.keys} Redis keys, ${data.rows} rows in ${formatGib(data.databaseBytes)} of PostgreSQL`,
+    `${rounds} alternating ${rounds === 1 ? 'run' : 'runs'} on the same data, medians (min..max); page cache ${result.pageCache}`,
+    '',
+    row('', 'data restored', 'traffic verified'),
+    row("(a) the guide's commands", time('guideData'), `${time('guideVerified')} with the same proofs`),
+    row('(b) tyk-dr recover', time('recoverData'), time('recoverVerified')),
+    row('    its data phases alone', time('recoverPhases'), ''),
+    row('(c) bare limit: copy, start', time('bareLimit'), ''),
+    '',
+    row(
+      '(b) to (a), data restored',
+      ratio(ratios.recoverToGuide, spread.recoverToGuide),
+      target(TARGETS.recoverToGuide),
+    ),
+    row(
+      '(b) to (a), traffic verified',
+      ratio(ratios.recoverToGuideVerified, spread.recoverToGuideVerified),
+      '',
+    ),
+    row(
+      '(b) data phases to (c)',
+      ratio(ratios.recoverToBareLimit, spread.recoverToBareLimit),
+      target(TARGETS.recoverToBareLimit),
+    ),
+    row(
+      'orchestration adds',
+      seconds(result.orchestrationMs),
+      `target below ${TARGETS.orchestrationMs / 1000} s; ${dispatches(result)}`,
+    ),
+    row(
+      'peak memory of a worker',
+      mebibytes(result.peakBytes.recover),
+      `in recover; ${mebibytes(result.peakBytes.backup)} in backup; target below ${mebibytes(TARGETS.workerBytes)}`,
+    ),
+    '',
+    ...Object.entries(result.events).map(
+      ([name, text]) => `${name.length === 1 ? `(${name})` : name} ${text}`,
+    ),
+    'orchestration: time of the run during which no activity was executing, from the workflow history',
+    '',
+    "Where the guide's literal commands fail, (a) deviates:",
+    ...result.deviations.flatMap(({ guide, why, instead }) => [
+      `- ${guide}`,
+      `    ${why}`,
+      `    here: ${instead}`,
+    ]),
+    'Every row and key is counted after each of (a), (b) and (c), outside the times.',
+  ].join('\n');
+}
+
+function dispatches({ rounds }: BenchResult): string {
+  const { activities, dispatchMs } = rounds[0]!.recover.orchestration;
+  return `${activities} activities waited ${(dispatchMs / 1000).toFixed(1)} s for their worker, hidden ones included`;
+}
+
+const row = (name: string, value: string, remark: string): string =>
+  `${name.padEnd(30)} ${value.padEnd(24)} ${remark}`.trimEnd();
+
+const target = (limit: number): string => `target at scale large: ${limit} or less`;
+
+function seconds({ median, min, max }: Spread): string {
+  const text = (ms: number): string => (ms / 1000).toFixed(ms < 10_000 ? 2 : 1);
+  return `${text(median)} s (${text(min)}..${text(max)})`;
+}
+
+const ratio = (value: number, { min, max }: Spread): string =>
+  `${value.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
+
+const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
