@@ -10,9 +10,19 @@ import { start } from '../lab/services.ts';
 import { guideBackupDir } from './guide-backup.ts';
 import { adminOf, redisOf, requireComplete, type Truth } from './truth.ts';
 
-/** (c): nothing but copying the data files and starting the servers, both at the same time. No proof of anything. */
+/**
+ * (c): nothing but copying the data files and starting the servers, both at the same time. No proof of anything; once
+ * as it is, and once with the copy made durable before the start, as (b) does.
+ */
+
+export interface BareLimit {
+  readonly plainMs: number;
+  readonly durableMs: number;
+}
 
 const READY_TIMEOUT_MS = 3_600_000;
+const SYNC = { cwd: '/', timeoutMs: READY_TIMEOUT_MS };
+const BASE = join('appendonlydir', 'appendonly.aof.1.base.rdb');
 
 const reference = (lab: Lab, store: 'redis' | 'postgres'): string => join(lab.dir, 'bench', 'files', store);
 
@@ -26,7 +36,7 @@ export async function keepDataFiles(lab: Lab): Promise<void> {
   await dropRecycledWal(lab);
   const folder = join(reference(lab, 'redis'), 'appendonlydir');
   await mkdir(folder, { recursive: true });
-  await copyFile(join(guideBackupDir(lab), 'redis.rdb'), join(folder, 'appendonly.aof.1.base.rdb'));
+  await copyFile(join(guideBackupDir(lab), 'redis.rdb'), join(reference(lab, 'redis'), BASE));
   await finishDataDir(reference(lab, 'redis'), true);
 }
 
@@ -43,27 +53,30 @@ async function dropRecycledWal(lab: Lab): Promise<void> {
 }
 
 /** @returns milliseconds from the first copy until both servers serve. */
-export async function copyAndStart(lab: Lab, truth: Truth): Promise<number> {
+export async function copyAndStart(lab: Lab, truth: Truth, durable: boolean): Promise<number> {
   await mkdir(siteDir(lab, 'dr', 'redis', 'data'), { recursive: true });
   const startedAt = performance.now();
-  await Promise.all([redis(lab), postgres(lab)]);
+  await Promise.all([redis(lab, durable), postgres(lab, durable)]);
   const dataMs = performance.now() - startedAt;
   await requireComplete(lab, truth);
   return dataMs;
 }
 
-async function redis(lab: Lab): Promise<void> {
+async function redis(lab: Lab, durable: boolean): Promise<void> {
   await run(['cp', '-a', `${reference(lab, 'redis')}/.`, siteDir(lab, 'dr', 'redis', 'data')], {
     timeoutMs: READY_TIMEOUT_MS,
   });
+  if (durable) await run(['sync', join(siteDir(lab, 'dr', 'redis', 'data'), BASE)], SYNC);
   await start(lab, 'dr-redis');
   (await redisReady(await redisOf(lab), READY_TIMEOUT_MS)).disconnect();
 }
 
-async function postgres(lab: Lab): Promise<void> {
+async function postgres(lab: Lab, durable: boolean): Promise<void> {
   await run(['cp', '-a', reference(lab, 'postgres'), siteDir(lab, 'dr', 'postgres', 'data')], {
     timeoutMs: READY_TIMEOUT_MS,
   });
+  const sync = [`${PG_BIN}/initdb`, '--sync-only', '-D', siteDir(lab, 'dr', 'postgres', 'data')];
+  if (durable) await run(sync, { ...SYNC, user: lab.storeUser });
   await start(lab, 'dr-postgres');
   await (await postgresReady(await adminOf(lab, 'postgres'), { deadlineMs: READY_TIMEOUT_MS })).end();
 }

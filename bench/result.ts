@@ -1,3 +1,4 @@
+import type { BareLimit } from './bare-limit.ts';
 import { ratioSpread, spread, type Spread } from './figures.ts';
 import { deviations, type Deviation } from './guide-script.ts';
 import type { GuideRun } from './guide.ts';
@@ -9,7 +10,7 @@ import type { Scene } from './scene.ts';
 export interface Round {
   readonly guide: GuideRun;
   readonly recover: RecoverRun;
-  readonly bareLimitMs: number;
+  readonly bareLimit: BareLimit;
 }
 
 export interface BenchResult {
@@ -18,6 +19,8 @@ export interface BenchResult {
     readonly recoverToGuide: number;
     /** Redis and database phases of (b) / (c). */
     readonly recoverToBareLimit: number;
+    /** The same, (c) made durable before the servers start, as (b) is. */
+    readonly recoverToDurableBareLimit: number;
     /** (b) / (a with the same proofs), traffic verified. */
     readonly recoverToGuideVerified: number;
   };
@@ -48,7 +51,7 @@ export const TARGETS = {
 export const EVENTS = {
   a: "begins with the guide's first command, 'service redis-server stop', on a target where empty servers run; data restored when psql has returned and Redis has loaded; traffic verified adds the starts and health checks of the guide and, at the same points as (b), the same proofs",
   b: "begins when 'tyk-dr recover' is typed, on an empty target; data restored and traffic verified are the points of that name of the run's record, all proofs included",
-  c: 'begins with the first copy of the data files, both stores at the same time; ends when Redis has loaded and PostgreSQL takes connections; nothing is decrypted, made durable or proven',
+  c: 'begins with the first copy of the data files, both stores at the same time; ends when Redis has loaded and PostgreSQL takes connections; nothing is decrypted, decompressed or proven',
   'data phases of (b)': "from the end of step claim-target to 'data restored'",
 } as const;
 
@@ -64,7 +67,8 @@ export function resultOf(
     recoverData: rounds.map(({ recover }) => recover.dataMs),
     recoverVerified: rounds.map(({ recover }) => recover.verifiedMs),
     recoverPhases: rounds.map(({ recover }) => recover.phasesMs),
-    bareLimit: rounds.map((round) => round.bareLimitMs),
+    bareLimit: rounds.map(({ bareLimit }) => bareLimit.plainMs),
+    durableBareLimit: rounds.map(({ bareLimit }) => bareLimit.durableMs),
   };
   const spreadsMs = Object.fromEntries(
     Object.entries(times).map(([name, values]) => [name, spread(values)]),
@@ -75,11 +79,13 @@ export function resultOf(
     ratios: {
       recoverToGuide: ratio('recoverData', 'guideData'),
       recoverToBareLimit: ratio('recoverPhases', 'bareLimit'),
+      recoverToDurableBareLimit: ratio('recoverPhases', 'durableBareLimit'),
       recoverToGuideVerified: ratio('recoverVerified', 'guideVerified'),
     },
     spread: {
       recoverToGuide: ratioSpread(times.recoverData, times.guideData),
       recoverToBareLimit: ratioSpread(times.recoverPhases, times.bareLimit),
+      recoverToDurableBareLimit: ratioSpread(times.recoverPhases, times.durableBareLimit),
       recoverToGuideVerified: ratioSpread(times.recoverVerified, times.guideVerified),
     },
     targets: TARGETS,

@@ -1,5 +1,6 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withClient, waitReady } from '../adapters/redis/client.ts';
 import { killSite } from '../lab/break.ts';
 import { siteDir, type Lab } from '../lab/layout.ts';
@@ -26,9 +27,7 @@ export interface Scene {
 export async function setScene(lab: Lab, say: (text: string) => void): Promise<Scene> {
   await up(lab, say);
   await mkdir(join(lab.dir, 'bench'), { recursive: true });
-  // Nobody writes from here on, so that every backup is of the same data.
-  for (const part of ['clients', 'primary-pump', 'primary-gw1', 'primary-gw2', 'primary-dashboard'])
-    await stop(lab, part);
+  await silence(lab);
   say('backing up by tyk-dr');
   const { peakBytes } = await withPeaks(lab, () => tykDr(lab, ['backup', lab.deployment]));
   say('backing up by the guide');
@@ -40,6 +39,23 @@ export async function setScene(lab: Lab, say: (text: string) => void): Promise<S
   const literalKeys = await tryLiteralRedis(lab);
   return { truth, backupPeakBytes: peakBytes, literalKeys };
 }
+
+/**
+ * Nobody writes from here on, so that every backup is of the same data. The Pump empties the analytics first: the
+ * guide would bring them back, and count them twice.
+ */
+async function silence(lab: Lab): Promise<void> {
+  for (const part of ['clients', 'primary-gw1', 'primary-gw2']) await stop(lab, part);
+  await withClient(await redisOf(lab, 'primary'), async (client) => {
+    const deadline = Date.now() + DRAIN_TIMEOUT_MS;
+    while ((await client.keys('analytics-*')).length > 0 && Date.now() < deadline) await sleep(DRAIN_POLL_MS);
+  });
+  for (const part of ['primary-pump', 'primary-dashboard']) await stop(lab, part);
+}
+
+/** The lab's Pump comes every second. */
+const DRAIN_TIMEOUT_MS = 30_000;
+const DRAIN_POLL_MS = 100;
 
 /** The guide's own Redis commands, to say in the output what they come to. */
 async function tryLiteralRedis(lab: Lab): Promise<number> {

@@ -16,6 +16,7 @@ export function tableOf(result: BenchResult): string {
     row('(b) tyk-dr recover', time('recoverData'), time('recoverVerified')),
     row('    its data phases alone', time('recoverPhases'), ''),
     row('(c) bare limit: copy, start', time('bareLimit'), ''),
+    row('    copy, make durable, start', time('durableBareLimit'), ''),
     '',
     row(
       '(b) to (a), data restored',
@@ -31,6 +32,11 @@ export function tableOf(result: BenchResult): string {
       '(b) data phases to (c)',
       ratio(ratios.recoverToBareLimit, spread.recoverToBareLimit),
       target(TARGETS.recoverToBareLimit),
+    ),
+    row(
+      '    to (c) made durable',
+      ratio(ratios.recoverToDurableBareLimit, spread.recoverToDurableBareLimit),
+      '',
     ),
     row(
       'orchestration adds',

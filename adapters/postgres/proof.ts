@@ -13,8 +13,12 @@ import { SCHEMA_QUERIES } from './schema-queries.ts';
 const CHECK_TIMEOUT_MS = 24 * 3_600_000;
 const AMCHECK_SCHEMA = 'tyk_dr_amcheck';
 
-/** Exact row counts of all ordinary tables that the user may read, by `schema.table`. Partitions count as themselves. */
-export async function countRows(client: Client): Promise<Record<string, number>> {
+/**
+ * Exact row counts of all ordinary tables that the user may read, by `schema.table`. Partitions count as themselves.
+ *
+ * @param only of these tables, as far as there are such; default all.
+ */
+export async function countRows(client: Client, only?: readonly string[]): Promise<Record<string, number>> {
   const { rows: tables } = await client.query<{ schema: string; name: string }>(
     `SELECT n.nspname AS schema, c.relname AS name
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -26,6 +30,7 @@ export async function countRows(client: Client): Promise<Record<string, number>>
   );
   const counts: Record<string, number> = {};
   for (const { schema, name } of tables) {
+    if (only && !only.includes(`${schema}.${name}`)) continue;
     const table = `${identifier(schema)}.${identifier(name)}`;
     counts[`${schema}.${name}`] = Number(await queryValue(client, `SELECT count(*) FROM ONLY ${table}`));
   }

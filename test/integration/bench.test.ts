@@ -26,7 +26,7 @@ test(
     for (const name of ['recoverToGuide', 'recoverToBareLimit', 'recoverToGuideVerified'])
       expect(output.ratios[name], name).toSatisfy((ratio: number) => Number.isFinite(ratio) && ratio > 0);
     expect(output.orchestrationMs.median).toBeGreaterThan(0);
-    expect(output.peakBytes).toEqual({ backup: expect.any(Number), recover: expect.any(Number) });
+    for (const what of ['backup', 'recover']) expect(output.peakBytes[what], what).toBeGreaterThan(0);
     expect(Object.keys(output.events)).toEqual(expect.arrayContaining(['a', 'b', 'c']));
     expect(output.pageCache).toMatch(/dropped/i);
 
