@@ -36,8 +36,10 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
       keepSmallest(picked, { order: hash('sha1', key), key });
     }
   }
-  const samples: RedisSample[] = [];
-  for (const { key } of picked) samples.push(await sample(client, key));
+  const samples = await takeSamples(
+    client,
+    picked.map(({ key }) => key),
+  );
   const largest = Object.entries(prefixes)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 30);
@@ -60,6 +62,11 @@ function keepSmallest(picked: { order: string; key: Buffer }[], entry: { order: 
   const at = picked.findIndex((other) => entry.order < other.order);
   picked.splice(at === -1 ? picked.length : at, 0, entry);
   if (picked.length > SAMPLES) picked.pop();
+}
+
+/** All at once over the one connection: one after the other would cost a round trip each. In the order of the keys. */
+function takeSamples(client: Client, keys: readonly Buffer[]): Promise<RedisSample[]> {
+  return Promise.all(keys.map((key) => sample(client, key)));
 }
 
 async function sample(client: Client, key: Buffer): Promise<RedisSample> {
@@ -108,9 +115,10 @@ export async function compareFacts(
   if ((keys > expected.keys && !inUse) || keys < least) throw unproven('Redis keys', range, keys);
   let equal = 0;
   let expired = 0;
-  for (const before of expected.samples) {
-    const key = Buffer.from(before.key, 'base64');
-    const now = await sample(client, key);
+  const sampled = expected.samples.map(({ key }) => Buffer.from(key, 'base64'));
+  for (const [index, now] of (await takeSamples(client, sampled)).entries()) {
+    const before = expected.samples[index]!;
+    const key = sampled[index]!;
     if (now.type === 'none' && before.expiresAtMs > 0 && before.expiresAtMs <= nowMs + EXPIRY_SLACK_MS)
       expired += 1;
     else if (
