@@ -18,7 +18,7 @@ import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { openPart } from './open-set.ts';
+import { checkPart, openPart } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { toFailure } from './to-failure.ts';
 
@@ -142,8 +142,7 @@ function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
   const reader = async (): Promise<void> => {
     for (let name = names.pop(); name !== undefined; name = names.pop()) {
       call.progress(`reading ${name}`);
-      const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-      await openPart(where, manifest, name, nowhere);
+      await checkPart(where, manifest, name);
     }
   };
   return Array.from({ length: READERS }, reader);

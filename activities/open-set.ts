@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { openObject } from '../adapters/backup/open.ts';
+import { checkObject, openIntoFile, openObject, type OpenRequest } from '../adapters/backup/open.ts';
 import { readManifest, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
@@ -32,18 +32,34 @@ export async function openPart(
   objectName: string,
   sink: Writable,
 ): Promise<void> {
+  await openObject(await requestFor(where, manifest, objectName), sink);
+}
+
+/** For an object of any size; see `openIntoFile`. */
+export async function openPartIntoFile(
+  where: Where,
+  manifest: Manifest,
+  objectName: string,
+  file: string,
+): Promise<void> {
+  await openIntoFile(await requestFor(where, manifest, objectName), file);
+}
+
+/** Opens it to nowhere. */
+export async function checkPart(where: Where, manifest: Manifest, objectName: string): Promise<void> {
+  await checkObject(await requestFor(where, manifest, objectName));
+}
+
+async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
   const object = manifest.objects.find((candidate) => candidate.name === objectName);
   if (!object) throw new DrError('OBJECT_MISSING', { object: objectName, set: manifest.set });
-  await openObject(
-    {
-      folder: setFolder(where.deployment.backup, where.name, manifest.set),
-      set: manifest.set,
-      object,
-      identity: await where.secret(where.deployment.backup.identity),
-      signal: where.signal,
-    },
-    sink,
-  );
+  return {
+    folder: setFolder(where.deployment.backup, where.name, manifest.set),
+    set: manifest.set,
+    object,
+    identity: await where.secret(where.deployment.backup.identity),
+    signal: where.signal,
+  };
 }
 
 /** What the backup counted in its Redis, with the samples, which are sealed. */

@@ -9,7 +9,7 @@ import {
   type SwitchPaths,
 } from '../adapters/files/switch-in.ts';
 import { run } from '../adapters/process/run.ts';
-import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
+import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { waitReady, withClient } from '../adapters/redis/client.ts';
 import { appendOnlySetting } from '../adapters/redis/server-config.ts';
@@ -19,7 +19,7 @@ import { formatBytes } from '../domain/duration.ts';
 import type { StepResult } from '../domain/run.ts';
 import { redisEndpoint } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart, openRedisFacts } from './open-set.ts';
+import { manifestOf, openPartIntoFile, openRedisFacts } from './open-set.ts';
 import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -55,11 +55,11 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
   const { manifest } = await manifestOf(setOf(call));
   const appendOnly = await appendOnlySetting(config.configFile);
   call.progress('decrypting the RDB');
-  await openPart(
+  await openPartIntoFile(
     { ...setOf(call), signal: call.signal, secret: call.secret },
     manifest,
     'redis',
-    await rdbSink(paths.stagingDir, appendOnly),
+    await rdbFile(paths.stagingDir, appendOnly),
   );
   await finishDataDir(paths.stagingDir, appendOnly);
   await writeLedger(paths.stagingDir, key);

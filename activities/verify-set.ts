@@ -8,7 +8,7 @@ import { withClient } from '../adapters/postgres/client.ts';
 import { readControl } from '../adapters/postgres/control.ts';
 import { checkPageChecksums, checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { stageRestore } from '../adapters/postgres/restore.ts';
-import { finishDataDir, rdbSink } from '../adapters/redis/append-only-dir.ts';
+import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { DrError } from '../domain/errors.ts';
@@ -16,7 +16,7 @@ import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts
 import type { StepResult } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
-import { openPart, openRedisFacts } from './open-set.ts';
+import { openPart, openPartIntoFile, openRedisFacts } from './open-set.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
@@ -80,7 +80,7 @@ async function verifyRedis(
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
     call.progress('loading Redis');
-    await openPart(setOf(call), manifest, 'redis', await rdbSink(scratch, false));
+    await openPartIntoFile(setOf(call), manifest, 'redis', await rdbFile(scratch, false));
     await finishDataDir(scratch, false);
     return await withScratchRedis(
       call.site.redis.binary,

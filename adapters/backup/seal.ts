@@ -81,15 +81,20 @@ export interface Tool {
 }
 
 /** A filter process that dies with us: a killed worker must not leave one that still writes. */
-export function tool(argv: readonly string[], signal?: AbortSignal, env: Record<string, string> = {}): Tool {
+export function tool(
+  argv: readonly string[],
+  signal?: AbortSignal,
+  env: Record<string, string> = {},
+  stdout: 'pipe' | number = 'pipe',
+): Tool {
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', stdout, 'pipe'],
     env: { ...process.env, ...env },
     ...(signal ? { signal } : {}),
   });
   let complaint = '';
-  child.stderr
-    .setEncoding('utf8')
+  child
+    .stderr!.setEncoding('utf8')
     .on('data', (text: string) => (complaint = (complaint + text).slice(-2_000)));
   const ended = new Promise<void>((resolve, reject) => {
     child.on('error', reject);
@@ -109,8 +114,9 @@ export function tool(argv: readonly string[], signal?: AbortSignal, env: Record<
   ended.catch(() => undefined);
   // Node throws away what a child has written when the child ends before anybody reads: read from the start.
   const output = new PassThrough();
-  child.stdout.pipe(output);
-  return { input: child.stdin, output, ended, kill: () => child.kill('SIGKILL') };
+  if (child.stdout) child.stdout.pipe(output);
+  else output.end();
+  return { input: child.stdin!, output, ended, kill: () => child.kill('SIGKILL') };
 }
 
 export function options(signal: AbortSignal | undefined): { signal: AbortSignal } | Record<string, never> {

@@ -1,7 +1,5 @@
-import { createWriteStream } from 'node:fs';
 import { mkdir, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Writable } from 'node:stream';
 import { syncFolder } from '../files/durable.ts';
 
 /**
@@ -9,13 +7,13 @@ import { syncFolder } from '../files/durable.ts';
  * Redis starts empty, without an error; so the RDB goes in as the base of an append-only set, whose manifest names
  * it. With `appendonly no` it is an ordinary dump.rdb.
  */
-export async function rdbSink(dataDir: string, appendOnly: boolean): Promise<Writable> {
+export async function rdbFile(dataDir: string, appendOnly: boolean): Promise<string> {
   const folder = appendOnly ? join(dataDir, 'appendonlydir') : dataDir;
   await mkdir(folder, { recursive: true, mode: 0o750 });
-  return createWriteStream(join(folder, appendOnly ? BASE : 'dump.rdb'), { mode: 0o640 });
+  return join(folder, appendOnly ? BASE : 'dump.rdb');
 }
 
-/** Call when the sink has been filled and authenticated. */
+/** Call when the file has been filled and authenticated. */
 export async function finishDataDir(dataDir: string, appendOnly: boolean): Promise<void> {
   const folder = appendOnly ? join(dataDir, 'appendonlydir') : dataDir;
   if (appendOnly) {

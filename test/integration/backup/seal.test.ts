@@ -6,7 +6,7 @@ import { Readable, Writable } from 'node:stream';
 import { execa } from 'execa';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openObject } from '../../../adapters/backup/open.ts';
+import { checkObject, openIntoFile, openObject } from '../../../adapters/backup/open.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
 import type { ManifestObject } from '../../../domain/manifest.ts';
 import type { Secret } from '../../../domain/secret.ts';
@@ -103,6 +103,32 @@ describe('a sealed object', () => {
   });
 });
 
+describe('straight into a file', () => {
+  test('opens as it does into a stream', async () => {
+    const content = randomBytes(3_000_000);
+    const object = await seal('into-file', content);
+    const file = join(folder, 'opened');
+    await openIntoFile({ folder, set: SET, object, identity: keys.operational }, file);
+    expect((await readFile(file)).equals(content)).toBe(true);
+    await checkObject({ folder, set: SET, object, identity: keys.operational });
+  });
+
+  test('is refused by a full disk as that, not as damage', async () => {
+    const object = await seal('full-disk', randomBytes(300_000));
+    await expect(
+      openIntoFile({ folder, set: SET, object, identity: keys.operational }, '/dev/full'),
+    ).rejects.toMatchObject({ code: 'TOOL_FAILED' });
+  });
+
+  test('is refused where the opened bytes are not those of the manifest', async () => {
+    const object = await seal('other-plain', Buffer.from('what was sealed'));
+    const claimed = { ...object, plain: { ...object.plain, sha256: '0'.repeat(64) } };
+    const request = { folder, set: SET, object: claimed, identity: keys.operational };
+    for (const opened of [() => checkObject(request), () => openIntoFile(request, join(folder, 'other'))])
+      await expect(opened()).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
+  });
+});
+
 describe('damage', () => {
   let object: ManifestObject;
   let bytes: Buffer;
@@ -114,6 +140,9 @@ describe('damage', () => {
     await writeFile(join(folder, object.file), damaged);
     const claimed = { ...object, cipher: { ...object.cipher, ...claims } };
     await expect(open(claimed)).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
+    const request = { folder, set: SET, object: claimed, identity: keys.operational };
+    for (const opened of [() => checkObject(request), () => openIntoFile(request, join(folder, 'damaged'))])
+      await expect(opened()).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
   };
 
   test('of any one byte is found', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { finishDataDir, rdbSink } from '../../../adapters/redis/append-only-dir.ts';
+import { finishDataDir, rdbFile } from '../../../adapters/redis/append-only-dir.ts';
 import { waitReady } from '../../../adapters/redis/client.ts';
 import { collectFacts, compareFacts, type CountedFacts } from '../../../adapters/redis/facts.ts';
 import { withScratchRedis } from '../../../adapters/redis/scratch.ts';
@@ -72,9 +72,7 @@ async function countInScratch(): Promise<CountedFacts> {
 }
 
 async function loadAsAppendOnly(rdb: Buffer): Promise<Redis> {
-  const sink = await rdbSink(dir, true);
-  sink.end(rdb);
-  await once(sink, 'finish');
+  await writeFile(await rdbFile(dir, true), rdb);
   await finishDataDir(dir, true);
   const client = await startRedis('--appendonly', 'yes');
   await client.call('DEBUG', 'SET-ACTIVE-EXPIRE', '0');
