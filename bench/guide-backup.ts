@@ -17,7 +17,8 @@ export async function backUpByGuide(lab: Lab): Promise<void> {
   const site = siteDir(lab, 'primary');
   const script = [
     'set -eu',
-    'redis-cli -p "$REDIS_PORT" SAVE',
+    // The configured save points may have a background save under way, beside which SAVE is refused.
+    'until redis-cli -p "$REDIS_PORT" SAVE | grep -q OK; do sleep 0.2; done',
     'cp "$SITE/redis/data/dump.rdb" redis.rdb',
     'pg_dump -U postgres tyk_analytics > postgres.sql',
     'tar -czf gateway-config.tar.gz -C "$SITE" gateways pump',
