@@ -25,8 +25,8 @@ export interface RepositoryFile {
   readonly bytes: number;
 }
 
-/** Hashing is one core's work; a few at a time keep the disk busy. */
-const PARALLEL = 4;
+/** Hashing is one core's work; several at a time keep a cold disk busy meanwhile. */
+const PARALLEL = 8;
 
 type ListRequest = Pick<PostgresFacts, 'label' | 'stanza' | 'walStart' | 'walStop'>;
 
@@ -82,9 +82,12 @@ export async function verifyRepositoryFiles(
 ): Promise<void> {
   const damaged = (file: RepositoryFile, reason: string): DrError =>
     new DrError('OBJECT_DAMAGED', { object: file.path, set, reason });
-  for (const file of files) {
+  const entries = await mapParallel(files, (file) => {
     options.signal?.throwIfAborted();
-    const found = await stat(join(root, file.path)).catch(() => undefined);
+    return stat(join(root, file.path)).catch(() => undefined);
+  });
+  for (const [index, file] of files.entries()) {
+    const found = entries[index];
     if (!found?.isFile()) throw new DrError('OBJECT_MISSING', { object: file.path, set });
     if (found.size !== file.bytes) throw damaged(file, `${found.size} bytes instead of ${file.bytes}`);
   }
