@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { findRun, openDoor } from '../cli/client.ts';
-import { finalRecord } from '../cli/run-record.ts';
+import { findRun, withDoor } from '../cli/client.ts';
+import { currentRecord } from '../cli/run-record.ts';
 import { clockPoint } from '../domain/clock.ts';
 import { DrError } from '../domain/errors.ts';
 import type { ClockPointName, RunRecord } from '../domain/run.ts';
@@ -61,14 +61,11 @@ export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun
 }
 
 async function recordOf(lab: Lab): Promise<{ record: RunRecord; orchestration: Orchestration }> {
-  const door = await openDoor(configFile(lab));
-  try {
+  return withDoor(configFile(lab), async (door) => {
     const handle = await findRun(door, lab.deployment);
-    const record = await finalRecord(handle);
+    const record = (await currentRecord(door, handle))!;
     return { record, orchestration: orchestrationOf((await handle.fetchHistory()).events!) };
-  } finally {
-    await door.close();
-  }
+  });
 }
 
 function stepTimes(record: RunRecord): Record<string, number> {
