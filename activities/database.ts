@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { compareAtEnd, compareExact } from '../adapters/postgres/compare.ts';
 import { queryValue, waitReady, withClient } from '../adapters/postgres/client.ts';
 import { createStanza, listBackups } from '../adapters/postgres/backup.ts';
-import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
+import { giveTo, writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
 import { pgbackrest, type Pgbackrest } from '../adapters/postgres/pgbackrest.ts';
 import { checkRelations, countRows, databaseFacts } from '../adapters/postgres/proof.ts';
 import { stageRestore } from '../adapters/postgres/restore.ts';
@@ -87,7 +87,10 @@ async function restoreDatabaseData(call: Call): Promise<StepResult> {
     ...(exception === undefined ? {} : { exception }),
   };
   // Goes in with the data: a worker that is killed after the switch must not take the proofs with it.
-  await writeDurably(join(paths.stagingDir, RESULT_FILE), JSON.stringify(result));
+  const file = join(paths.stagingDir, RESULT_FILE);
+  await writeDurably(file, JSON.stringify(result));
+  // A backup reads every file of the cluster as its user.
+  await giveTo(config.runAs, file);
   await switchIn(paths, key);
   return result;
 }

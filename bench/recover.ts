@@ -63,8 +63,7 @@ export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun
 async function recordOf(lab: Lab): Promise<{ record: RunRecord; orchestration: Orchestration }> {
   return withDoor(configFile(lab), async (door) => {
     const handle = await findRun(door, lab.deployment);
-    const record = await currentRecord(door, handle);
-    if (!record) throw new DrError('UNKNOWN_RUN', { run: lab.deployment });
+    const record = (await currentRecord(door, handle))!;
     return { record, orchestration: orchestrationOf((await handle.fetchHistory()).events!) };
   });
 }
