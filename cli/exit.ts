@@ -19,12 +19,17 @@ export function exitWithError(error: unknown): void {
     process.exitCode = error.exitCode;
     return;
   }
-  const text =
-    error instanceof Error ? (process.env['TYK_DR_DEBUG'] ? error.stack : error.message) : String(error);
+  const text = error instanceof Error ? wordsOf(error) : String(error);
   process.stderr.write(
     `error: unexpected: ${text ?? 'unknown'}\nhint: This is a bug. TYK_DR_DEBUG=1 shows where it happened.\n`,
   );
   process.exitCode = EXIT_CODES.bug;
+}
+
+/** Temporal's client says what it was doing, and only the cause says what went wrong. */
+function wordsOf({ message, stack, cause }: Error): string | undefined {
+  if (process.env['TYK_DR_DEBUG']) return stack;
+  return cause instanceof Error ? `${message}: ${cause.message}` : message;
 }
 
 export function exitUsage(): void {

@@ -11,8 +11,11 @@ import { DrError, isErrorCode, type ErrorDetails } from '../domain/errors.ts';
 
 /** What Temporal's client throws, in the words of our own table. */
 
-/** Codes of gRPC for a server that is away or does not answer in time: DEADLINE_EXCEEDED, INTERNAL, UNAVAILABLE. */
-const LOST: readonly number[] = [4, 13, 14];
+/**
+ * Codes of gRPC for a server that is away, or too busy to answer in time: CANCELLED (it gave up a call of its own),
+ * DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE.
+ */
+const LOST: readonly number[] = [1, 4, 8, 13, 14];
 
 /** Whether Temporal itself does not answer, as opposed to answering with an error. */
 export function isTemporalLost(error: unknown): boolean {

@@ -132,10 +132,10 @@ describe('a backup', () => {
       TYK_DR_FAULT_MARKER: marker,
     });
     const answer = await lab.run('backup', 'acme', '--site', 'primary');
+    await lab.restartWorker('primary');
     expect(answer.exitCode, answer.stderr).toBe(10);
     expect(answer.stderr).toContain('no worker answers on the task queue tyk-dr.primary');
     expect(answer.stderr).toContain('next: tyk-dr worker primary');
-    await lab.restartWorker('primary');
   });
 });
 
@@ -180,7 +180,17 @@ describe('without workers', () => {
 describe('a run that is followed', () => {
   test('outlasts a Temporal server that is killed, and ends as lines of JSON', async () => {
     await lab.destroyPrimary();
-    const recovering = watching('recover', 'acme', '--to', 'dr', '--reason', 'a test', '--json');
+    const recovering = watching(
+      'recover',
+      'acme',
+      '--to',
+      'dr',
+      '--on-failure',
+      'abort',
+      '--reason',
+      'a test',
+      '--json',
+    );
     await expect.poll(recovering.said, { timeout: 60_000 }).toContain('"restore-database-data"');
     await killService(lab.lab, 'temporal');
     await expect
