@@ -81,13 +81,15 @@ async function proveGateways(call: Call): Promise<StepResult> {
 
 async function awaitLoaded(call: Call, gateway: GatewayConfig): Promise<Proof[]> {
   const secret = await call.secret(call.deployment.secrets.gateway);
-  const expected = await publishedTo(call, gateway);
   // Through a Dashboard a Gateway may serve several organisations: of this one, exactly what it publishes.
   const organisation = call.target.dashboard ? call.deployment.organisation : undefined;
   let proofs: Proof[] = [];
+  let noAnswer: DrError | undefined;
   let askedAt = performance.now();
   const compare = async (): Promise<true | undefined> => {
-    const [apis, policies] = await Promise.all([
+    noAnswer = undefined;
+    const [expected, apis, policies] = await Promise.all([
+      publishedTo(call, gateway),
       loadedApis(gateway.url, secret, organisation),
       loadedPolicies(gateway.url, secret, organisation),
     ]);
@@ -103,14 +105,22 @@ async function awaitLoaded(call: Call, gateway: GatewayConfig): Promise<Proof[]>
     }
     return undefined;
   };
+  // A Dashboard or a Gateway that has lost its stores for a moment is asked again.
+  const compareWhenAnswered = (): Promise<true | undefined> =>
+    compare().catch((error: unknown) => {
+      if (!(error instanceof DrError) || error.code !== 'PROOF_FAILED') throw error;
+      noAnswer = error;
+      return undefined;
+    });
   // When the time is up the last comparison is the answer: it says what is missing.
-  await awaitUntil(compare, {
+  await awaitUntil(compareWhenAnswered, {
     timeoutMs: LOADED_TIMEOUT_MS,
     everyMs: 300,
     signal: call.signal,
     late: () => new Late(),
   }).catch((error: unknown) => {
     if (!(error instanceof Late)) throw error;
+    if (noAnswer) throw noAnswer;
   });
   return proofs;
 }
