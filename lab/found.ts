@@ -1,4 +1,5 @@
-import { access, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { loadConfig } from '../adapters/config/load.ts';
 import { createStanza } from '../adapters/postgres/backup.ts';
 import { waitReady, withClient, type Connection } from '../adapters/postgres/client.ts';
@@ -10,22 +11,30 @@ import { readKey } from './keys.ts';
 import { configFile, saveLab, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
 import { seedSite } from './seed-site.ts';
 import { start, stop } from './services.ts';
-import { beginSeeding, endSeeding, initPostgres } from './stores.ts';
+import { beginSeeding, endSeeding, initPostgres, startPostgres } from './stores.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
 /** Makes a site from nothing: new stores with the seeded data, and its configuration installed by hand. */
 export async function found(lab: Lab, site: SiteName): Promise<void> {
+  await writeFile(unfinished(lab, site), '');
   // A store whose files are gone may still run; it could not even stop properly.
   await killSite(lab, site);
   await startEmptyRedis(lab, site);
-  if (lab.mode === 'files') return seedSite(lab, site);
-  await rm(siteDir(lab, site, 'postgres', 'data'), { recursive: true, force: true });
-  await initPostgres(lab, site);
-  await beginSeeding(lab, site);
-  await start(lab, `${site}-postgres`);
-  await createDatabase(lab, site);
+  if (lab.mode === 'dashboard') {
+    await rm(siteDir(lab, site, 'postgres', 'data'), { recursive: true, force: true });
+    await initPostgres(lab, site);
+    await beginSeeding(lab, site);
+    await startPostgres(lab, site);
+    await createDatabase(lab, site);
+  }
   await seedSite(lab, site);
+  if (lab.mode === 'dashboard') await openForService(lab, site);
+  await rm(unfinished(lab, site));
+}
+
+/** From the settings of the seeding to those of a server that archives. */
+async function openForService(lab: Lab, site: SiteName): Promise<void> {
   await stop(lab, `${site}-postgres`);
   await endSeeding(lab, site);
   await start(lab, `${site}-postgres`);
@@ -33,12 +42,16 @@ export async function found(lab: Lab, site: SiteName): Promise<void> {
   await archiveAnew(lab, site);
 }
 
-/** Whether the stores of a site have data; not whether they run. */
+/** Whether the stores of a site have all their data; not whether they run. */
 export async function isFounded(lab: Lab, site: SiteName): Promise<boolean> {
+  if (await exists(unfinished(lab, site))) return false;
   const redis = await readdir(siteDir(lab, site, 'redis', 'data')).catch(() => []);
   if (redis.length === 0) return false;
   return lab.mode === 'files' || exists(siteDir(lab, site, 'postgres', 'data', 'PG_VERSION'));
 }
+
+/** A founding that was broken off is begun anew. */
+const unfinished = (lab: Lab, site: SiteName): string => join(lab.dir, 'run', `founding-${site}`);
 
 async function startEmptyRedis(lab: Lab, site: SiteName): Promise<void> {
   const data = siteDir(lab, site, 'redis', 'data');

@@ -1,8 +1,8 @@
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { run } from '../adapters/process/run.ts';
-import { declareService } from './services.ts';
+import { declareService, pidOf, start } from './services.ts';
 import { outside, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
 import { readKey } from './keys.ts';
 
@@ -137,6 +137,19 @@ const autoConf = (lab: Lab, site: SiteName): string =>
   siteDir(lab, site, 'postgres', 'data', 'postgresql.auto.conf');
 /** A gigabyte on a slow disk. */
 const SYNC_TIMEOUT_MS = 300_000;
+
+/**
+ * Starts PostgreSQL, also after it was killed: it takes any process that has its old number for itself, even one that
+ * is dead and was not reaped. The service knows better.
+ */
+export async function startPostgres(lab: Lab, site: SiteName): Promise<void> {
+  if ((await pidOf(lab, `${site}-postgres`)) === undefined) {
+    await rm(siteDir(lab, site, 'postgres', 'data', 'postmaster.pid'), { force: true });
+    const sockets = siteDir(lab, site, 'postgres', 'run');
+    for (const name of await readdir(sockets)) await rm(join(sockets, name), { force: true });
+  }
+  await start(lab, `${site}-postgres`);
+}
 
 /** Hands a tree to the user of the stores; nothing to do where the lab does not run as root. */
 export async function giveToStores(lab: Lab, path: string): Promise<void> {

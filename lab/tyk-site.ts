@@ -4,6 +4,7 @@ import { dashboardAlive } from '../adapters/tyk/dashboard.ts';
 import { DrError } from '../domain/errors.ts';
 import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
 import { declareService, nodeProgram, start } from './services.ts';
+import { startPostgres } from './stores.ts';
 
 /** Dashboard, Gateways and Pump of a site: programs that read the configuration that lies in its trees. */
 
@@ -38,7 +39,8 @@ export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
 /** A Gateway that finds no Dashboard asks again only after five seconds: so it is started when there is one. */
 export async function startTyk(lab: Lab, site: SiteName): Promise<void> {
   for (const service of siteServices(lab)) {
-    await start(lab, `${site}-${service}`);
+    if (service === 'postgres') await startPostgres(lab, site);
+    else await start(lab, `${site}-${service}`);
     if (service === 'dashboard') await awaitDashboard(lab, site);
   }
 }

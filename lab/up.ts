@@ -14,7 +14,7 @@ import { declareClients } from './load-generator.ts';
 import { putDefinitionsBack } from './seed-site.ts';
 import { declareService, installScript, nodeProgram, start } from './services.ts';
 import { servingSite } from './serving.ts';
-import { declarePostgres, declareRedis, prepareOutside } from './stores.ts';
+import { declarePostgres, declareRedis, prepareOutside, startPostgres } from './stores.ts';
 import { declareTemporal, startTemporal } from './temporal.ts';
 import { declareTyk, startTyk } from './tyk-site.ts';
 
@@ -73,7 +73,7 @@ async function declareSite(lab: Lab, site: SiteName): Promise<void> {
 async function serve(lab: Lab, site: SiteName): Promise<void> {
   const damaged = await isDamaged(lab, site);
   if (damaged) {
-    await start(lab, `${site}-postgres`);
+    await startPostgres(lab, site);
     await awaitPostgres(lab, site);
     await putDefinitionsBack(lab, site);
     await markDamaged(lab, site, false);
