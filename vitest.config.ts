@@ -24,13 +24,17 @@ const KINDS: Readonly<Record<string, Kind>> = {
   workflow: { timeoutMs: 60 * SECOND_MS, bundle: true },
   replay: { timeoutMs: 30 * SECOND_MS, bundle: true },
   contract: { timeoutMs: 60 * SECOND_MS },
-  integration: { timeoutMs: 120 * SECOND_MS, bundle: true },
+  // One compares a stall with that of a SAVE, which may meet a background save of the server's own.
+  integration: { timeoutMs: 120 * SECOND_MS, bundle: true, retry: 1 },
   drill: { timeoutMs: 300 * SECOND_MS, alone: true },
   // Kills race with a recovery in flight: a machine that is busy with something else may miss the moment once.
   crash: { timeoutMs: 300 * SECOND_MS, alone: true, retry: 1 },
 };
 
-function project([name, { timeoutMs, bundle, alone, retry = 0 }]: [string, Kind]): TestProjectInlineConfiguration {
+function project([name, { timeoutMs, bundle, alone, retry = 0 }]: [
+  string,
+  Kind,
+]): TestProjectInlineConfiguration {
   return {
     extends: true,
     test: {
