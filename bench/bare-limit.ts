@@ -8,7 +8,8 @@ import { siteDir, type Lab } from '../lab/layout.ts';
 import { giveToStores, PG_BIN } from '../lab/stores.ts';
 import { start } from '../lab/services.ts';
 import { guideBackupDir } from './guide-backup.ts';
-import { adminOf, redisOf, requireComplete, type Truth } from './truth.ts';
+import { redisOf, superuserOf } from '../lab/connections.ts';
+import { requireComplete, type Truth } from './truth.ts';
 
 /**
  * (c): nothing but copying the data files and starting the servers, both at the same time. No proof of anything; once
@@ -68,7 +69,7 @@ async function redis(lab: Lab, durable: boolean): Promise<void> {
   });
   if (durable) await run(['sync', join(siteDir(lab, 'dr', 'redis', 'data'), BASE)], SYNC);
   await start(lab, 'dr-redis');
-  (await redisReady(await redisOf(lab), READY_TIMEOUT_MS)).disconnect();
+  (await redisReady(await redisOf(lab, 'dr'), READY_TIMEOUT_MS)).disconnect();
 }
 
 async function postgres(lab: Lab, durable: boolean): Promise<void> {
@@ -78,5 +79,7 @@ async function postgres(lab: Lab, durable: boolean): Promise<void> {
   const sync = [`${PG_BIN}/initdb`, '--sync-only', '-D', siteDir(lab, 'dr', 'postgres', 'data')];
   if (durable) await run(sync, { ...SYNC, user: lab.storeUser });
   await start(lab, 'dr-postgres');
-  await (await postgresReady(await adminOf(lab, 'postgres'), { deadlineMs: READY_TIMEOUT_MS })).end();
+  await (
+    await postgresReady(await superuserOf(lab, 'dr', 'postgres'), { deadlineMs: READY_TIMEOUT_MS })
+  ).end();
 }

@@ -10,7 +10,8 @@ import { createDatabase } from '../lab/found.ts';
 import { RESTORE_DATA, START_TYK } from './guide-script.ts';
 import { guideBackupDir } from './guide-backup.ts';
 import { sameProofs } from './same-proofs.ts';
-import { redisOf, requireComplete, type Truth } from './truth.ts';
+import { redisOf } from '../lab/connections.ts';
+import { requireComplete, type Truth } from './truth.ts';
 
 /** (a): the guide's own commands; beside that, with the proofs that `tyk-dr recover` makes at the same points. */
 
@@ -37,7 +38,7 @@ export async function deployEmptyStores(lab: Lab): Promise<void> {
   await appendFile(siteDir(lab, 'dr', 'postgres', 'data', 'postgresql.auto.conf'), 'archive_mode = off\n');
   await start(lab, 'dr-postgres');
   await createDatabase(lab, 'dr');
-  (await redisReady(await redisOf(lab), READY_TIMEOUT_MS)).disconnect();
+  (await redisReady(await redisOf(lab, 'dr'), READY_TIMEOUT_MS)).disconnect();
 }
 
 export async function recoverByGuide(lab: Lab, truth: Truth): Promise<GuideRun> {

@@ -11,7 +11,8 @@ import { keepDataFiles } from './bare-limit.ts';
 import { deployEmptyStores } from './guide.ts';
 import { backUpByGuide, guideBackupDir } from './guide-backup.ts';
 import { tykDr } from './recover.ts';
-import { readTruth, redisOf, type Truth } from './truth.ts';
+import { redisOf } from '../lab/connections.ts';
+import { readTruth, type Truth } from './truth.ts';
 import { withPeaks, type Peaks } from './worker-memory.ts';
 import { run } from '../adapters/process/run.ts';
 
@@ -64,7 +65,7 @@ async function tryLiteralRedis(lab: Lab): Promise<number> {
   await stop(lab, 'dr-redis');
   await run(['cp', join(guideBackupDir(lab), 'redis.rdb'), siteDir(lab, 'dr', 'redis', 'data', 'dump.rdb')]);
   await start(lab, 'dr-redis');
-  const endpoint = await redisOf(lab);
+  const endpoint = await redisOf(lab, 'dr');
   (await waitReady(endpoint, 600_000)).disconnect();
   return withClient(endpoint, (client) => client.dbsize());
 }

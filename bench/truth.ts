@@ -1,10 +1,9 @@
-import { queryValue, withClient as withPostgres, type Connection } from '../adapters/postgres/client.ts';
+import { queryValue, withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { countRows } from '../adapters/postgres/proof.ts';
-import { withClient as withRedis, type RedisEndpoint } from '../adapters/redis/client.ts';
+import { withClient as withRedis } from '../adapters/redis/client.ts';
 import { DrError } from '../domain/errors.ts';
-import { Secret } from '../domain/secret.ts';
-import { readKey } from '../lab/keys.ts';
-import { sitePort, type Lab, type SiteName } from '../lab/layout.ts';
+import { type Lab, type SiteName } from '../lab/layout.ts';
+import { redisOf, superuserOf } from '../lab/connections.ts';
 
 /** What the source held when it was backed up. Every way of recovering is held to the same figures. */
 
@@ -15,13 +14,10 @@ export interface Truth {
 }
 
 export async function readTruth(lab: Lab, site: SiteName): Promise<Truth> {
-  const { rows, databaseBytes } = await withPostgres(
-    await adminOf(lab, 'tyk_analytics', site),
-    async (client) => ({
-      rows: await countRows(client),
-      databaseBytes: Number(await queryValue(client, 'SELECT pg_database_size(current_database())')),
-    }),
-  );
+  const { rows, databaseBytes } = await withPostgres(await superuserOf(lab, site), async (client) => ({
+    rows: await countRows(client),
+    databaseBytes: Number(await queryValue(client, 'SELECT pg_database_size(current_database())')),
+  }));
   return {
     keys: await withRedis(await redisOf(lab, site), (client) => client.dbsize()),
     rows,
@@ -43,21 +39,4 @@ export async function requireComplete(lab: Lab, truth: Truth): Promise<void> {
   }
   if (found.keys < truth.keys)
     throw new DrError('DATA_UNPROVEN', { what: 'Redis keys', expected: truth.keys, actual: found.keys });
-}
-
-export async function adminOf(lab: Lab, database: string, site: SiteName = 'dr'): Promise<Connection> {
-  return {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'postgres',
-    database,
-    password: new Secret(await readKey(lab, 'postgres-admin-password')),
-  };
-}
-
-export async function redisOf(lab: Lab, site: SiteName = 'dr'): Promise<RedisEndpoint> {
-  return {
-    port: sitePort(lab, site, 'redis'),
-    password: new Secret(await readKey(lab, `${site}-redis-password`)),
-  };
 }

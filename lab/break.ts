@@ -7,6 +7,7 @@ import { Secret } from '../domain/secret.ts';
 import { readKey } from './keys.ts';
 import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
 import { pidOf } from './services.ts';
+import { superuserOf } from './connections.ts';
 
 /** Ways to break a site. Each is what the real thing would look like from outside; `lab up` undoes it. */
 
@@ -147,14 +148,10 @@ async function signalSite(lab: Lab, site: SiteName, signal: 'SIGSTOP' | 'SIGCONT
 }
 
 async function sql(lab: Lab, site: SiteName, statement: string): Promise<number> {
-  const connection = {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'postgres',
-    database: 'tyk_analytics',
-    password: new Secret(await readKey(lab, 'postgres-admin-password')),
-  };
-  return withClient(connection, async (client) => (await client.query(statement)).rowCount ?? 0);
+  return withClient(
+    await superuserOf(lab, site),
+    async (client) => (await client.query(statement)).rowCount ?? 0,
+  );
 }
 
 /** Every process below this one, from /proc. */

@@ -2,16 +2,17 @@ import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../adapters/config/load.ts';
 import { createStanza } from '../adapters/postgres/backup.ts';
-import { waitReady, withClient, type Connection } from '../adapters/postgres/client.ts';
+import { waitReady, withClient } from '../adapters/postgres/client.ts';
 import { waitReady as waitForRedis } from '../adapters/redis/client.ts';
 import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
 import { Secret } from '../domain/secret.ts';
 import { killSite } from './break.ts';
 import { readKey } from './keys.ts';
-import { configFile, saveLab, siteDir, sitePort, type Lab, type SiteName } from './layout.ts';
+import { configFile, saveLab, siteDir, type Lab, type SiteName } from './layout.ts';
 import { seedSite } from './seed-site.ts';
 import { start, stop } from './services.ts';
 import { beginSeeding, endSeeding, initPostgres, startPostgres } from './stores.ts';
+import { redisOf, superuserOf } from './connections.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
@@ -38,7 +39,7 @@ async function openForService(lab: Lab, site: SiteName): Promise<void> {
   await stop(lab, `${site}-postgres`);
   await endSeeding(lab, site);
   await start(lab, `${site}-postgres`);
-  await (await waitReady(await superuser(lab, site), { deadlineMs: START_TIMEOUT_MS })).end();
+  await (await waitReady(await superuserOf(lab, site, 'postgres'), { deadlineMs: START_TIMEOUT_MS })).end();
   await archiveAnew(lab, site);
 }
 
@@ -58,16 +59,12 @@ async function startEmptyRedis(lab: Lab, site: SiteName): Promise<void> {
   await rm(data, { recursive: true, force: true });
   await mkdir(data, { recursive: true });
   await start(lab, `${site}-redis`);
-  const endpoint = {
-    port: sitePort(lab, site, 'redis'),
-    password: new Secret(await readKey(lab, `${site}-redis-password`)),
-  };
-  (await waitForRedis(endpoint, START_TIMEOUT_MS)).disconnect();
+  (await waitForRedis(await redisOf(lab, site), START_TIMEOUT_MS)).disconnect();
 }
 
 /** The Dashboard's database and its own user, as an installation guide would have them made. */
 export async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
-  const connection = await superuser(lab, site);
+  const connection = await superuserOf(lab, site, 'postgres');
   await (await waitReady(connection, { deadlineMs: START_TIMEOUT_MS })).end();
   const password = await readKey(lab, 'postgres-tyk-password');
   await withClient(connection, async (client) => {
@@ -77,16 +74,6 @@ export async function createDatabase(lab: Lab, site: SiteName): Promise<void> {
   await withClient({ ...connection, database: 'tyk_analytics' }, (client) =>
     client.query('CREATE EXTENSION amcheck'),
   );
-}
-
-async function superuser(lab: Lab, site: SiteName): Promise<Connection> {
-  return {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'postgres',
-    database: 'postgres',
-    password: new Secret(await readKey(lab, 'postgres-admin-password')),
-  };
 }
 
 /** A new cluster may not write into the repository of another: each founding gets the next one. */

@@ -1,10 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../adapters/redis/client.ts';
-import { Secret } from '../domain/secret.ts';
 import { writeConfig } from './config-file.ts';
-import { readKey } from './keys.ts';
-import { keyFile, localUrl, outside, sitePort, type Lab, type SiteName } from './layout.ts';
+import { keyFile, localUrl, outside, type Lab, type SiteName } from './layout.ts';
 import { writeConfigTrees } from './seed/config-trees.ts';
 import { insertDefinitions, seedDatabase } from './seed/database.ts';
 import {
@@ -17,6 +15,7 @@ import {
 } from './seed/definitions.ts';
 import { seedDashboardKey, seedKeys } from './seed/keys.ts';
 import { stableId } from './seed/random.ts';
+import { redisOf, tykUserOf } from './connections.ts';
 
 /** Everything that a site serves, from the lab's number: the same number gives the same data on every machine. */
 
@@ -25,10 +24,7 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
   const { seed } = lab;
   const { scale, definitions } = seeded(lab);
   const accessKey = stableId(seed, 'dashboard access key', 32);
-  const redis = {
-    port: sitePort(lab, site, 'redis'),
-    password: new Secret(await readKey(lab, `${site}-redis-password`)),
-  };
+  const redis = await redisOf(lab, site);
   const [keys] = await Promise.all([
     withRedis(redis, async (client) => {
       if (lab.mode === 'dashboard')
@@ -73,7 +69,7 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
 
 async function fillDatabase(lab: Lab, site: SiteName, accessKey: string): Promise<void> {
   const { scale, definitions } = seeded(lab);
-  await withPostgres(await database(lab, site), async (client) => {
+  await withPostgres(await tykUserOf(lab, site), async (client) => {
     await client.query(
       'CREATE TABLE IF NOT EXISTS lab_journal (seq bigint PRIMARY KEY, at timestamptz NOT NULL)',
     );
@@ -83,7 +79,7 @@ async function fillDatabase(lab: Lab, site: SiteName, accessKey: string): Promis
 
 /** Puts every seeded API and policy back as it was; what was added since stays. */
 export async function putDefinitionsBack(lab: Lab, site: SiteName): Promise<void> {
-  await withPostgres(await database(lab, site), (client) =>
+  await withPostgres(await tykUserOf(lab, site), (client) =>
     insertDefinitions(client, seeded(lab).definitions),
   );
 }
@@ -92,14 +88,4 @@ function seeded(lab: Lab): { scale: Scale; definitions: Definitions } {
   const scale = SCALES[lab.scale];
   const apis = makeApis(lab.seed, scale, localUrl(lab.ports.upstream));
   return { scale, definitions: { apis, policies: makePolicies(lab.seed, scale, apis) } };
-}
-
-async function database(lab: Lab, site: SiteName) {
-  return {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'tyk',
-    database: 'tyk_analytics',
-    password: new Secret(await readKey(lab, 'postgres-tyk-password')),
-  };
 }

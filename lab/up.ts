@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { waitReady as waitForPostgres } from '../adapters/postgres/client.ts';
 import { DrError } from '../domain/errors.ts';
-import { Secret } from '../domain/secret.ts';
 import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
 import { found, isFounded } from './found.ts';
 import { declareHaproxy } from './haproxy.ts';
-import { makeKeys, readKey } from './keys.ts';
-import { configFile, findLab, localUrl, saveLab, siteDir, sitePort, SITES } from './layout.ts';
+import { makeKeys } from './keys.ts';
+import { configFile, findLab, localUrl, saveLab, siteDir, SITES } from './layout.ts';
 import type { Lab, LabChoices, SiteName } from './layout.ts';
 import { declareClients } from './load-generator.ts';
 import { putDefinitionsBack } from './seed-site.ts';
@@ -17,6 +16,7 @@ import { servingSite } from './serving.ts';
 import { declarePostgres, declareRedis, prepareOutside, startPostgres } from './stores.ts';
 import { declareTemporal, startTemporal } from './temporal.ts';
 import { declareTyk, startTyk } from './tyk-site.ts';
+import { superuserOf } from './connections.ts';
 
 /** Brings the lab up: everything that is missing is made, everything that is stopped is started. Repeatable. */
 
@@ -84,13 +84,7 @@ async function serve(lab: Lab, site: SiteName): Promise<void> {
 }
 
 async function awaitPostgres(lab: Lab, site: SiteName): Promise<void> {
-  const connection = {
-    host: '127.0.0.1',
-    port: sitePort(lab, site, 'postgres'),
-    user: 'postgres',
-    database: 'tyk_analytics',
-    password: new Secret(await readKey(lab, 'postgres-admin-password')),
-  };
+  const connection = await superuserOf(lab, site);
   await (await waitForPostgres(connection, { deadlineMs: SERVES_TIMEOUT_MS })).end();
 }
 

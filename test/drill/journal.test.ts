@@ -1,16 +1,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { queryValue, withClient, type Connection } from '../../adapters/postgres/client.ts';
+import { queryValue, withClient } from '../../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
-import { Secret } from '../../domain/secret.ts';
 import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
-import { readKey } from '../../lab/keys.ts';
 import { keyFile, outside, sitePort, type SiteName } from '../../lab/layout.ts';
 import { startProgram, type Program } from '../contract/pump/program.ts';
 import { eventually } from '../harness/gateway.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
+import { redisOf, superuserOf } from '../../lab/connections.ts';
 
 /**
  * The loss, counted from outside: a writer journals what the stores of the living site acknowledge, the site dies
@@ -162,17 +161,9 @@ async function writeConf(site: SiteName): Promise<void> {
   await writeFile(outside(lab.lab, 'writer.json'), JSON.stringify(conf));
 }
 
-async function connectionTo(site: SiteName): Promise<Connection> {
-  return {
-    ...{ host: '127.0.0.1', port: sitePort(lab.lab, site, 'postgres') },
-    ...{ user: 'postgres', database: 'tyk_analytics' },
-    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
-  };
-}
-
 /** A set whose tables of APIs are damaged; the site gets them back. @returns its id. */
 async function setTakenWhile(damage: string): Promise<string> {
-  return withClient(await connectionTo('primary'), async (client) => {
+  return withClient(await superuserOf(lab.lab, 'primary'), async (client) => {
     // A table of somebody else, which the Dashboard's user may not read: no concern of a recovery.
     await client.query('CREATE TABLE kept AS TABLE tyk_apis');
     await client.query(damage);
@@ -185,7 +176,7 @@ async function setTakenWhile(damage: string): Promise<string> {
 }
 
 async function archiveNow(): Promise<void> {
-  await withClient(await connectionTo('primary'), async (client) => {
+  await withClient(await superuserOf(lab.lab, 'primary'), async (client) => {
     const segment = await queryValue<string>(client, 'SELECT pg_walfile_name(pg_switch_wal())');
     await eventually(async () => {
       const last = await queryValue<string>(client, 'SELECT last_archived_wal FROM pg_stat_archiver');
@@ -195,15 +186,14 @@ async function archiveNow(): Promise<void> {
 }
 
 async function rows(site: SiteName): Promise<number[]> {
-  return withClient(await connectionTo(site), async (client) => {
+  return withClient(await superuserOf(lab.lab, site), async (client) => {
     const found = await client.query<{ seq: string }>('SELECT seq FROM lab_journal');
     return found.rows.map(({ seq }) => Number(seq));
   });
 }
 
 async function keys(site: SiteName): Promise<{ numbers: number[]; highest: number }> {
-  const password = new Secret(await readKey(lab.lab, `${site}-redis-password`));
-  return withRedis({ port: sitePort(lab.lab, site, 'redis'), password }, async (client) => ({
+  return withRedis(await redisOf(lab.lab, site), async (client) => ({
     numbers: (await client.keys('lab-journal-[0-9]*')).map((key) => Number(key.slice('lab-journal-'.length))),
     highest: Number(await client.get('lab-journal-max')),
   }));

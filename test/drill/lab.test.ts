@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { Secret } from '../../domain/secret.ts';
 import { BREAKS } from '../../lab/break.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort } from '../../lab/layout.ts';
@@ -10,6 +9,7 @@ import { ORGANISATIONS } from '../../lab/seed/definitions.ts';
 import { freePort } from '../harness/gateway.ts';
 import { TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
+import { redisOf } from '../../lab/connections.ts';
 
 /** The lab itself: its data come from a number, its clients never rest, and every break is undone by `lab up`. */
 
@@ -50,11 +50,7 @@ async function digests(): Promise<Digests> {
 }
 
 async function sessions(): Promise<unknown> {
-  const endpoint = {
-    port: sitePort(lab.lab, 'primary', 'redis'),
-    password: new Secret(await readKey(lab.lab, 'primary-redis-password')),
-  };
-  return withRedis(endpoint, async (client) => {
+  return withRedis(await redisOf(lab.lab, 'primary'), async (client) => {
     const names = (await client.keys('*')).filter((name) => /^(apikey|oauth-data|cert-raw)-/.test(name));
     return [names.sort(), await client.mget(...names.sort())];
   });

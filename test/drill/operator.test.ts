@@ -6,13 +6,12 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { withClient } from '../../adapters/postgres/client.ts';
-import { Secret } from '../../domain/secret.ts';
 import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
-import { readKey } from '../../lab/keys.ts';
-import { configFile, outside, siteDir, sitePort } from '../../lab/layout.ts';
+import { configFile, outside, siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
+import { superuserOf } from '../../lab/connections.ts';
 
 /** What whoever sits at the command line is told: without workers, without Temporal, in the middle of things. */
 
@@ -56,13 +55,7 @@ function watching(...args: readonly string[]): Watching {
 }
 
 async function sql(text: string): Promise<void> {
-  const connection = {
-    host: '127.0.0.1',
-    port: sitePort(lab.lab, 'primary', 'postgres'),
-    user: 'postgres',
-    database: 'postgres',
-    password: new Secret(await readKey(lab.lab, 'postgres-admin-password')),
-  };
+  const connection = await superuserOf(lab.lab, 'primary', 'postgres');
   await withClient(connection, (client) => client.query(text));
 }
 

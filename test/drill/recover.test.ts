@@ -2,14 +2,13 @@ import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { Secret } from '../../domain/secret.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { deleteApis, killService } from '../../lab/break.ts';
-import { readKey } from '../../lab/keys.ts';
-import { keyFile, localUrl, sitePort, type SiteName } from '../../lab/layout.ts';
+import { keyFile, localUrl, type SiteName } from '../../lab/layout.ts';
 import { serviceScript, stop } from '../../lab/services.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
+import { redisOf } from '../../lab/connections.ts';
 
 /** Recoveries as a commander runs them, on real parts. */
 
@@ -23,11 +22,7 @@ afterAll(() => lab.down());
 const sql = <T>(site: SiteName, text: string): Promise<T[]> => sqlOn<T>(lab.lab, site, text);
 
 async function redisKeys(site: SiteName): Promise<number> {
-  const endpoint = {
-    port: sitePort(lab.lab, site, 'redis'),
-    password: new Secret(await readKey(lab.lab, `${site}-redis-password`)),
-  };
-  return withRedis(endpoint, (client) => client.dbsize());
+  return withRedis(await redisOf(lab.lab, site), (client) => client.dbsize());
 }
 
 async function client(path: string, key?: string): Promise<number> {
