@@ -1,10 +1,10 @@
 import { serverStates } from '../adapters/haproxy/runtime.ts';
-import { DrError } from '../domain/errors.ts';
 import type { Proof } from '../domain/run.ts';
 import type { SecretRef } from '../domain/secret.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { serves } from './site.ts';
+import { serversOf } from './traffic.ts';
 
 /** What would be missed only after the source was fenced: secrets and the load balancer. Looked at before anything. */
 
@@ -39,15 +39,7 @@ export async function checkTraffic({ worker, deployment, input }: Call): Promise
   const { traffic } = deployment;
   const switches = input.plan.steps.includes('switch-traffic') && input.plan.workers.traffic.includes(worker);
   if (!traffic || !switches) return [];
-  const wanted = traffic.servers[input.plan.to] ?? [];
-  const known = (await serverStates(traffic.socket, traffic.backend)).map(({ name }) => name);
-  const missing = wanted.filter((name) => !known.includes(name));
-  if (wanted.length === 0 || missing.length > 0) {
-    const reason =
-      missing.length > 0 ? `has no server ${missing.join(', ')}` : `has none for ${input.plan.to}`;
-    throw new DrError('TRAFFIC_FAILED', { backend: traffic.backend, reason });
-  }
-  return [
-    proof('the load balancer knows the servers of the target', true, wanted.join(', '), wanted.join(', ')),
-  ];
+  const states = await serverStates(traffic.socket, traffic.backend);
+  const wanted = serversOf(traffic, input.plan.to, states).join(', ');
+  return [proof('the load balancer knows the servers of the target', true, wanted, wanted)];
 }

@@ -1,4 +1,3 @@
-import { Writable } from 'node:stream';
 import {
   newestSet,
   readAttestation,
@@ -18,9 +17,9 @@ import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { checkPart, openPart } from './open-set.ts';
+import { checkPart, readPart, setOf } from './open-set.ts';
 import { proof } from './proofs.ts';
-import { toFailure } from './to-failure.ts';
+import { asActivity } from './to-failure.ts';
 
 /** Everything about the backup that can be refused is refused here, before the first effect of the run. */
 
@@ -32,8 +31,8 @@ export function createCheckBackupActivities(deps: Deps) {
 }
 
 /** What `recover` prints before it starts; it judges nothing, `check-backup` does. */
-async function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<ForecastAnswer> {
-  try {
+function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<ForecastAnswer> {
+  return asActivity(async () => {
     const deployment = deps.deployment(plan.deployment);
     const signed = await chooseSet(deployment.backup, plan);
     const { set, site, createdAt } = signed.manifest;
@@ -45,9 +44,7 @@ async function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<Forecast
       verified,
       forecast: forecast(plan, signed.manifest, await earlierRun(deployment.backup, plan)),
     };
-  } catch (error) {
-    throw toFailure(error);
-  }
+  });
 }
 
 /** A recovery of the same kind on the same target that reached its end: its figures are the best forecast. */
@@ -131,13 +128,7 @@ const READERS = 3;
 
 /** A few at a time. Decrypts each to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
 function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
-  const where = {
-    deployment: call.deployment,
-    name: call.input.plan.deployment,
-    set: manifest.set,
-    signal: call.signal,
-    secret: call.secret,
-  };
+  const where = setOf(call);
   const names = manifest.objects.map(({ name }) => name);
   const reader = async (): Promise<void> => {
     for (let name = names.pop(); name !== undefined; name = names.pop()) {
@@ -150,22 +141,7 @@ function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
 
 async function verifyDatabaseRepository(call: Call, manifest: Manifest): Promise<number | undefined> {
   if (!manifest.database || !call.input.plan.steps.includes('restore-database-data')) return undefined;
-  const where = {
-    deployment: call.deployment,
-    name: call.input.plan.deployment,
-    set: manifest.set,
-    signal: call.signal,
-    secret: call.secret,
-  };
-  const chunks: Buffer[] = [];
-  const collect = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  await openPart(where, manifest, 'pgbackrest-files', collect);
-  const files = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RepositoryFile[];
+  const files = await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files');
   const root = repositoryFolder(requireRepository(call.deployment.backup), manifest.database.generation);
   call.progress('verifying the database repository');
   await verifyRepositoryFiles(root, files, manifest.set, { signal: call.signal });

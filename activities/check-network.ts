@@ -3,6 +3,7 @@ import { nameProblem, tcpProblem } from '../adapters/host/ports.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Proof } from '../domain/run.ts';
+import { addressOf, addressesOf, type Address } from './addresses.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { servicesOf } from './site.ts';
@@ -12,18 +13,10 @@ import { servicesOf } from './site.ts';
 /** Expiries, certificates and the RTO clock itself are wrong where clocks differ by more. */
 const CLOCK_LIMIT_MS = 5_000;
 
-interface Address {
-  readonly component: string;
-  /** The component, and which of several. */
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-}
-
 /** @throws DrError NETWORK_UNREADY, CLOCK_SKEW */
 export async function networkProofs({ worker, target, deployment, input }: Call): Promise<Proof[]> {
   const site = input.plan.to;
-  const outside = deployment.traffic === undefined ? [] : [address('traffic', deployment.traffic.url)];
+  const outside = deployment.traffic === undefined ? [] : [addressOf('traffic', deployment.traffic.url)];
   return [
     await names(site, [...addressesOf(target), ...outside, ...target.network.map(declared)]),
     ...(await routes(site, target, worker)),
@@ -103,31 +96,6 @@ function clock(site: string): Proof {
     throw new DrError('CLOCK_SKEW', { host: site, skewMs, limitMs: CLOCK_LIMIT_MS });
   const found = `${aheadMs} ms, with the time in the queue`;
   return proof('clock skew against the Temporal server', true, `at most ${CLOCK_LIMIT_MS} ms`, found);
-}
-
-/** Where every component of a site answers. */
-export function addressesOf(site: Site): Address[] {
-  return [
-    ...(site.redis
-      ? [{ component: 'redis', name: 'redis', host: site.redis.host, port: site.redis.port }]
-      : []),
-    ...(site.database
-      ? [{ component: 'database', name: 'database', host: site.database.host, port: site.database.port }]
-      : []),
-    ...(site.dashboard ? [address('dashboard', site.dashboard.url)] : []),
-    ...site.gateways.map((gateway) => address('gateway', gateway.url, `gateway ${gateway.name}`)),
-    ...(site.pump?.url === undefined ? [] : [address('pump', site.pump.url)]),
-  ];
-}
-
-function address(component: string, url: string, name = component): Address {
-  const { hostname, port, protocol } = new URL(url);
-  return {
-    component,
-    name,
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port) || (protocol === 'https:' ? 443 : 80),
-  };
 }
 
 function declared({ host, port }: Site['network'][number]): Address {

@@ -5,11 +5,12 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
-import { addressesOf, networkProofs } from './check-network.ts';
+import { addressesOf } from './addresses.ts';
+import { networkProofs } from './check-network.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';
 import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf } from './open-set.ts';
+import { manifestOf, setOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
 import { warmStores } from './warm-stores.ts';
@@ -24,8 +25,8 @@ export function createCheckTargetActivities(deps: Deps) {
 }
 
 async function checkTarget(call: Call): Promise<StepResult> {
-  const { input, deployment } = call;
-  const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
+  const { input } = call;
+  const { manifest } = await manifestOf(setOf(call));
   const tools = await checkTools(call, manifest, false);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
   if (rebuilt) await checkNotGivenUp(call);

@@ -1,5 +1,5 @@
-import type { Site } from '../domain/config.ts';
 import type { Endpoints } from '../domain/tyk-conf.ts';
+import { addressesOf } from './addresses.ts';
 import type { Call } from './guard.ts';
 
 /** Where a restored configuration must point, and where it must not. */
@@ -49,21 +49,6 @@ export async function targetEndpoints(
 
 /** Every address of the source that is not also one of the target. */
 export function sourceAddresses({ source, target }: Call): { host: string; port: number }[] {
-  const shared = new Set(addresses(target).map(({ host, port }) => `${host}:${port}`));
-  return addresses(source).filter(({ host, port }) => !shared.has(`${host}:${port}`));
-}
-
-function addresses(site: Site): { host: string; port: number }[] {
-  const urls = [site.dashboard?.url, ...site.gateways.map((gateway) => gateway.url), site.pump?.url];
-  return [
-    ...(site.redis ? [{ host: site.redis.host, port: site.redis.port }] : []),
-    ...(site.database ? [{ host: site.database.host, port: site.database.port }] : []),
-    ...urls
-      .filter((url) => url !== undefined)
-      .map((url) => new URL(url))
-      .map((url) => ({
-        host: url.hostname,
-        port: Number(url.port) || (url.protocol === 'https:' ? 443 : 80),
-      })),
-  ];
+  const shared = new Set(addressesOf(target).map(({ host, port }) => `${host}:${port}`));
+  return addressesOf(source).filter(({ host, port }) => !shared.has(`${host}:${port}`));
 }

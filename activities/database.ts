@@ -20,7 +20,7 @@ import type { DatabaseFacts } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { adminConnection, databaseConnection, pgbackrestSite, requireRepository } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf } from './open-set.ts';
+import { manifestOf, setOf } from './open-set.ts';
 import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -257,10 +257,6 @@ function generationOf({ input }: Call): string {
 
 function sum(rows: Readonly<Record<string, number>>): number {
   return Object.values(rows).reduce((total, count) => total + count, 0);
-}
-
-function setOf({ deployment, input }: Call) {
-  return { deployment, name: input.plan.deployment, set: input.set };
 }
 
 function databaseOf({ target }: Call): PostgresConfig {

@@ -6,6 +6,7 @@ import { DrError } from '../domain/errors.ts';
 import type { CountedFacts } from '../adapters/redis/facts.ts';
 import type { Manifest, RedisFacts, RedisSample } from '../domain/manifest.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
+import type { BackupCall, Call } from './guard.ts';
 
 /** Reads parts of a set. The manifest is verified anew each time: what a step trusts it has seen signed itself. */
 
@@ -15,6 +16,12 @@ interface Where {
   readonly set: string | undefined;
   readonly signal: AbortSignal;
   secret(reference: SecretRef): Promise<Secret>;
+}
+
+/** The set that a step of a recovery or of a backup works with. */
+export function setOf({ deployment, input, signal, secret }: Call | BackupCall): Where {
+  const name = 'plan' in input ? input.plan.deployment : input.deployment;
+  return { deployment, name, set: input.set, signal, secret };
 }
 
 export async function manifestOf({
@@ -67,20 +74,24 @@ async function requestFor(where: Where, manifest: Manifest, objectName: string):
   };
 }
 
+/** A small object as JSON. Holds all of it in memory. */
+export async function readPart<T>(where: Where, manifest: Manifest, objectName: string): Promise<T> {
+  const chunks: Buffer[] = [];
+  const collect = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      chunks.push(chunk);
+      done();
+    },
+  });
+  await openPart(where, manifest, objectName, collect);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8')) as T;
+}
+
 /** What the backup counted in its Redis, with the samples, which are sealed. */
 export async function openRedisFacts(
   where: Where,
   manifest: Manifest,
 ): Promise<(RedisFacts & CountedFacts) | undefined> {
   if (!manifest.redis) return undefined;
-  const chunks: Buffer[] = [];
-  const sink = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      chunks.push(chunk);
-      done();
-    },
-  });
-  await openPart(where, manifest, 'redis-samples', sink);
-  const samples = JSON.parse(Buffer.concat(chunks).toString('utf8')) as RedisSample[];
-  return { ...manifest.redis, samples };
+  return { ...manifest.redis, samples: await readPart<RedisSample[]>(where, manifest, 'redis-samples') };
 }

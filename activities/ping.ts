@@ -1,5 +1,5 @@
 import type { Deps } from './guard.ts';
-import { toFailure } from './to-failure.ts';
+import { asActivity } from './to-failure.ts';
 
 /** Whether a worker lives and from what it was configured. Asked outside the lock, before a run starts. */
 
@@ -13,17 +13,12 @@ export interface PingResult {
 
 export function createPingActivities(deps: Deps, version: string) {
   return {
-    async 'answer-ping'(deployment: string): Promise<PingResult> {
-      try {
-        return await Promise.resolve({
-          worker: deps.worker,
-          digest: deps.digest(deployment),
-          version,
-          now: new Date().toISOString(),
-        });
-      } catch (error) {
-        throw toFailure(error);
-      }
-    },
+    'answer-ping': (deployment: string): Promise<PingResult> =>
+      asActivity(() => ({
+        worker: deps.worker,
+        digest: deps.digest(deployment),
+        version,
+        now: new Date().toISOString(),
+      })),
   };
 }

@@ -3,7 +3,7 @@ import type { Component, StepResult } from '../domain/run.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import { checkTools } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf } from './open-set.ts';
+import { manifestOf, setOf } from './open-set.ts';
 import { serves, servicesOf } from './site.ts';
 
 /** The owner's own commands that make hosts ready. They must be repeatable: a retry runs them again. */
@@ -15,8 +15,8 @@ export function createProvisionActivities(deps: Deps) {
 }
 
 async function provisionTarget(call: Call): Promise<StepResult> {
-  const { worker, target, input, deployment, signal } = call;
-  const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
+  const { worker, target, input, signal } = call;
+  const { manifest } = await manifestOf(setOf(call));
   const ran: string[] = [];
   const execute = async (what: string, argv: readonly string[] | undefined, version = ''): Promise<void> => {
     if (!argv) return;

@@ -19,7 +19,7 @@ import { formatBytes } from '../domain/duration.ts';
 import type { StepResult } from '../domain/run.ts';
 import { redisEndpoint } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPartIntoFile, openRedisFacts } from './open-set.ts';
+import { manifestOf, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
 import { proof, requireProofs } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -55,12 +55,7 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
   const { manifest } = await manifestOf(setOf(call));
   const appendOnly = await appendOnlySetting(config.configFile);
   call.progress('decrypting the RDB');
-  await openPartIntoFile(
-    { ...setOf(call), signal: call.signal, secret: call.secret },
-    manifest,
-    'redis',
-    await rdbFile(paths.stagingDir, appendOnly),
-  );
+  await openPartIntoFile(setOf(call), manifest, 'redis', await rdbFile(paths.stagingDir, appendOnly));
   await finishDataDir(paths.stagingDir, appendOnly);
   await writeLedger(paths.stagingDir, key);
   if (config.runAs !== undefined && process.getuid?.() === 0)
@@ -99,7 +94,7 @@ async function startRedis(call: Call): Promise<StepResult> {
 async function proveRedis(call: Call): Promise<StepResult> {
   const where = setOf(call);
   const { manifest } = await manifestOf(where);
-  const facts = await openRedisFacts({ ...where, signal: call.signal, secret: call.secret }, manifest);
+  const facts = await openRedisFacts(where, manifest);
   if (!facts) return { summary: 'the set has no Redis' };
   // One component is recovered in place: the Gateways beside it have found their Redis again and write.
   const inUse = call.input.plan.component !== undefined;
@@ -110,10 +105,6 @@ async function proveRedis(call: Call): Promise<StepResult> {
     summary: `${proofs[0]!.actual} keys; ${proofs[1]!.actual} of ${facts.samples.length} samples`,
     proofs,
   };
-}
-
-function setOf({ deployment, input }: Call) {
-  return { deployment, name: input.plan.deployment, set: input.set };
 }
 
 function redisOf({ target }: Call): RedisConfig {

@@ -11,6 +11,15 @@ const MESSAGE_LIMIT = 3_500;
 /** The failed ones come first: a hundred APIs that answer wrongly need not all be named. */
 const MOST_PROOFS = 40;
 
+/** Runs what is no step of a run, with its errors as Temporal's. */
+export async function asActivity<T>(work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toFailure(error);
+  }
+}
+
 export function toFailure(error: unknown): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   if (isAbort(error)) return error;

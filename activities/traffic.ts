@@ -1,4 +1,4 @@
-import { saveStates, serverStates, setServerState } from '../adapters/haproxy/runtime.ts';
+import { saveStates, serverStates, setServerState, type ServerState } from '../adapters/haproxy/runtime.ts';
 import type { TrafficConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -38,13 +38,8 @@ async function holdTraffic({ deployment, input }: Call): Promise<StepResult> {
 async function switchTraffic({ deployment, input, signal }: Call): Promise<StepResult> {
   const traffic = trafficOf(deployment.traffic);
   const { socket, backend } = traffic;
-  const wanted = new Set(traffic.servers[input.plan.to] ?? []);
-  if (wanted.size === 0)
-    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no servers declared for ${input.plan.to}` });
   const states = await serverStates(socket, backend);
-  const unknown = [...wanted].filter((name) => !states.some((server) => server.name === name));
-  if (unknown.length > 0)
-    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no server ${unknown.join(', ')}` });
+  const wanted = new Set(serversOf(traffic, input.plan.to, states));
   const wrong = states.filter((server) => server.maintenance === wanted.has(server.name));
   // First in, then out: with both in for a moment no request finds an empty backend; the source is fenced.
   for (const server of wrong.filter(({ name }) => wanted.has(name)))
@@ -63,6 +58,21 @@ async function switchTraffic({ deployment, input, signal }: Call): Promise<StepR
     summary: wrong.length === 0 ? `${names} already served` : `${names} serve, every other server is out`,
     observed: wrong.length === 0 && up,
   };
+}
+
+/** @throws DrError TRAFFIC_FAILED where the site has none, or the load balancer does not know one of them. */
+export function serversOf(
+  { backend, servers }: TrafficConfig,
+  site: string,
+  states: readonly ServerState[],
+): readonly string[] {
+  const wanted = servers[site] ?? [];
+  if (wanted.length === 0)
+    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no servers declared for ${site}` });
+  const unknown = wanted.filter((name) => !states.some((server) => server.name === name));
+  if (unknown.length > 0)
+    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no server ${unknown.join(', ')}` });
+  return wanted;
 }
 
 async function allUp({ socket, backend }: TrafficConfig, wanted: ReadonlySet<string>): Promise<boolean> {

@@ -18,7 +18,7 @@ import { awaitUntil } from './await-until.ts';
 import { certificateProofs } from './certificates.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart } from './open-set.ts';
+import { manifestOf, openPart, setOf } from './open-set.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
 import { counterpart, gatewaysOn, serves, serviceOf } from './site.ts';
 
@@ -109,25 +109,18 @@ interface TreeRestore {
 }
 
 async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult> {
-  const { input, deployment } = call;
+  const { input } = call;
   const { tree } = restore;
   const paths = placePaths(tree.root, input.run);
   const key = { run: input.run, step: `${input.step}/${restore.name}`, set: input.set ?? '' };
   const endpoints = await targetEndpoints(call, tree.root, restore.listen);
   if (!(await placed(paths, key))) {
-    const { manifest } = await manifestOf({ deployment, name: input.plan.deployment, set: input.set });
+    const { manifest } = await manifestOf(setOf(call));
     await rm(paths.stagingDir, { recursive: true, force: true });
     await mkdir(paths.stagingDir, { recursive: true, mode: 0o700 });
     const archive = `${paths.stagingDir}.tar`;
     try {
-      const where = {
-        deployment,
-        name: input.plan.deployment,
-        set: input.set,
-        signal: call.signal,
-        secret: call.secret,
-      };
-      await openPart(where, manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
+      await openPart(setOf(call), manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
       await unpackTree(archive, paths.stagingDir, restore.object);
     } finally {
       await rm(archive, { force: true });

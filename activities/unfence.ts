@@ -5,7 +5,7 @@ import { DrError } from '../domain/errors.ts';
 import type { UnfenceInput } from '../domain/plan.ts';
 import type { Deps } from './guard.ts';
 import { servicesOf } from './site.ts';
-import { toFailure } from './to-failure.ts';
+import { asActivity } from './to-failure.ts';
 
 /** The way back of a site that was given up, where no recovery is to bring it back. */
 
@@ -15,9 +15,9 @@ const WRITERS: readonly string[] = ['redis', 'database', 'gateway'];
 export function createUnfenceActivities(deps: Deps) {
   return {
     'look-at-writers': (deployment: string, site: string) =>
-      told(async () => writersOf(deps.worker, site, siteOf(deps, deployment, site))),
+      asActivity(async () => writersOf(deps.worker, site, siteOf(deps, deployment, site))),
     'lower-fence': (input: UnfenceInput) =>
-      told(async () => {
+      asActivity(async () => {
         const { stateDir } = siteOf(deps, input.deployment, input.site);
         const by = await readFence(stateDir);
         await lowerFence(stateDir);
@@ -39,12 +39,4 @@ function siteOf(deps: Deps, deployment: string, site: string): Site {
   const found = sites[site];
   if (!found) throw new DrError('UNKNOWN_SITE', { deployment, site, known: Object.keys(sites).join(', ') });
   return found;
-}
-
-async function told<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    throw toFailure(error);
-  }
 }

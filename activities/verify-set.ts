@@ -16,7 +16,7 @@ import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts
 import type { StepResult } from '../domain/run.ts';
 import { requireRepository } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
-import { openPart, openPartIntoFile, openRedisFacts } from './open-set.ts';
+import { openPart, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
@@ -156,8 +156,4 @@ async function verifyDatabase(
   if (!(await readControl(cluster)).checksums) return { facts: staged.proof };
   call.progress('checking page checksums');
   return { facts: staged.proof, blocks: await checkPageChecksums(cluster, call.signal) };
-}
-
-function setOf({ deployment, input, signal, secret }: BackupCall) {
-  return { deployment, name: input.deployment, set: input.set, signal, secret };
 }

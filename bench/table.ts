@@ -6,6 +6,8 @@ import { formatGib, TARGETS, type BenchResult } from './result.ts';
 export function tableOf(result: BenchResult): string {
   const { spreadsMs, ratios, spread, data } = result;
   const time = (name: string): string => seconds(spreadsMs[name]!);
+  const ratioRow = (title: string, name: keyof typeof ratios, goal?: number): string =>
+    row(title, ratio(ratios[name], spread[name]), goal === undefined ? '' : target(goal));
   const rounds = result.rounds.length;
   return [
     `scale ${result.scale}: ${data.keys} Redis keys, ${data.rows} rows in ${formatGib(data.databaseBytes)} of PostgreSQL`,
@@ -18,26 +20,10 @@ export function tableOf(result: BenchResult): string {
     row('(c) bare limit: copy, start', time('bareLimit'), ''),
     row('    copy, make durable, start', time('durableBareLimit'), ''),
     '',
-    row(
-      '(b) to (a), data restored',
-      ratio(ratios.recoverToGuide, spread.recoverToGuide),
-      target(TARGETS.recoverToGuide),
-    ),
-    row(
-      '(b) to (a), traffic verified',
-      ratio(ratios.recoverToGuideVerified, spread.recoverToGuideVerified),
-      '',
-    ),
-    row(
-      '(b) data phases to (c)',
-      ratio(ratios.recoverToBareLimit, spread.recoverToBareLimit),
-      target(TARGETS.recoverToBareLimit),
-    ),
-    row(
-      '    to (c) made durable',
-      ratio(ratios.recoverToDurableBareLimit, spread.recoverToDurableBareLimit),
-      '',
-    ),
+    ratioRow('(b) to (a), data restored', 'recoverToGuide', TARGETS.recoverToGuide),
+    ratioRow('(b) to (a), traffic verified', 'recoverToGuideVerified'),
+    ratioRow('(b) data phases to (c)', 'recoverToBareLimit', TARGETS.recoverToBareLimit),
+    ratioRow('    to (c) made durable', 'recoverToDurableBareLimit'),
     row(
       'orchestration adds',
       seconds(result.orchestrationMs),

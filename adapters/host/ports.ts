@@ -8,7 +8,7 @@ const CONNECT_TIMEOUT_MS = 3_000;
 /** Undefined where a TCP connection opens, else the reason in a few words. */
 export function tcpProblem(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: CONNECT_TIMEOUT_MS });
+    const socket = connect({ host: bare(host), port, timeout: CONNECT_TIMEOUT_MS });
     const end = (problem: string | undefined): void => {
       socket.destroy();
       resolve(problem);
@@ -26,9 +26,14 @@ export async function somebodyListens(host: string, port: number): Promise<boole
 /** Undefined where the name resolves, else the reason. */
 export async function nameProblem(host: string): Promise<string | undefined> {
   try {
-    await lookup(host);
+    await lookup(bare(host));
     return undefined;
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? String(error);
   }
+}
+
+/** A URL writes an IPv6 address in brackets; names are resolved and connections made without. */
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, '');
 }

@@ -33,9 +33,9 @@ export function errorsPage(errors: typeof ERRORS, exitCodes: typeof EXIT_CODES):
         if (own.length === 0) return [];
         const rows = own.map(([errorCode, entry]) => [
           code(errorCode),
-          code(entry.message(placeholders)),
+          code(entry.message(detailNames)),
           entry.hint,
-          'next' in entry && entry.next ? code(entry.next(placeholders)) : '',
+          'next' in entry && entry.next ? code(entry.next(detailNames)) : '',
           entry.retryable ? 'yes' : 'no',
         ]);
         return [
@@ -50,4 +50,4 @@ export function errorsPage(errors: typeof ERRORS, exitCodes: typeof EXIT_CODES):
 }
 
 /** Every detail of a message shows its own name. */
-const placeholders: ErrorDetails = new Proxy({}, { get: (_target, name) => `<${String(name)}>` });
+const detailNames: ErrorDetails = new Proxy({}, { get: (_target, name) => `<${String(name)}>` });

@@ -1,0 +1,36 @@
+import type { Site } from '../domain/config.ts';
+
+/** Where the components of a site are reached. An IPv6 address stands in brackets, as in a URL. */
+
+export interface Address {
+  readonly component: string;
+  /** The component, and which of several. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where every component of a site answers. */
+export function addressesOf(site: Site): Address[] {
+  return [
+    ...(site.redis
+      ? [{ component: 'redis', name: 'redis', host: site.redis.host, port: site.redis.port }]
+      : []),
+    ...(site.database
+      ? [{ component: 'database', name: 'database', host: site.database.host, port: site.database.port }]
+      : []),
+    ...(site.dashboard ? [addressOf('dashboard', site.dashboard.url)] : []),
+    ...site.gateways.map((gateway) => addressOf('gateway', gateway.url, `gateway ${gateway.name}`)),
+    ...(site.pump?.url === undefined ? [] : [addressOf('pump', site.pump.url)]),
+  ];
+}
+
+export function addressOf(component: string, url: string, name = component): Address {
+  const { hostname, port, protocol } = new URL(url);
+  return {
+    component,
+    name,
+    host: hostname,
+    port: Number(port) || (protocol === 'https:' ? 443 : 80),
+  };
+}
