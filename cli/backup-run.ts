@@ -7,7 +7,7 @@ import { configDigest } from '../adapters/config/digest.ts';
 import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
 import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
-import { everyWorker } from '../runbooks/plan.ts';
+import { everyWorker } from '../runbooks/workers.ts';
 import { callLine, callsOf, type CallProgress } from './backup-progress.ts';
 import { deploymentOf, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
 import { cutOff, isTemporalLost, toldByWorker, workerAway } from './failures.ts';

@@ -2,7 +2,8 @@ import { userInfo } from 'node:os';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
-import { DrError, isErrorCode } from '../domain/errors.ts';
+import { DrError } from '../domain/errors.ts';
+import { isErrorCode } from '../domain/error-table.ts';
 import type { DecisionArgs, DecisionKind } from '../domain/messages.ts';
 import { findRun, withDoor } from './client.ts';
 

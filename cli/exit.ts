@@ -1,4 +1,5 @@
-import { DrError, EXIT_CODES } from '../domain/errors.ts';
+import { DrError } from '../domain/errors.ts';
+import { EXIT_CODES } from '../domain/error-kinds.ts';
 import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
 
 /** The only place that decides how the program ends: its exit code and the words of an error. */

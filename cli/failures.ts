@@ -7,7 +7,9 @@ import {
   TimeoutFailure,
   TimeoutType,
 } from '@temporalio/common';
-import { DrError, isErrorCode, type ErrorDetails } from '../domain/errors.ts';
+import { DrError } from '../domain/errors.ts';
+import { isErrorCode } from '../domain/error-table.ts';
+import { type ErrorDetails } from '../domain/error-kinds.ts';
 
 /** What Temporal's client throws, in the words of our own table. */
 

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
 import { DrError } from '../domain/errors.ts';
 import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
-import { everyWorker } from '../runbooks/plan.ts';
+import { everyWorker } from '../runbooks/workers.ts';
 import type { unfence } from '../workflows/index.ts';
 import { deploymentOf, alreadyRunning, requireWorkers, withDoor, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';

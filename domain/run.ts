@@ -1,4 +1,5 @@
-import type { ErrorClass, ErrorCode } from './errors.ts';
+import type { ErrorClass } from './error-kinds.ts';
+import type { ErrorCode } from './error-table.ts';
 import type { Objectives, Tier } from './objectives.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */

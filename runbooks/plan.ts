@@ -1,52 +1,16 @@
-import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
+import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
+import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
+import { workersElsewhere, workersOf } from './workers.ts';
 
 /**
  * Compiles what the commander asked for into the plan that the workflow runs. Pure: names in, names out. The plan
  * carries no command, address or secret; workers find those in their own configuration.
  */
-
-/** What the plan needs to know of a deployment. `cli/` derives it from the configuration. */
-export interface DeploymentShape {
-  readonly deployment: string;
-  readonly tier: Tier;
-  readonly objectives: Objectives;
-  readonly hasDashboard: boolean;
-  readonly hasDatabase: boolean;
-  readonly hasRedis: boolean;
-  readonly hasPump: boolean;
-  readonly hasTraffic: boolean;
-  readonly hasAnalyticsProbe: boolean;
-  readonly hasWitness: boolean;
-  readonly sites: Readonly<Record<string, SiteShape>>;
-  readonly trafficWorker?: string;
-}
-
-export interface SiteShape {
-  readonly worker: string;
-  readonly redisWorker?: string;
-  readonly databaseWorker?: string;
-  readonly dashboardWorker?: string;
-  readonly gatewayWorkers: readonly string[];
-  readonly pumpWorker?: string;
-  readonly provisions: boolean;
-}
-
-export interface RecoverRequest {
-  readonly to: string;
-  readonly from?: string;
-  readonly backup: string;
-  readonly component?: Recoverable;
-  readonly scenario: Scenario;
-  readonly occurredAt?: string;
-  readonly toTime?: string;
-  readonly inPlace: boolean;
-  readonly onFailure: 'ask' | 'abort';
-}
 
 /** @throws DrError BAD_ARGUMENT, UNKNOWN_SITE where the request does not fit the deployment. */
 export function compilePlan(shape: DeploymentShape, request: RecoverRequest): RecoverPlan {
@@ -124,51 +88,6 @@ function refuseNonsense({ backup, component, to }: RecoverRequest, from: string)
       expected: `${to}: one component is recovered in place, on its own site`,
     });
   }
-}
-
-function workersOf(
-  shape: DeploymentShape,
-  source: SiteShape,
-  target: SiteShape,
-  component: Recoverable | undefined,
-  others: readonly string[],
-): RecoverPlan['workers'] {
-  const lead = target.worker;
-  const gateways = target.gatewayWorkers.length > 0 ? target.gatewayWorkers : [lead];
-  const own = {
-    redis: [target.redisWorker ?? lead],
-    database: [target.databaseWorker ?? lead],
-    dashboard: [target.dashboardWorker ?? lead],
-    gateways,
-    pump: [target.pumpWorker ?? lead],
-  };
-  const concerned = component === undefined ? everyWorker(target) : own[workerKey(component)];
-  return {
-    ...own,
-    lead: [lead],
-    target: [...new Set(concerned)],
-    source: everyWorker(source),
-    verifier: [gateways[0]!],
-    traffic: [shape.trafficWorker ?? lead],
-    others,
-  };
-}
-
-function workerKey(component: Recoverable): 'redis' | 'database' | 'dashboard' | 'gateways' {
-  return component === 'gateway' ? 'gateways' : component;
-}
-
-/** Of the sites that this recovery neither gives up nor brings back. */
-function workersElsewhere(shape: DeploymentShape, from: string, to: string): string[] {
-  const elsewhere = Object.entries(shape.sites).filter(([site]) => site !== from && site !== to);
-  return [...new Set(elsewhere.flatMap(([, site]) => everyWorker(site)))];
-}
-
-/** The site's own first, each once. */
-export function everyWorker(site: SiteShape): string[] {
-  const { worker, redisWorker, databaseWorker, dashboardWorker, pumpWorker, gatewayWorkers } = site;
-  const all = [worker, redisWorker, databaseWorker, dashboardWorker, ...gatewayWorkers, pumpWorker];
-  return [...new Set(all.filter((name) => name !== undefined))];
 }
 
 /** Steps that stay even when only one component is recovered. */

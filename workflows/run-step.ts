@@ -1,7 +1,7 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, startChild } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
 import { rtoBasis } from '../domain/clock.ts';
-import { ERRORS } from '../domain/errors.ts';
+import { ERRORS } from '../domain/error-table.ts';
 import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { FailureDetails, Proof, RunRecord, StepRecord, StepResult } from '../domain/run.ts';

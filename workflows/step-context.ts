@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { ERRORS, type ErrorCode } from '../domain/error-table.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { Decision, RunRecord, StepError } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';

@@ -6,7 +6,7 @@ import {
   log,
   TimeoutFailure,
 } from '@temporalio/workflow';
-import { ERRORS, isErrorCode, type ErrorCode } from '../domain/errors.ts';
+import { ERRORS, isErrorCode, type ErrorCode } from '../domain/error-table.ts';
 import type { Decision, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import type { RecoverStepId } from '../runbooks/recover.ts';

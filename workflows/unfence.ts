@@ -1,5 +1,5 @@
 import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporalio/workflow';
-import { ERRORS, type ErrorCode } from '../domain/errors.ts';
+import { ERRORS, type ErrorCode } from '../domain/error-table.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { UnfenceInput } from '../domain/plan.ts';
 

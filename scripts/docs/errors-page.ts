@@ -1,4 +1,5 @@
-import type { ERRORS, EXIT_CODES, ErrorDetails } from '../../domain/errors.ts';
+import type { ERRORS } from '../../domain/error-table.ts';
+import type { EXIT_CODES, ErrorDetails } from '../../domain/error-kinds.ts';
 import { code, page, section, table } from './markdown.ts';
 
 const MEANING: Readonly<Record<keyof typeof EXIT_CODES, string>> = {

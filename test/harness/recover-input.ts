@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { CheckBackupResult, RecoverInput, StepInput } from '../../domain/plan.ts';
 import type { StepResult } from '../../domain/run.ts';
-import { compilePlan, type DeploymentShape, type RecoverRequest } from '../../runbooks/plan.ts';
+import { compilePlan } from '../../runbooks/plan.ts';
+import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { FULL_SHAPE, REQUEST } from './shape.ts';
 

@@ -1,4 +1,4 @@
-import type { DeploymentShape, RecoverRequest } from '../../runbooks/plan.ts';
+import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
 
 /** A deployment with every part, on two sites. */
 export const FULL_SHAPE: DeploymentShape = {

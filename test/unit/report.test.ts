@@ -5,7 +5,8 @@ import { htmlReport } from '../../report/html.ts';
 import { jsonResultLine } from '../../report/json.ts';
 import { fittedTable, liveTable } from '../../report/table.ts';
 import { textReport } from '../../report/text.ts';
-import { compilePlan, type RecoverRequest } from '../../runbooks/plan.ts';
+import { compilePlan } from '../../runbooks/plan.ts';
+import type { RecoverRequest } from '../../runbooks/shape.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { FULL_SHAPE, REQUEST } from '../harness/shape.ts';
 

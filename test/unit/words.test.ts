@@ -2,7 +2,8 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { achievedRtoMs, rtoBasis, waitedMs } from '../../domain/clock.ts';
 import { formatBytes, formatDuration, parseDuration } from '../../domain/duration.ts';
-import { DrError, ERRORS } from '../../domain/errors.ts';
+import { DrError } from '../../domain/errors.ts';
+import { ERRORS } from '../../domain/error-table.ts';
 import { redact, Secret } from '../../domain/secret.ts';
 
 describe('durations', () => {

@@ -1,0 +1,111 @@
+import type { Step } from '../domain/step.ts';
+
+/** The second part of a recovery: what the guide calls verification, then the traffic and the close-out. */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+export const PROVE_AND_CLOSE = [
+  {
+    id: 'prove-apis',
+    phase: 'verification',
+    after: ['prove-gateways', 'start-pump'],
+    risk: 'probe',
+    where: 'gateways',
+    purpose: 'Call APIs as a client would: the configured probes and a sample of every kind, by tier.',
+    proof: 'each answers as it must',
+    limitMs: 5 * MINUTE_MS,
+  },
+  {
+    id: 'prove-authentication',
+    phase: 'verification',
+    after: ['prove-gateways'],
+    risk: 'probe',
+    where: 'verifier',
+    purpose: 'Test authentication and policies.',
+    proof: 'a known key passes, wrong and expired ones do not, a quota counts down, a rate limit bites',
+    limitMs: 5 * MINUTE_MS,
+  },
+  {
+    id: 'prove-analytics',
+    phase: 'verification',
+    after: ['prove-gateways', 'start-pump'],
+    risk: 'probe',
+    where: 'verifier',
+    purpose: 'Validate analytics collection.',
+    proof: 'marked requests arrive in the store through the Pump',
+    limitMs: 5 * MINUTE_MS,
+  },
+  {
+    id: 'switch-traffic',
+    phase: 'traffic',
+    after: ['prove-apis', 'prove-authentication', 'prove-analytics'],
+    risk: 'mutate',
+    where: 'traffic',
+    purpose: 'Point the clients’ address at the target.',
+    proof: 'the load balancer reports the target’s servers ready and no other',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
+    id: 'prove-traffic',
+    phase: 'traffic',
+    after: ['switch-traffic'],
+    risk: 'probe',
+    where: 'traffic',
+    purpose: 'Call the outside address as a client would.',
+    proof: 'the probes answer there as they must',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
+    id: 'measure-outage',
+    phase: 'close-out',
+    after: ['prove-traffic'],
+    risk: 'probe',
+    where: 'traffic',
+    purpose: 'Read from the witness what clients saw, from before the disaster until now.',
+    proof: 'requests, failures, first and last failure',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
+    id: 'protect-database',
+    phase: 'close-out',
+    after: ['prove-traffic'],
+    risk: 'mutate',
+    where: 'database',
+    purpose: 'Take the first full backup on the new timeline: until then the new primary has none.',
+    proof: 'the archive holds the backup and its WAL',
+    limitMs: 6 * HOUR_MS,
+  },
+  {
+    id: 'prove-dashboard-edit',
+    phase: 'close-out',
+    after: ['prove-traffic'],
+    risk: 'mutate',
+    where: 'verifier',
+    // A Gateway hears no notification in its first ten seconds: traffic must not wait for that.
+    purpose: 'Edit an API through the Dashboard and put it back: the way Tyk is operated from now on.',
+    proof: 'the Gateways load the edit, and then the original again',
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
+    id: 'discard-old-data',
+    phase: 'close-out',
+    after: ['protect-database', 'measure-outage', 'prove-dashboard-edit'],
+    risk: 'mutate',
+    where: 'target',
+    purpose: 'Remove the replaced data that were kept for an undo.',
+    proof: 'nothing of this run is left beside the data',
+    limitMs: HOUR_MS,
+  },
+  {
+    id: 'write-record',
+    phase: 'close-out',
+    // The last, whatever came before: a run that was given up leaves its record as well.
+    after: [],
+    risk: 'mutate',
+    where: 'lead',
+    purpose: 'Keep the record of the run in the backup repository, where it outlives Temporal’s retention.',
+    proof: 'the record is readable there',
+    limitMs: 2 * MINUTE_MS,
+  },
+] as const satisfies readonly Step[];

@@ -1,0 +1,40 @@
+import type { Objectives, Tier } from '../domain/objectives.ts';
+import type { Recoverable, Scenario } from '../domain/run.ts';
+
+/** What the plan needs to know of a deployment. `cli/` derives it from the configuration. */
+export interface DeploymentShape {
+  readonly deployment: string;
+  readonly tier: Tier;
+  readonly objectives: Objectives;
+  readonly hasDashboard: boolean;
+  readonly hasDatabase: boolean;
+  readonly hasRedis: boolean;
+  readonly hasPump: boolean;
+  readonly hasTraffic: boolean;
+  readonly hasAnalyticsProbe: boolean;
+  readonly hasWitness: boolean;
+  readonly sites: Readonly<Record<string, SiteShape>>;
+  readonly trafficWorker?: string;
+}
+
+export interface SiteShape {
+  readonly worker: string;
+  readonly redisWorker?: string;
+  readonly databaseWorker?: string;
+  readonly dashboardWorker?: string;
+  readonly gatewayWorkers: readonly string[];
+  readonly pumpWorker?: string;
+  readonly provisions: boolean;
+}
+
+export interface RecoverRequest {
+  readonly to: string;
+  readonly from?: string;
+  readonly backup: string;
+  readonly component?: Recoverable;
+  readonly scenario: Scenario;
+  readonly occurredAt?: string;
+  readonly toTime?: string;
+  readonly inPlace: boolean;
+  readonly onFailure: 'ask' | 'abort';
+}
