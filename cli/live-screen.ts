@@ -38,9 +38,9 @@ export function liveScreen(): Display {
       else process.stderr.write(`${said}\n`);
     },
     end(record) {
-      process.stdout.write(`\n${textReport(record)}\n`);
+      const report = textReport(record);
       // The verdict has scrolled away with the beginning of the report.
-      process.stdout.write(`\n${textReport(record).split('\n')[0]}\n`);
+      process.stdout.write(`\n${report}\n\n${report.split('\n')[0]}\n`);
     },
   };
 }

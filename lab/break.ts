@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -45,20 +46,13 @@ export async function killService(lab: Lab, name: string): Promise<string | unde
   return name;
 }
 
-/** A server that is started while its killed predecessor still has a process number refuses that one's lock file. */
+/**
+ * A server that is started while its killed predecessor still has a process number refuses that one's lock file: also
+ * a zombie has one until it is reaped.
+ */
 async function awaitGone(pids: readonly number[]): Promise<void> {
   const deadline = Date.now() + GONE_TIMEOUT_MS;
-  while (Date.now() < deadline) {
-    const there = await Promise.all(pids.map(isAlive));
-    if (!there.some(Boolean)) return;
-    await sleep(GONE_POLL_MS);
-  }
-}
-
-/** A zombie is as dead as it gets: in a container nobody may ever reap it. */
-async function isAlive(pid: number): Promise<boolean> {
-  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-  return stat !== '' && !/\) Z /.test(stat);
+  while (pids.some((pid) => existsSync(`/proc/${pid}`)) && Date.now() < deadline) await sleep(GONE_POLL_MS);
 }
 
 /** Freeing a few gigabytes of memory takes a moment; what is not gone after this long never will be. */
