@@ -15,7 +15,6 @@ interface Kind {
   readonly bundle?: boolean;
   /** One file at a time, after all others: whole deployments that would fight for the processors. */
   readonly alone?: boolean;
-  readonly retry?: number;
 }
 
 /** One project a folder below test/: `npx vitest run --project unit`. */
@@ -24,17 +23,12 @@ const KINDS: Readonly<Record<string, Kind>> = {
   workflow: { timeoutMs: 60 * SECOND_MS, bundle: true },
   replay: { timeoutMs: 30 * SECOND_MS, bundle: true },
   contract: { timeoutMs: 60 * SECOND_MS },
-  // One compares a stall with that of a SAVE, which may meet a background save of the server's own.
-  integration: { timeoutMs: 120 * SECOND_MS, bundle: true, retry: 1 },
+  integration: { timeoutMs: 120 * SECOND_MS, bundle: true },
   drill: { timeoutMs: 300 * SECOND_MS, alone: true },
-  // Kills race with a recovery in flight: a machine that is busy with something else may miss the moment once.
-  crash: { timeoutMs: 300 * SECOND_MS, alone: true, retry: 1 },
+  crash: { timeoutMs: 300 * SECOND_MS, alone: true },
 };
 
-function project([name, { timeoutMs, bundle, alone, retry = 0 }]: [
-  string,
-  Kind,
-]): TestProjectInlineConfiguration {
+function project([name, { timeoutMs, bundle, alone }]: [string, Kind]): TestProjectInlineConfiguration {
   return {
     extends: true,
     test: {
@@ -42,7 +36,6 @@ function project([name, { timeoutMs, bundle, alone, retry = 0 }]: [
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
-      retry,
       ...(bundle ? { globalSetup: ['test/harness/global-setup.ts'] } : {}),
       maxWorkers: alone ? 1 : MAX_WORKERS,
       sequence: { groupOrder: alone ? 1 : 0 },

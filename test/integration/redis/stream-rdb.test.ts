@@ -77,9 +77,14 @@ describe('the streamed RDB', () => {
 });
 
 test('clients wait far less for the streamed backup than for SAVE on the same data', async ({ annotate }) => {
-  const redis = await redisWith('repl-diskless-sync yes');
+  // No save of the server's own: SAVE is refused while one goes on.
+  const redis = await redisWith('repl-diskless-sync yes', 'save ""');
   await redis.client().call('DEBUG', 'POPULATE', '500000', 'key', '400');
   const streamedMs = await longestStall(redis.endpoint.port, () => drain(streamRdb(redis.endpoint)));
+  // The child that streamed ends a moment after its last byte.
+  await expect
+    .poll(() => redis.client().info('persistence'), { timeout: 30_000 })
+    .toContain('rdb_bgsave_in_progress:0');
   const savedMs = await longestStall(redis.endpoint.port, () => redis.client().save());
   await annotate(
     `longest stall: ${streamedMs} ms streamed (${streamedMs <= 100 ? 'within' : 'OVER'} the bound of 100 ms), ${savedMs} ms with SAVE`,
@@ -108,8 +113,11 @@ async function longestStall(port: number, work: () => Promise<unknown>): Promise
     { eval: true, workerData: { port, password: REDIS_PASSWORD.reveal() } },
   );
   await once(probe, 'message');
-  await work();
-  probe.postMessage('end');
+  try {
+    await work();
+  } finally {
+    probe.postMessage('end');
+  }
   const [stall] = (await once(probe, 'message')) as [number];
   return stall;
 }
