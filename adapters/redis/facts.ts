@@ -110,7 +110,8 @@ export async function compareFacts(
   { nowMs = Date.now(), inUse = false }: { nowMs?: number; inUse?: boolean } = {},
 ): Promise<Proof[]> {
   const least = expected.keys - expected.expires;
-  const keys = await client.dbsize();
+  let keys = await client.dbsize();
+  if (keys > expected.keys && !inUse) keys = await countWithoutAnalytics(client);
   const range = inUse ? `${least} or more` : `${least} to ${expected.keys}`;
   if ((keys > expected.keys && !inUse) || keys < least) throw unproven('Redis keys', range, keys);
   let equal = 0;
@@ -150,13 +151,22 @@ export async function compareFacts(
   ];
 }
 
+/**
+ * Raw analytics that expired since the backup are no part of its count and are not found by KEYS to be dropped, and
+ * yet they are in DBSIZE until Redis comes to remove them. A walk over their names makes it do so; it is rarely needed.
+ */
+async function countWithoutAnalytics(client: Client): Promise<number> {
+  for await (const batch of scan(client, ANALYTICS)) void batch;
+  return client.dbsize();
+}
+
 /** Redis removes a key a little after or, by its own clock, before we look. */
 const EXPIRY_SLACK_MS = 2_000;
 
-async function* scan(client: Client): AsyncGenerator<Buffer[]> {
+async function* scan(client: Client, pattern = '*'): AsyncGenerator<Buffer[]> {
   let cursor = '0';
   do {
-    const [next, keys] = await client.scanBuffer(cursor, 'COUNT', SCAN_COUNT);
+    const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
     cursor = next.toString();
     if (keys.length > 0) yield keys;
   } while (cursor !== '0');
