@@ -13,7 +13,7 @@ interface Kind {
   readonly timeoutMs: number;
   /** Uses the bundle of our workflow code. */
   readonly bundle?: boolean;
-  /** One file at a time, after all others: whole deployments that would fight for the processors. */
+  /** After all others: whole deployments, which mostly wait, and would fight the others for the processors. */
   readonly alone?: boolean;
 }
 
@@ -37,7 +37,7 @@ function project([name, { timeoutMs, bundle, alone }]: [string, Kind]): TestProj
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
       ...(bundle ? { globalSetup: ['test/harness/global-setup.ts'] } : {}),
-      maxWorkers: alone ? 1 : MAX_WORKERS,
+      maxWorkers: MAX_WORKERS,
       sequence: { groupOrder: alone ? 1 : 0 },
     },
   };

@@ -1,10 +1,10 @@
 import { userInfo } from 'node:os';
-import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
 import { isErrorCode } from '../domain/error-table.ts';
-import type { DecisionArgs, DecisionKind } from '../domain/messages.ts';
+import { WORKFLOW_QUEUE, type DecisionArgs, type DecisionKind } from '../domain/messages.ts';
 import { findRun, withDoor } from './client.ts';
 
 /** `tyk-dr retry`, `abort` and `confirm`: what a person decides about a run that waits. */
@@ -56,8 +56,10 @@ async function decide(
         state: `over (${status.name.toLowerCase()})`,
       });
     }
-    const answer = await handle
-      .executeUpdate<string, [DecisionArgs]>(kind, { args: [args] })
+    const answer = await door.client
+      .withDeadline(Date.now() + TAKEN_DEADLINE_MS, () =>
+        handle.executeUpdate<string, [DecisionArgs]>(kind, { args: [args] }),
+      )
       .catch((error: unknown) => {
         throw refusal(error, run, kind);
       });
@@ -65,7 +67,16 @@ async function decide(
   });
 }
 
+/** Workers take a decision at once; a commander must not wait longer to learn that none is there. */
+const TAKEN_DEADLINE_MS = 5_000;
+
 function refusal(error: unknown, run: string, kind: DecisionKind): unknown {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
+    return new DrError(
+      'DECISION_NOT_TAKEN',
+      { run, decision: kind, queue: WORKFLOW_QUEUE },
+      { cause: error },
+    );
   if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure))
     return error;
   const { type, message } = error.cause;

@@ -46,6 +46,11 @@ export const ERRORS = {
     'Start it on its host, and leave it running.',
     (d) => `tyk-dr worker ${d.worker}`,
   ),
+  DECISION_NOT_TAKEN: refused(
+    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.run}`,
+    'Start a worker of any site; then look whether the run still waits before you decide again.',
+    (d) => `tyk-dr status ${d.run}`,
+  ),
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
     'Give every worker the same deployment section and start it again.',

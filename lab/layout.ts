@@ -45,6 +45,8 @@ export interface Lab extends LabChoices {
   readonly founded: Readonly<Partial<Record<SiteName, number>>>;
   /** A real Gateway, from TYK_GATEWAY_BIN when the lab was made; else the stand-in. */
   readonly gatewayBinary?: string;
+  /** How long a stand-in that has just started hears no notification, from TYK_DR_LAB_DEAF_MS; else as the real one. */
+  readonly gatewayDeafMs?: number;
   /** The system user of the stores where the lab runs as root; else everything runs as the caller. */
   readonly storeUser?: string;
 }
@@ -74,6 +76,7 @@ export async function makeLab(
   const free = await freePorts(wanted.length);
   const chosen = Object.fromEntries(wanted.map((name, index) => [name, free[index]!]));
   const gatewayBinary = process.env['TYK_GATEWAY_BIN'];
+  const gatewayDeafMs = process.env['TYK_DR_LAB_DEAF_MS'];
   const lab: Lab = {
     dir,
     mode: 'dashboard',
@@ -84,6 +87,7 @@ export async function makeLab(
     deployment: 'acme',
     founded: {},
     ...(gatewayBinary ? { gatewayBinary } : {}),
+    ...(gatewayDeafMs ? { gatewayDeafMs: Number(gatewayDeafMs) } : {}),
     ...(process.getuid?.() === 0 ? { storeUser: 'postgres' } : {}),
   };
   await mkdir(dir, { recursive: true, mode: 0o755 });

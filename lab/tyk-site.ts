@@ -13,6 +13,8 @@ const DASHBOARD_TIMEOUT_MS = 30_000;
 export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
   const main = (part: string): string => fileURLToPath(new URL(`./${part}/main.js`, import.meta.url));
   const real = lab.gatewayBinary;
+  const env: Record<string, string> =
+    lab.gatewayDeafMs === undefined ? {} : { STAND_IN_DEAF_MS: String(lab.gatewayDeafMs) };
   const argvs: Readonly<Record<string, [string, ...string[]]>> = {
     dashboard: nodeProgram(
       main('dashboard'),
@@ -32,7 +34,7 @@ export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
   };
   for (const service of siteServices(lab)) {
     const argv = argvs[service];
-    if (argv) await declareService(lab, { name: `${site}-${service}`, site, argv });
+    if (argv) await declareService(lab, { name: `${site}-${service}`, site, argv, env });
   }
 }
 

@@ -207,9 +207,13 @@ describe('a run that is followed', () => {
     expect((await lab.run('status', 'acme', '--json')).stdout).toMatch(/^\{\n/);
   });
 
-  test('and is terminated from outside is told in words', async () => {
+  test('without a worker takes no decision, and when terminated from outside says so in words', async () => {
     const recovering = watching('recover', 'acme', '--to', 'dr', '--in-place', '--yes', '--reason', 'a test');
     await expect.poll(recovering.said, { timeout: 60_000 }).toContain('check-backup running');
+    for (const worker of ['worker-dr', 'worker-primary']) await killService(lab.lab, worker);
+    const decision = await quickly('abort', 'acme', '--reason', 'nobody is there to hear it');
+    expect(decision.exitCode, decision.stderr).toBe(10);
+    expect(decision.stderr).toMatch(/no worker on the task queue \S+ has taken 'abort' of acme$/m);
     await terminate();
     expect(await recovering.ended).toBe(13);
     expect(recovering.said()).toMatch(/rec-\S+ was terminated in Temporal before its end/);

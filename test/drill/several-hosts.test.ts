@@ -13,7 +13,7 @@ interface SiteYaml {
 
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await TestLab.up();
+  lab = await TestLab.upAsReal();
   const path = configFile(lab.lab);
   const config = parse(await readFile(path, 'utf8')) as {
     deployments: { acme: { sites: Record<'primary' | 'dr', SiteYaml> } };

@@ -31,6 +31,8 @@ export function recordOf(answer: Answer): RunRecord {
   return last as unknown as RunRecord;
 }
 
+const QUICK_TO_HEAR_MS = 300;
+
 export class TestLab {
   readonly lab: Lab;
 
@@ -38,10 +40,22 @@ export class TestLab {
     this.lab = lab;
   }
 
-  static async up(...args: readonly string[]): Promise<TestLab> {
+  static up(...args: readonly string[]): Promise<TestLab> {
+    return TestLab.#up(QUICK_TO_HEAR_MS, args);
+  }
+
+  /** With Gateways that hear no notification at first, for as long as the real one. */
+  static upAsReal(...args: readonly string[]): Promise<TestLab> {
+    return TestLab.#up(10_000, args);
+  }
+
+  static async #up(deafMs: number, args: readonly string[]): Promise<TestLab> {
     const dir = await mkdtemp('/var/tmp/tyk-dr-test-');
     await execa('chmod', ['755', dir]);
-    const command = (...words: string[]) => execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, ...words]);
+    const command = (...words: string[]) =>
+      execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, ...words], {
+        env: { TYK_DR_LAB_DEAF_MS: String(deafMs) },
+      });
     await command('up', '--scale', 'small', ...args).catch(async (error: unknown) => {
       // Nobody else would know of it.
       await command('down', '--destroy');
