@@ -1,23 +1,16 @@
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
 import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
 import { packTree } from '../adapters/backup/tree.ts';
 import { readFence } from '../adapters/host/fence.ts';
-import { enrolSite, requireArchiving } from '../adapters/postgres/archiving.ts';
-import { takeBackup } from '../adapters/postgres/backup.ts';
-import { withClient } from '../adapters/postgres/client.ts';
-import { repositoryFolder, siteTool, type PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
-import { listRepositoryFiles } from '../adapters/postgres/repository-files.ts';
 import { sealObject } from './seal-object.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import type { LiveResult, PartResult } from '../domain/backup.ts';
-import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
 import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
-import { adminConnection, currentGeneration, requireRepository } from './endpoints.ts';
+import { methodOf } from './database/choose.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { gatewaysOn, serves, servicesOf } from './site.ts';
 import { verifySet } from './verify-set.ts';
@@ -54,38 +47,9 @@ async function findLiveSite({ worker, site, input }: BackupCall): Promise<LiveRe
 }
 
 async function backUpDatabase(call: BackupCall): Promise<PartResult> {
-  const { site, deployment, input, signal } = call;
-  const config = site.database;
-  if (!config) return { summary: 'no database in this deployment', objects: [] };
-  const repository = requireRepository(deployment.backup);
-  const passphrase = await call.secret(repository.passphrase);
-  const generation =
-    (await currentGeneration(config)) ?? (await enrolSite(input.site, { config, repository, passphrase }));
-  const source: PgbackrestSite = { config, repository, generation, passphrase };
-  const admin = await adminConnection(config, call.secret);
-  await withClient(admin, (client) => requireArchiving(client, source));
-  call.progress('pgBackRest');
-  const facts = await takeBackup({
-    site: source,
-    admin,
-    type: input.full ? 'full' : 'incr',
-    restorePoint: input.set,
-    signal,
-  });
-  call.progress('listing the repository');
-  const root = repositoryFolder(source.repository, generation);
-  const files = await listRepositoryFiles(siteTool(source), root, facts, { signal });
-  const objects = [
-    await sealObject(call, 'pgbackrest-files', Readable.from([Buffer.from(JSON.stringify(files))])),
-    // Without it the repository is noise; sealed, every recipient can restore with pgBackRest alone.
-    await sealObject(call, 'pgbackrest-passphrase', Readable.from([Buffer.from(source.passphrase.reveal())])),
-  ];
-  return {
-    summary: `${facts.type} ${facts.label}, ${formatBytes(facts.databaseBytes)}, ${files.length} repository files, restore point at ${facts.restorePointLsn}`,
-    objects,
-    database: facts,
-    versions: { postgresql: facts.version },
-  };
+  const { database } = call.site;
+  if (!database) return { summary: 'no database in this deployment', objects: [] };
+  return methodOf(database).backUp(call);
 }
 
 async function backUpConfig(call: BackupCall): Promise<PartResult> {

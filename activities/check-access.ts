@@ -1,6 +1,7 @@
 import { serverStates } from '../adapters/haproxy/runtime.ts';
 import type { Proof } from '../domain/run.ts';
 import type { SecretRef } from '../domain/secret.ts';
+import { methodOf } from './database/choose.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { serves } from './site.ts';
@@ -15,7 +16,8 @@ export async function checkSecrets(call: Call): Promise<Proof[]> {
   return [proof('every secret can be read', true, references.length, references.length)];
 }
 
-function secretsOf({ worker, target, deployment, input }: Call): SecretRef[] {
+function secretsOf(call: Call): SecretRef[] {
+  const { worker, target, deployment, input } = call;
   const { backup, secrets, probes, analytics } = deployment;
   const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
     component && serves(worker, target, component) ? component : undefined;
@@ -24,7 +26,7 @@ function secretsOf({ worker, target, deployment, input }: Call): SecretRef[] {
   return [
     backup.identity,
     own(target.redis)?.password,
-    ...(database ? [database.password, database.admin.password, backup.pgbackrest?.passphrase] : []),
+    ...(database ? methodOf(database).secrets(call) : []),
     target.dashboard?.accessKey,
     secrets.gateway,
     secrets.node,

@@ -7,17 +7,15 @@ import {
   verifyObjects,
 } from '../adapters/backup/repository.ts';
 import { newestRun } from '../adapters/backup/runs.ts';
-import { verifyRepositoryFiles, type RepositoryFile } from '../adapters/postgres/repository-files.ts';
-import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
-import type { RunRecord, SetSummary } from '../domain/run.ts';
-import { requireRepository } from './endpoints.ts';
+import type { Proof, RunRecord, SetSummary } from '../domain/run.ts';
+import { methodOfSite, requireMethod } from './database/choose.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { checkPart, readPart, setOf } from './open-set.ts';
+import { checkPart, setOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -80,9 +78,9 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     });
   }
   await verifyObjects(setFolder(deployment.backup, plan.deployment, set), manifest);
-  let files: number | undefined;
+  let database: Proof[] = [];
   await together(call, (each) => [
-    verifyDatabaseRepository(each, manifest).then((count) => void (files = count)),
+    checkDatabase(each, manifest).then((proofs) => void (database = proofs)),
     ...readEveryObject(each, manifest),
   ]);
   const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
@@ -103,9 +101,7 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     proofs: [
       proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),
       proof('every object opens with its digest', true, manifest.objects.length, manifest.objects.length),
-      ...(files === undefined
-        ? []
-        : [proof('every file of the database backup and its WAL has its digest', true, files, files)]),
+      ...database,
     ],
   };
 }
@@ -139,11 +135,9 @@ function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
   return Array.from({ length: READERS }, reader);
 }
 
-async function verifyDatabaseRepository(call: Call, manifest: Manifest): Promise<number | undefined> {
-  if (!manifest.database || !call.input.plan.steps.includes('restore-database-data')) return undefined;
-  const files = await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files');
-  const root = repositoryFolder(requireRepository(call.deployment.backup), manifest.database.generation);
-  call.progress('verifying the database repository');
-  await verifyRepositoryFiles(root, files, manifest.set, { signal: call.signal });
-  return files.length;
+/** What the method of the target's database wants to see of the set, where the plan restores it. */
+async function checkDatabase(call: Call, manifest: Manifest): Promise<Proof[]> {
+  if (!manifest.database || !call.input.plan.steps.includes('restore-database-data')) return [];
+  requireMethod(call.target.database!, manifest, call.input.plan.to);
+  return methodOfSite(call.target).checkBackup(call, manifest);
 }

@@ -9,6 +9,7 @@ import { addressesOf } from './addresses.ts';
 import { networkProofs } from './check-network.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';
 import { checkTools, stateOrAbsent } from './check-tools.ts';
+import { methodOf } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, setOf } from './open-set.ts';
 import { proof } from './proofs.ts';
@@ -72,7 +73,8 @@ async function checkDoesNotServe({ worker, target, input }: Call): Promise<void>
   }
 }
 
-async function checkDisk({ worker, input, target }: Call, manifest: Manifest): Promise<Proof[]> {
+async function checkDisk(call: Call, manifest: Manifest): Promise<Proof[]> {
+  const { worker, input, target } = call;
   const proofs: Proof[] = [];
   const { steps } = input.plan;
   const needs: [string, string | undefined, number][] = [
@@ -85,8 +87,8 @@ async function checkDisk({ worker, input, target }: Call, manifest: Manifest): P
     ],
     [
       'database',
-      steps.includes('restore-database-data') && serves(worker, target, target.database)
-        ? target.database?.dataDir
+      target.database && steps.includes('restore-database-data') && serves(worker, target, target.database)
+        ? methodOf(target.database).disk(call)
         : undefined,
       manifest.database?.databaseBytes ?? 0,
     ],

@@ -1,13 +1,13 @@
-import { checkMajorVersion } from '../adapters/postgres/control.ts';
-import { run } from '../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../adapters/redis/version.ts';
 import { serviceState, type ServiceState } from '../adapters/service/service.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Component, Proof } from '../domain/run.ts';
+import { methodOf } from './database/choose.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
+import { requireTool } from './require-tool.ts';
 import { serves, type SiteService } from './site.ts';
 
 /** Whether a host has the programs that the recovery needs, or will have them once `provision-target` has run. */
@@ -51,12 +51,9 @@ export async function checkTools(call: Call, manifest: Manifest, provisioned: bo
     });
   }
   if (database && manifest.database && restores('database')) {
-    const facts = manifest.database;
-    await check('database', isToCome(target, 'database'), async () => {
-      await requireTool('pgbackrest');
-      const actual = await checkMajorVersion(database.binDir, facts.majorVersion);
-      return [proof('PostgreSQL is of the backup’s major version', true, facts.version, actual)];
-    });
+    await check('database', isToCome(target, 'database'), () =>
+      methodOf(database).checkTools(call, manifest),
+    );
   }
   return { proofs, toCome };
 }
@@ -85,10 +82,4 @@ function isAbsence(error: unknown): boolean {
   return (
     error instanceof DrError && ['TOOL_MISSING', 'REDIS_TOO_OLD', 'POSTGRES_VERSION'].includes(error.code)
   );
-}
-
-async function requireTool(tool: string): Promise<void> {
-  await run(['which', tool]).catch((error: unknown) => {
-    throw new DrError('TOOL_MISSING', { tool, host: 'the target' }, { cause: error });
-  });
 }

@@ -5,7 +5,7 @@ import type { DashboardConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
-import { controlIds } from './control-tables.ts';
+import { methodOfSite } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { proof, requireProofs, sameIds } from './proofs.ts';
 import { serviceOf } from './site.ts';
@@ -52,7 +52,7 @@ async function proveDashboard(call: Call): Promise<StepResult> {
   const [apis, policies, rows, wrong] = await Promise.all([
     listApis(config.url, key),
     listPolicies(config.url, key),
-    controlIds(call),
+    methodOfSite(call.target).controlIds(call),
     statusWithKey(config.url, randomBytes(16).toString('hex')),
   ]);
   const foreign = apis.filter((api) => api.organisation !== deployment.organisation);

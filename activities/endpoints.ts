@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Connection } from '../adapters/postgres/client.ts';
 import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
 import type { RedisEndpoint } from '../adapters/redis/client.ts';
-import type { BackupConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
+import type { BackupConfig, ClusterConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 
@@ -49,7 +49,7 @@ export async function adminConnection(
 
 /** The pgBackRest repository that a site writes to now. */
 export async function pgbackrestSite(
-  config: PostgresConfig,
+  config: ClusterConfig,
   backup: BackupConfig,
   secret: Resolve,
   generation: string,
@@ -63,7 +63,7 @@ export async function pgbackrestSite(
  *
  * @throws DrError SECRET_MISSING, TARGET_IS_ANOTHER for a file that is not ours: a new one must not replace it.
  */
-export async function currentGeneration(config: PostgresConfig): Promise<string | undefined> {
+export async function currentGeneration(config: ClusterConfig): Promise<string | undefined> {
   const file = config.pgbackrest.configFile;
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;

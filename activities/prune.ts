@@ -4,8 +4,9 @@ import { listBackups } from '../adapters/postgres/backup.ts';
 import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
 import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
 import type { PruneResult } from '../domain/backup.ts';
+import { clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
-import type { PostgresFacts } from '../domain/manifest.ts';
+import type { DatabaseBackup } from '../domain/manifest.ts';
 import { retention, type KeptSet } from '../domain/retention.ts';
 import { currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
@@ -17,7 +18,7 @@ export function createPruneActivities(deps: Deps) {
 }
 
 interface Found extends KeptSet {
-  readonly database: PostgresFacts | undefined;
+  readonly database: DatabaseBackup | undefined;
 }
 
 async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult> {
@@ -69,7 +70,7 @@ async function describe(call: BackupCall, { set, state }: SetListing): Promise<F
 /** An incremental database backup builds on the full one of its chain, and may build on any between the two. */
 function withParents(sets: readonly Found[]): KeptSet[] {
   const chain = ({ database }: Found): string | undefined =>
-    database && `${database.generation}/${database.label.split('_')[0]}`;
+    database?.method === 'pgbackrest' ? `${database.generation}/${database.label.split('_')[0]}` : undefined;
   return sets.map((set) => ({
     ...set,
     parents: sets
@@ -87,13 +88,16 @@ async function expiryOf(
   going: readonly string[],
 ): Promise<{ labels: string[]; expire: () => Promise<void> }> {
   const { site, deployment, signal } = call;
-  const generation = site.database && (await currentGeneration(site.database));
-  if (!site.database || generation === undefined) return { labels: [], expire: async () => undefined };
-  const tool = siteTool(await pgbackrestSite(site.database, deployment.backup, call.secret, generation));
+  const config = site.database?.method === 'pgbackrest' ? clusterOf(site) : undefined;
+  const generation = config && (await currentGeneration(config));
+  if (!config || generation === undefined) return { labels: [], expire: async () => undefined };
+  const tool = siteTool(await pgbackrestSite(config, deployment.backup, call.secret, generation));
   const labelsOf = (gone: boolean): string[] =>
     found
-      .filter(({ set, database }) => database?.generation === generation && going.includes(set) === gone)
-      .map(({ database }) => database!.label);
+      .filter(({ set }) => going.includes(set) === gone)
+      .flatMap(({ database }) =>
+        database?.method === 'pgbackrest' && database.generation === generation ? [database.label] : [],
+      );
   const present = (await listBackups(tool)).map(({ label }) => label);
   const labels = expirable(present, labelsOf(false), labelsOf(true));
   return { labels, expire: () => expireBackups(tool, labels, signal) };

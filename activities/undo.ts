@@ -1,7 +1,8 @@
-import { discardKept, putBack } from '../adapters/files/keep-aside.ts';
 import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-entries.ts';
 import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
 import type { StepResult } from '../domain/run.ts';
+import { methodOf } from './database/choose.ts';
+import type { DatabaseMethod } from './database/method.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { gatewaysOn, serves } from './site.ts';
 
@@ -16,14 +17,15 @@ export function createUndoActivities(deps: Deps) {
 
 async function undo(call: Call): Promise<StepResult> {
   const { input } = call;
-  const key = { run: input.run, step: input.step, set: input.set ?? '' };
-  const dataDir = storeFolders(call)[input.step];
-  if (dataDir !== undefined) {
-    const undone = await undoSwitch(switchPaths(dataDir, input.run), key);
-    const archive = archiveConfig(call, input.step);
-    // The old data archive to the old repository again, not to that of a generation that never came to be.
-    if (archive !== undefined) await putBack(archive, input.run);
-    return { summary: undone };
+  if (input.step === 'restore-database-data') {
+    const database = databaseOf(call);
+    return { summary: database ? await database.undo(call) : 'nothing to undo' };
+  }
+  if (input.step === 'restore-redis-data') {
+    const dataDir = redisFolder(call);
+    const key = { run: input.run, step: input.step, set: input.set ?? '' };
+    if (dataDir === undefined) return { summary: 'nothing to undo' };
+    return { summary: await undoSwitch(switchPaths(dataDir, input.run), key) };
   }
   const undone: string[] = [];
   for (const root of configRoots(call)[input.step] ?? [])
@@ -34,31 +36,23 @@ async function undo(call: Call): Promise<StepResult> {
 async function discardOldData(call: Call): Promise<StepResult> {
   const { run } = call.input;
   let removed = 0;
-  for (const dataDir of Object.values(storeFolders(call))) {
-    if (dataDir !== undefined && (await discardUndo(switchPaths(dataDir, run)))) removed += 1;
-  }
-  const archive = archiveConfig(call, 'restore-database-data');
-  if (archive !== undefined) await discardKept(archive, run);
+  const redis = redisFolder(call);
+  if (redis !== undefined && (await discardUndo(switchPaths(redis, run)))) removed += 1;
+  if (await databaseOf(call)?.discardOld(call)) removed += 1;
   for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
-  return { summary: removed > 0 ? `removed ${removed} replaced data folders` : 'no replaced data were kept' };
+  return {
+    summary: removed > 0 ? `removed the old data of ${removed} stores` : 'no replaced data were kept',
+  };
 }
 
-/** Of this worker's host only. */
-function storeFolders({ worker, target }: Call): Record<string, string | undefined> {
-  const own = (store: Store | undefined): string | undefined =>
-    serves(worker, target, store) ? store?.dataDir : undefined;
-  return { 'restore-redis-data': own(target.redis), 'restore-database-data': own(target.database) };
+/** The stores of this worker's host only. */
+function redisFolder({ worker, target }: Call): string | undefined {
+  return serves(worker, target, target.redis) ? target.redis?.dataDir : undefined;
 }
 
-function archiveConfig({ worker, target }: Call, step: string): string | undefined {
+function databaseOf({ worker, target }: Call): DatabaseMethod | undefined {
   const { database } = target;
-  if (step !== 'restore-database-data' || !database || !serves(worker, target, database)) return undefined;
-  return database.pgbackrest.configFile;
-}
-
-interface Store {
-  readonly dataDir: string;
-  readonly worker?: string | undefined;
+  return database && serves(worker, target, database) ? methodOf(database) : undefined;
 }
 
 function configRoots({ worker, target }: Call): Record<string, string[]> {

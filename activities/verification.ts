@@ -6,7 +6,7 @@ import type { GatewayConfig } from '../domain/config.ts';
 import { TIERS, type Tier } from '../domain/objectives.ts';
 import { tierOfApi } from './api-tier.ts';
 import { awaitUntil } from './await-until.ts';
-import { countAnalytics } from './control-tables.ts';
+import { methodOfSite } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { runProbe } from './probes.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
@@ -168,12 +168,12 @@ async function proveAnalytics(call: Call): Promise<StepResult> {
   const marker = `tyk-dr-${call.input.run}-${call.input.epoch}`;
   const key = analytics.key === undefined ? undefined : await call.secret(analytics.key);
   const headers = { 'User-Agent': marker, ...(key === undefined ? {} : { Authorization: key.reveal() }) };
-  const already = await countAnalytics(call, marker);
+  const already = await methodOfSite(call.target).countAnalytics(call, marker);
   for (let sent = already; sent < analytics.requests; sent += 1)
     await http(new URL(analytics.path, gateway.url).href, { headers });
   const arrived = await awaitUntil(
     async () => {
-      const count = await countAnalytics(call, marker);
+      const count = await methodOfSite(call.target).countAnalytics(call, marker);
       return count >= analytics.requests ? count : undefined;
     },
     {

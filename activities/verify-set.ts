@@ -4,17 +4,13 @@ import { join } from 'node:path';
 import { listSets, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { discardStaging } from '../adapters/files/switch-in.ts';
-import { withClient } from '../adapters/postgres/client.ts';
-import { readControl } from '../adapters/postgres/control.ts';
-import { checkPageChecksums, checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
-import { stageRestore } from '../adapters/postgres/restore.ts';
 import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Attestation, DatabaseFacts, Manifest } from '../domain/manifest.ts';
+import type { Attestation, Manifest } from '../domain/manifest.ts';
 import type { StepResult } from '../domain/run.ts';
-import { requireRepository } from './endpoints.ts';
+import { methodOf, requireMethod } from './database/choose.ts';
 import type { BackupCall } from './guard.ts';
 import { openPart, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
 
@@ -24,11 +20,12 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
   const input = { ...asked.input, set: await chosenSet(asked) };
   const call: BackupCall = { ...asked, input };
   const { manifest, sha256 } = await readManifest(deployment.backup, input.deployment, input.set);
-  // Beside the database, so that its user may enter and that the disk is one that is meant for data.
-  const scratch = `${site.database?.dataDir ?? join(site.stateDir, 'verify')}.tyk-dr-verify-${input.set}`;
+  if (site.database) requireMethod(site.database, manifest, input.site);
+  const method = manifest.database && site.database && methodOf(site.database);
+  const scratch = method?.scratchFolder(call);
   try {
     const redis = await verifyRedis(call, manifest, join(site.stateDir, `verify-${input.set}`));
-    const database = await verifyDatabase(call, manifest, scratch);
+    const database = scratch === undefined ? undefined : await method?.verify(call, manifest, scratch);
     const trees = await verifyTrees(call, manifest, join(site.stateDir, `verify-${input.set}`));
     const attestation: Attestation = {
       format: 'tyk-dr/attestation/v1',
@@ -45,12 +42,11 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
       await call.secret(deployment.backup.signingKey),
     );
     const rows = Object.values(database?.facts.rows ?? {});
-    const pages = database?.blocks === undefined ? 'no page checksums' : `${database.blocks} pages checked`;
     return {
-      summary: `${input.set} restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${pages})` : ''}, ${trees} configuration trees`,
+      summary: `${input.set} restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${database.detail})` : ''}, ${trees} configuration trees`,
     };
   } finally {
-    await discardStaging({ stagingDir: scratch });
+    if (scratch !== undefined) await discardStaging({ stagingDir: scratch });
   }
 }
 
@@ -120,40 +116,4 @@ async function verifyTrees(call: BackupCall, manifest: Manifest, scratch: string
     }
   }
   return trees.length;
-}
-
-async function verifyDatabase(
-  call: BackupCall,
-  manifest: Manifest,
-  stagingDir: string,
-): Promise<{ facts: DatabaseFacts; blocks?: number } | undefined> {
-  const config = call.site.database;
-  if (!manifest.database || !config) return undefined;
-  const repository = requireRepository(call.deployment.backup);
-  const staged = await stageRestore<DatabaseFacts>({
-    config,
-    repository,
-    passphrase: await call.secret(repository.passphrase),
-    facts: manifest.database,
-    target: { kind: 'restore-point' },
-    stagingDir,
-    ledger: { run: call.input.run, step: call.input.step, set: call.input.set },
-    prove: async (server) => {
-      const connection = server.connection(config.name);
-      await checkRelations(config.binDir, connection, call.signal);
-      return withClient(connection, (client) =>
-        databaseFacts(client, {
-          recoveredLsn: manifest.database!.restorePointLsn,
-          timeline: manifest.database!.timeline,
-        }),
-      );
-    },
-    onProgress: call.progress,
-    signal: call.signal,
-  });
-  // Every page, those of indexes that pg_amcheck knows nothing of included. Not every cluster has checksums.
-  const cluster = { binDir: config.binDir, dataDir: stagingDir, user: config.runAs };
-  if (!(await readControl(cluster)).checksums) return { facts: staged.proof };
-  call.progress('checking page checksums');
-  return { facts: staged.proof, blocks: await checkPageChecksums(cluster, call.signal) };
 }

@@ -1,11 +1,10 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { checkIdentity } from '../adapters/postgres/control.ts';
-import { compareLsn } from '../adapters/postgres/lsn.ts';
-import type { PostgresConfig, RedisConfig } from '../domain/config.ts';
+import type { RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Manifest, PostgresFacts } from '../domain/manifest.ts';
+import type { Manifest } from '../domain/manifest.ts';
 import type { Proof } from '../domain/run.ts';
+import { methodOf } from './database/choose.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { serves } from './site.ts';
@@ -27,7 +26,7 @@ export async function warmStores(call: Call, manifest: Manifest): Promise<Proof[
   if (target.redis && manifest.redis && startedAsIs('redis'))
     proofs.push(await warmRedis(call, target.redis));
   if (target.database && manifest.database && startedAsIs('database'))
-    proofs.push(await warmDatabase(call, target.database, manifest.database));
+    proofs.push(...(await methodOf(target.database).checkWarm(call, manifest)));
   return proofs;
 }
 
@@ -53,27 +52,6 @@ async function warmRedis({ input }: Call, { dataDir }: RedisConfig): Promise<Pro
 }
 
 const EMPTY_REDIS_BYTES = 200;
-
-async function warmDatabase(
-  { input }: Call,
-  { binDir, dataDir, runAs }: PostgresConfig,
-  set: PostgresFacts,
-): Promise<Proof> {
-  const site = input.plan.to;
-  const control = await checkIdentity({ binDir, dataDir, user: runAs }, set.systemIdentifier);
-  if (!control) throw cold(site, 'database', `${dataDir} holds no data`);
-  const reached = `timeline ${control.timeline}, ${control.checkpointLsn}`;
-  const needed = `timeline ${set.timeline}, ${set.restorePointLsn}`;
-  const behind =
-    control.timeline < set.timeline ||
-    // After a crash the last checkpoint is not the end of what the server has: only a clean stop can be judged by it.
-    (control.timeline === set.timeline &&
-      control.state === 'shut down' &&
-      compareLsn(control.checkpointLsn, set.restorePointLsn) < 0);
-  if (behind)
-    throw cold(site, 'database', `${dataDir} ends at ${reached}, before the backup set at ${needed}`);
-  return proof('the database, which is not restored, is not behind the backup set', true, needed, reached);
-}
 
 function cold(site: string, component: string, reason: string): DrError {
   return new DrError('TARGET_COLD', { site, component, reason });

@@ -1,4 +1,4 @@
-import type { PostgresFacts, RedisFacts } from './manifest.ts';
+import type { DatabaseBackup, RedisFacts } from './manifest.ts';
 import type { ManifestObject } from './manifest.ts';
 import type { Verdict } from './retention.ts';
 import type { StepResult } from './run.ts';
@@ -42,7 +42,7 @@ export interface BackupStepInput {
 export interface PartResult extends StepResult {
   readonly objects: readonly ManifestObject[];
   readonly redis?: RedisFacts;
-  readonly database?: PostgresFacts;
+  readonly database?: DatabaseBackup;
   readonly versions?: Readonly<Record<string, string>>;
 }
 

@@ -42,6 +42,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
         })),
         ...addressesAreDistinct(site),
         ...foldersAreDistinct(site),
+        ...methodHasItsFields(site),
       ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
     ),
     ...backupsLieOutside(deployment),
@@ -66,14 +67,25 @@ function trafficNamesSites({ traffic, sites }: Deployment): ConfigProblem[] {
 }
 
 function databaseHasRepository({ sites, backup }: Deployment): ConfigProblem[] {
-  const withDatabase = Object.keys(sites).find((name) => sites[name]!.database);
+  const withDatabase = Object.keys(sites).find((name) => sites[name]!.database?.method === 'pgbackrest');
   if (withDatabase === undefined || backup.pgbackrest) return [];
   return [
     {
       path: ['backup', 'pgbackrest'],
-      message: `missing; expected one, as site ${withDatabase} has a database`,
+      message: `missing; expected one, as the database of site ${withDatabase} has the method pgbackrest`,
     },
   ];
+}
+
+/** Physical backups are made of files: of the cluster, and of pgBackRest. */
+function methodHasItsFields({ database }: Site): ConfigProblem[] {
+  if (database?.method !== 'pgbackrest') return [];
+  return (['dataDir', 'pgbackrest'] as const)
+    .filter((field) => database[field] === undefined)
+    .map((field) => ({
+      path: ['database', field],
+      message: `missing; expected one, as the method is pgbackrest`,
+    }));
 }
 
 const KINDS = ['redis', 'database', 'dashboard', 'pump'] as const;
@@ -153,7 +165,7 @@ function listeners(site: Site): Listener[] {
 function foldersAreDistinct(site: Site): ConfigProblem[] {
   const data = (['redis', 'database'] as const).flatMap((kind) => {
     const store = site[kind];
-    return store
+    return store?.dataDir !== undefined
       ? [{ path: [kind, 'dataDir'], worker: store.worker ?? site.worker, folder: store.dataDir }]
       : [];
   });

@@ -1,62 +1,12 @@
 import { z } from 'zod';
-import { parseDuration } from './duration.ts';
+import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
+import { postgres } from './config-postgres.ts';
 import { TIERS } from './objectives.ts';
 
 /**
  * The schema of `tyk-dr.yaml`. Descriptions become the page `docs/generated/configuration.md`. Workflow code
  * never imports this file: it would carry zod into the sandbox.
  */
-
-const name = z
-  .string()
-  .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'expected lower-case letters, digits and dashes, at most 40');
-const path = z.string().regex(/^\//, 'expected an absolute path');
-const port = z.int().min(1).max(65_535);
-const url = z.url({ protocol: /^https?$/, error: 'expected an http:// or https:// address' });
-const argv = z
-  .array(z.string())
-  .min(1, 'expected a command as a list of words, such as [systemctl, start, redis]');
-const durationMs = z
-  .string()
-  .refine((text) => parseDuration(text) !== undefined, 'expected a duration such as 90s, 15m or 1h30m')
-  .transform((text) => parseDuration(text)!);
-const secretRef = z
-  .string()
-  .regex(
-    /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/,
-    'expected a reference, env:NAME or file:/path, never the secret itself',
-  )
-  .transform((text) => text as `env:${string}` | `file:${string}`);
-
-const serviceCommands = z.strictObject({
-  start: argv.describe('Starts the service and returns; must do nothing when it already runs.'),
-  stop: argv.describe('Stops the service and returns when it has stopped.'),
-  status: argv.describe('Exit code 0: running; 3: stopped (as the Linux Standard Base has it).'),
-});
-const service = z
-  .union([
-    serviceCommands,
-    z.strictObject({ systemd: z.string().min(1).describe('A systemd unit, driven with systemctl.') }),
-    z.strictObject({
-      kubernetes: z.strictObject({
-        context: z.string().optional(),
-        namespace: z.string(),
-        workload: z
-          .string()
-          .regex(/^(deployment|statefulset)\/.+$/, 'expected deployment/NAME or statefulset/NAME'),
-        replicas: z.int().min(1).default(1),
-      }),
-    }),
-  ])
-  .describe('How the component is started, stopped and looked at.');
-
-const component = {
-  worker: name.optional().describe("The worker that serves it; default the site's."),
-  service,
-  install: argv
-    .optional()
-    .describe("Installs the component when it is missing; gets the backup's version in TYK_DR_VERSION."),
-};
 
 const tree = z.strictObject({
   root: path.describe('The folder that holds its configuration file and everything beside it.'),
@@ -82,36 +32,6 @@ const redis = z.strictObject({
     .string()
     .optional()
     .describe('The system user that owns the data; default the user of the worker.'),
-});
-
-const postgres = z.strictObject({
-  ...component,
-  kind: z.literal('postgresql'),
-  host: z.string().default('127.0.0.1'),
-  port,
-  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
-  user: z.string(),
-  password: secretRef,
-  admin: z
-    .strictObject({ user: z.string().default('postgres'), password: secretRef.optional() })
-    .prefault({}),
-  dataDir: path,
-  configFile: path
-    .optional()
-    .describe('postgresql.conf, where it lies outside the data directory (as in Debian).'),
-  binDir: path.default('/usr/lib/postgresql/15/bin'),
-  runAs: z
-    .string()
-    .optional()
-    .describe('The system user that owns the cluster; default the user of the worker.'),
-  pgbackrest: z.strictObject({
-    configFile: path.describe(
-      "The site's own pgbackrest.conf, written by tyk-dr (mode 0600, user of the cluster).",
-    ),
-    lockPath: path,
-    spoolPath: path,
-    logPath: path,
-  }),
 });
 
 const dashboard = z.strictObject({
@@ -280,7 +200,13 @@ export type Config = z.output<typeof configSchema>;
 export type Deployment = Config['deployments'][string];
 export type Site = Deployment['sites'][string];
 export type RedisConfig = NonNullable<Site['redis']>;
-export type PostgresConfig = NonNullable<Site['database']>;
+export type DatabaseConfig = NonNullable<Site['database']>;
+export type PostgresConfig = Extract<DatabaseConfig, { kind: 'postgresql' }>;
+/** One whose files are ours to read and to replace. */
+export type ClusterConfig = PostgresConfig & {
+  readonly dataDir: string;
+  readonly pgbackrest: NonNullable<PostgresConfig['pgbackrest']>;
+};
 export type DashboardConfig = NonNullable<Site['dashboard']>;
 export type GatewayConfig = Site['gateways'][number];
 export type PumpConfig = NonNullable<Site['pump']>;

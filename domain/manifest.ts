@@ -18,7 +18,7 @@ export interface Manifest {
   readonly recipients: readonly string[];
   readonly objects: readonly ManifestObject[];
   readonly redis?: RedisFacts;
-  readonly database?: PostgresFacts;
+  readonly database?: DatabaseBackup;
   /** Versions as the components reported them; a component that did not answer is absent. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -59,7 +59,12 @@ export interface RedisSample {
   readonly expiresAtMs: number;
 }
 
+/** How the database of a set was backed up: `method` says which, and by which it is restored. */
+export type DatabaseBackup = PostgresFacts;
+
+/** A physical backup in pgBackRest's own repository. */
 export interface PostgresFacts {
+  readonly method: 'pgbackrest';
   readonly version: string;
   readonly majorVersion: number;
   readonly systemIdentifier: string;

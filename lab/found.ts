@@ -5,6 +5,7 @@ import { createStanza } from '../adapters/postgres/backup.ts';
 import { waitReady, withClient } from '../adapters/postgres/client.ts';
 import { waitReady as waitForRedis } from '../adapters/redis/client.ts';
 import { writePgbackrestConfig } from '../adapters/postgres/pgbackrest-config.ts';
+import { clusterOf } from '../domain/cluster.ts';
 import { Secret } from '../domain/secret.ts';
 import { killSite } from './break.ts';
 import { readKey } from './keys.ts';
@@ -82,7 +83,7 @@ async function archiveAnew(lab: Lab, site: SiteName): Promise<void> {
   await saveLab({ ...lab, founded: { ...lab.founded, [site]: times } });
   const deployment = (await loadConfig(configFile(lab))).deployments[lab.deployment]!;
   const tool = await writePgbackrestConfig({
-    config: deployment.sites[site]!.database!,
+    config: clusterOf(deployment.sites[site]!),
     repository: deployment.backup.pgbackrest!,
     generation: `${site}-${times}`,
     passphrase: new Secret(await readKey(lab, 'pgbackrest-passphrase')),

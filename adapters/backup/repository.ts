@@ -89,12 +89,19 @@ export async function readManifest(
       set,
       reason: `it is not a ${MANIFEST_FORMAT}: ${z.prettifyError(shape.error)}`,
     });
-  const manifest = shape.data as unknown as Manifest;
+  const manifest = withMethod(shape.data as unknown as Manifest);
   if (manifest.deployment !== deployment)
     throw new DrError('BACKUP_OF_ANOTHER', { set, actual: manifest.deployment, expected: deployment });
   if (manifest.set !== set)
     throw new DrError('MANIFEST_ALTERED', { set, reason: `it is the manifest of ${manifest.set}` });
   return { manifest, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** Before there was a second method, a set did not say which one had made it. */
+function withMethod(manifest: Manifest): Manifest {
+  const { database } = manifest;
+  const old = database && (database as { method?: string }).method === undefined;
+  return old ? { ...manifest, database: { ...database, method: 'pgbackrest' } } : manifest;
 }
 
 /** What a restore of the set showed; undefined where it was never verified or the proof is of other bytes. */

@@ -47,6 +47,7 @@ export async function takeBackup(request: TakeBackupRequest): Promise<PostgresFa
   }
   const point = await createRestorePoint(tool, admin, request.restorePoint, signal);
   return {
+    method: 'pgbackrest',
     version: server.version,
     majorVersion: Number.parseInt(server.version, 10),
     systemIdentifier: backup.systemIdentifier,

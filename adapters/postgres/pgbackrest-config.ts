@@ -1,6 +1,6 @@
 import { chmod, chown, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
+import type { ClusterConfig, PgbackrestRepository } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { run } from '../process/run.ts';
@@ -19,7 +19,7 @@ const COMPRESS_LEVEL = 3;
 const ARCHIVE_TIMEOUT_S = 120;
 
 export interface PgbackrestSite {
-  readonly config: PostgresConfig;
+  readonly config: ClusterConfig;
   readonly repository: PgbackrestRepository;
   /** `primary-1`: the folder below the root of the repositories. */
   readonly generation: string;
@@ -89,7 +89,7 @@ export function siteTool(site: PgbackrestSite): Pgbackrest {
 }
 
 /** What postgresql.conf must have for archive_command. */
-export function siteArchiveCommand(config: PostgresConfig, repository: PgbackrestRepository): string {
+export function siteArchiveCommand(config: ClusterConfig, repository: PgbackrestRepository): string {
   return archiveCommand(config.pgbackrest.configFile, repository.stanza);
 }
 

@@ -1,5 +1,5 @@
 import { DrError } from '../../domain/errors.ts';
-import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
+import type { ClusterConfig, PgbackrestRepository } from '../../domain/config.ts';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { Cluster } from './control.ts';
@@ -20,7 +20,7 @@ export type RecoveryTarget =
 
 export interface StageRequest<T> {
   /** Tools, user and folders of the host where the restore is made. */
-  readonly config: PostgresConfig;
+  readonly config: ClusterConfig;
   readonly repository: PgbackrestRepository;
   readonly passphrase: Secret;
   /** From the signed manifest of the set. */

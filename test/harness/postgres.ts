@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { appendFile, chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { PgbackrestRepository, PostgresConfig } from '../../domain/config.ts';
+import type { ClusterConfig, PgbackrestRepository } from '../../domain/config.ts';
 import { Secret } from '../../domain/secret.ts';
 import { waitReady, type Connection } from '../../adapters/postgres/client.ts';
 import { createStanza } from '../../adapters/postgres/backup.ts';
@@ -28,7 +28,7 @@ export const ADMIN_PASSWORD = new Secret('admin-password-of-the-tests');
 
 export interface TestCluster {
   readonly dir: string;
-  readonly config: PostgresConfig;
+  readonly config: ClusterConfig;
   readonly repository: PgbackrestRepository;
   readonly site: PgbackrestSite;
   readonly tool: Pgbackrest;
@@ -96,9 +96,10 @@ export async function startTestCluster(settings: readonly string[] = []): Promis
   }
 }
 
-export function clusterConfig(dir: string, port: number, user: string | undefined): PostgresConfig {
+export function clusterConfig(dir: string, port: number, user: string | undefined): ClusterConfig {
   return {
     kind: 'postgresql',
+    method: 'pgbackrest',
     host: '127.0.0.1',
     port,
     name: 'postgres',
@@ -119,7 +120,7 @@ export function clusterConfig(dir: string, port: number, user: string | undefine
 }
 
 async function initCluster(
-  config: PostgresConfig,
+  config: ClusterConfig,
   dir: string,
   repository: PgbackrestRepository,
   settings: readonly string[],

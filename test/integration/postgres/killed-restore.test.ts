@@ -7,7 +7,7 @@ import { withClient } from '../../../adapters/postgres/client.ts';
 import { giveTo } from '../../../adapters/postgres/pgbackrest-config.ts';
 import { databaseFacts } from '../../../adapters/postgres/proof.ts';
 import { switchPaths } from '../../../adapters/files/switch-in.ts';
-import type { PostgresConfig } from '../../../domain/config.ts';
+import type { ClusterConfig } from '../../../domain/config.ts';
 import { callActivity, killedActivity, startActivity, type ActivityCall } from '../../harness/activity.ts';
 import { signSet, stepOf, writeDeployment, type TestDeployment } from '../../harness/deployment.ts';
 import { PASSPHRASE, startTestCluster, type TestCluster } from '../../harness/postgres.ts';
@@ -23,7 +23,7 @@ const STEP = 'restore-database-data';
 
 let cluster: TestCluster;
 let scene: TestDeployment;
-let dr: PostgresConfig;
+let dr: ClusterConfig;
 let run: string;
 let runs = 0;
 /** How long a restore takes that nobody disturbs, with the start of its process. */
@@ -124,7 +124,7 @@ test('killed at any moment, several times in a row, the next call ends with the 
 });
 
 /** Folders, port and tools of a second site on this host. */
-async function siteBeside(): Promise<PostgresConfig> {
+async function siteBeside(): Promise<ClusterConfig> {
   const dir = join(cluster.dir, 'dr');
   await mkdir(join(dir, 'postgres'), { recursive: true });
   await giveTo(cluster.config.runAs, dir, join(dir, 'postgres'));

@@ -1,0 +1,69 @@
+import { withClient, type Connection } from '../../adapters/postgres/client.ts';
+import { countRows } from '../../adapters/postgres/proof.ts';
+import type { StepResult } from '../../domain/run.ts';
+import { databaseConnection } from '../endpoints.ts';
+import type { Call } from '../guard.ts';
+import { proof, requireProofs } from '../proofs.ts';
+import type { ControlIds } from './method.ts';
+
+/** A running PostgreSQL as the Dashboard and the Pump see it, however it was restored. */
+
+/** What the Dashboard serves from: no recovery may find them smaller than the set's. */
+export const CONTROL_TABLES = ['tyk_apis', 'tyk_policies', 'tyk_organisations', 'tyk_analytics_users'].map(
+  (table) => `public.${table}`,
+);
+
+export async function prove(call: Call): Promise<StepResult> {
+  // Every row was counted before the switch; this is about the door.
+  const rows = await withClient(await dashboardsDoor(call), (client) => countRows(client, CONTROL_TABLES));
+  const apis = rows['public.tyk_apis'] ?? 0;
+  const proofs = [proof('the Dashboard’s user reads its tables', apis > 0, 'at least 1 API', apis)];
+  requireProofs(proofs);
+  return {
+    summary: `${sum(rows)} rows in ${Object.keys(rows).length} control tables, ${apis} APIs, read as ${call.target.database!.user}`,
+    proofs,
+  };
+}
+
+export async function controlIds(call: Call): Promise<ControlIds> {
+  const { organisation } = call.deployment;
+  return withClient(await dashboardsDoor(call), async (client) => {
+    const apis = await client.query<{ id: string }>('SELECT api_id AS id FROM tyk_apis WHERE org_id = $1', [
+      organisation,
+    ]);
+    const policies = await client.query<{ id: string }>('SELECT id FROM tyk_policies WHERE org_id = $1', [
+      organisation,
+    ]);
+    return {
+      apiIds: apis.rows.map(({ id }) => id).sort(),
+      policyIds: policies.rows.map(({ id }) => id).sort(),
+    };
+  });
+}
+
+/** In the one table or in those of single days. */
+export async function countAnalytics(call: Call, userAgent: string): Promise<number> {
+  return withClient(await dashboardsDoor(call), async (client) => {
+    const tables = await client.query<{ name: string }>(
+      `SELECT c.oid::regclass::text AS name FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relname ~ '^tyk_analytics(_\\d{8})?$'`,
+    );
+    let count = 0;
+    for (const { name } of tables.rows) {
+      const { rows } = await client.query<{ count: string }>(
+        `SELECT count(*) FROM ${name} WHERE useragent = $1`,
+        [userAgent],
+      );
+      count += Number(rows[0]!.count);
+    }
+    return count;
+  });
+}
+
+export function sum(rows: Readonly<Record<string, number>>): number {
+  return Object.values(rows).reduce((total, count) => total + count, 0);
+}
+
+async function dashboardsDoor({ target, secret }: Call): Promise<Connection> {
+  if (!target.database) throw new Error('the plan asks a database that the site does not have');
+  return databaseConnection(target.database, secret);
+}

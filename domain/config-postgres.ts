@@ -1,0 +1,41 @@
+import { z } from 'zod';
+import { component, path, port, secretRef } from './config-parts.ts';
+
+/** The section `database` of a site, with `kind: postgresql`. */
+
+export const postgres = z.strictObject({
+  ...component,
+  kind: z.literal('postgresql'),
+  method: z
+    .enum(['pgbackrest'])
+    .default('pgbackrest')
+    .describe('How it is backed up and restored; a set is restored by the method that made it.'),
+  host: z.string().default('127.0.0.1'),
+  port,
+  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
+  user: z.string(),
+  password: secretRef,
+  admin: z
+    .strictObject({ user: z.string().default('postgres'), password: secretRef.optional() })
+    .prefault({}),
+  dataDir: path.optional().describe('Needed with the method pgbackrest.'),
+  configFile: path
+    .optional()
+    .describe('postgresql.conf, where it lies outside the data directory (as in Debian).'),
+  binDir: path.default('/usr/lib/postgresql/15/bin'),
+  runAs: z
+    .string()
+    .optional()
+    .describe('The system user that owns the cluster; default the user of the worker.'),
+  pgbackrest: z
+    .strictObject({
+      configFile: path.describe(
+        "The site's own pgbackrest.conf, written by tyk-dr (mode 0600, user of the cluster).",
+      ),
+      lockPath: path,
+      spoolPath: path,
+      logPath: path,
+    })
+    .optional()
+    .describe('Needed with the method pgbackrest.'),
+});

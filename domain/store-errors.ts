@@ -1,0 +1,45 @@
+import { failed, refused, transient, type ErrorEntry } from './error-kinds.ts';
+
+/** The part of the error table (see there) that is about Redis and the database. */
+
+export const STORE_ERRORS = {
+  SET_OF_ANOTHER_METHOD: refused(
+    (d) =>
+      `the database of backup set ${d.set} was backed up by ${d.actual}; site ${d.site} is configured for ${d.expected}`,
+    'Choose a set of the configured method (tyk-dr backup list), or set database.method of the site to that of the set.',
+  ),
+  POSTGRES_VERSION: refused(
+    (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
+    'Install the major version of the backup.',
+  ),
+  ARCHIVES_ELSEWHERE: refused(
+    (d) =>
+      `PostgreSQL on port ${d.port} does not archive into its repository: ${d.reason}; postgresql.conf needs\n${d.lines}`,
+    'Put the two lines into postgresql.conf and restart PostgreSQL (where archive_mode was on already, a reload is enough), then back up again. The repository is ready for it.',
+  ),
+  TABLESPACE_UNSUPPORTED: refused(
+    (d) => `the cluster keeps data outside its data directory, in the tablespaces ${d.names}`,
+    'A restore beside the old data cannot hold them. Move their tables to pg_default and drop them.',
+  ),
+  REDIS_TOO_OLD: refused(
+    (d) =>
+      `Redis ${d.actual} on the target cannot load an RDB of version ${d.rdbVersion} (Redis ${d.expected})`,
+    'Install at least the version that the backup was made with.',
+  ),
+  WAL_DAMAGED: failed(
+    (d) => `WAL ended at ${d.reachedLsn}, before ${d.expectedLsn}: ${d.reason}`,
+    'Recovering further would lose committed data silently. Choose an earlier time with --to-time, or repair the archive and retry.',
+  ),
+  WAL_MISSING: failed(
+    (d) => `WAL segment ${d.segment} is not in the archive`,
+    'Bring the segment back from a copy of the repository and retry.',
+  ),
+  DATA_UNPROVEN: failed(
+    (d) => `${d.what}: expected ${d.expected}, found ${d.actual}`,
+    'The restored data differ from the backup. The old data are untouched. Choose another set.',
+  ),
+  STORE_UNREACHABLE: transient(
+    (d) => `${d.store} at ${d.address} does not answer: ${d.reason}`,
+    'Check that the service runs and that its password is the one configured.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;
