@@ -72,11 +72,8 @@ const TAKEN_DEADLINE_MS = 5_000;
 
 function refusal(error: unknown, run: string, kind: DecisionKind): unknown {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
-    return new DrError(
-      'DECISION_NOT_TAKEN',
-      { run, decision: kind, queue: WORKFLOW_QUEUE },
-      { cause: error },
-    );
+    // Without the cause: it would look as if Temporal were away.
+    return new DrError('DECISION_NOT_TAKEN', { run, decision: kind, queue: WORKFLOW_QUEUE });
   if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure))
     return error;
   const { type, message } = error.cause;
