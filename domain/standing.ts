@@ -209,6 +209,7 @@ export function exposureText({ exposureMs, state }: Pick<Standing, 'exposureMs' 
 }
 
 /** One line for people: `redis: 7 min 10 s exposed (RPO 5 min 00 s), verified set ...`. */
-export function standingLine({ store, state, exposureMs, rpoMs, basis }: Standing): string {
-  return `${store}: exposure ${exposureText({ exposureMs, state })}, RPO ${formatDuration(rpoMs)}: ${state} (${basis})`;
+export function standingLine(standing: Standing): string {
+  const { store, state, rpoMs, basis } = standing;
+  return `${store}: exposure ${exposureText(standing)}, RPO ${formatDuration(rpoMs)}: ${state} (${basis})`;
 }
