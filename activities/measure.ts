@@ -141,7 +141,7 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
         ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }
         : {}),
       ...(database
-        ? { database: { pointAt: createdAt, bytes: database.databaseBytes, ...took('database') } }
+        ? { database: { pointAt: startedAt, bytes: database.databaseBytes, ...took('database') } }
         : {}),
       config: {
         pointAt: startedAt,
