@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
 import { queryValue, withClient } from '../adapters/postgres/client.ts';
 import type { Deployment, Site } from '../domain/config.ts';
+import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type {
@@ -45,7 +46,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
   const state = await attempt('services', () => liveState(worker, siteName, site));
   const live = state?.live ?? false;
   const [archive, configChangedAt, sets] = await Promise.all([
-    live && serves(worker, site, site.database)
+    live && serves(worker, site, clusterIfOurs(site))
       ? attempt('archive', () => archiveFigures(deps, site))
       : undefined,
     live ? attempt('configuration', () => newestChange(worker, site)) : undefined,
@@ -81,7 +82,7 @@ function storesOn(worker: string, site: Site): Store[] {
 }
 
 async function archiveFigures(deps: Deps, site: Site): Promise<ArchiveFigures> {
-  const config = site.database!;
+  const config = clusterOf(site);
   const generation = await currentGeneration(config);
   return withClient(await adminConnection(config, deps.secret), async (client) => {
     const { rows } = await client.query<{ archived: Date | null; failed: Date | null }>(

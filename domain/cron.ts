@@ -41,7 +41,8 @@ export function parseCron(text: string): Cron | string {
   }
   const [minutes, hours, days, months, weekdays] = sets as [number[], number[], number[], number[], number[]];
   // Programs disagree on whether both must match or one of them.
-  if (words[2] !== '*' && words[4] !== '*') return 'expected a day of the month or a day of the week, not both';
+  if (words[2] !== '*' && words[4] !== '*')
+    return 'expected a day of the month or a day of the week, not both';
   return { minutes, hours, days, months, weekdays: [...new Set(weekdays.map((day) => day % 7))] };
 }
 

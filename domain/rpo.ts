@@ -100,7 +100,9 @@ const duration = (ms: number): string => (Number.isFinite(ms) ? formatDuration(m
 export function takesMs(sets: readonly SetFigures[]): number | undefined {
   const durations = sets
     .slice(0, MEASURED_SETS)
-    .map(({ startedAt, createdAt, verifiedAt }) => Date.parse(verifiedAt ?? createdAt) - Date.parse(startedAt))
+    .map(
+      ({ startedAt, createdAt, verifiedAt }) => Date.parse(verifiedAt ?? createdAt) - Date.parse(startedAt),
+    )
     .sort((a, b) => a - b);
   return durations[Math.floor(durations.length / 2)];
 }

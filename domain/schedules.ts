@@ -5,10 +5,16 @@ import type { Store } from './standing.ts';
 
 export const SCHEDULABLE = {
   full: { covers: ['redis', 'database', 'config'], purpose: 'A set with a full database backup.' },
-  incremental: { covers: ['redis', 'database', 'config'], purpose: 'A set with an incremental database backup.' },
+  incremental: {
+    covers: ['redis', 'database', 'config'],
+    purpose: 'A set with an incremental database backup.',
+  },
   verify: { covers: [], purpose: 'Proves the newest set by restoring it.' },
   retention: { covers: [], purpose: 'Deletes the sets that backup.keep lets go.' },
-  watch: { covers: [], purpose: 'Looks at what would be lost now, and notifies where it is more than the RPO.' },
+  watch: {
+    covers: [],
+    purpose: 'Looks at what would be lost now, and notifies where it is more than the RPO.',
+  },
 } as const satisfies Record<string, { covers: readonly Store[]; purpose: string }>;
 
 export type ScheduleKind = keyof typeof SCHEDULABLE;

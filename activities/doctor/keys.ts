@@ -3,6 +3,7 @@ import { stat } from 'node:fs/promises';
 import { publicKeyOf } from '../../adapters/backup/signing.ts';
 import { run } from '../../adapters/process/run.ts';
 import { doubtful, fine, wrong, type Finding, type Fingerprint, type KeyName } from '../../domain/doctor.ts';
+import { clusterIfOurs } from '../../domain/cluster.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret, SecretRef } from '../../domain/secret.ts';
 import type { JsonObject } from '../../domain/tyk-conf.ts';
@@ -83,9 +84,9 @@ export async function checkKeyFiles(host: Host): Promise<Finding[]> {
     found.push(key ? wrong('key-files', host.where, message) : doubtful('key-files', host.where, message));
   };
   for (const [file, { label, key }] of files) await look(file, label, key);
-  const { database } = host.site;
-  if (database && serves(host.worker, host.site, database))
-    await look(database.pgbackrest.configFile, 'the passphrase in pgbackrest.configFile', true);
+  const cluster = clusterIfOurs(host.site);
+  if (cluster && serves(host.worker, host.site, cluster))
+    await look(cluster.pgbackrest.configFile, 'the passphrase in pgbackrest.configFile', true);
   return found.length > 0 ? found : [fine('key-files', host.where, 'readable to their owner only')];
 }
 

@@ -3,6 +3,7 @@ import { queryValue, withClient } from '../../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { statusWithKey } from '../../adapters/tyk/dashboard.ts';
 import { loadedPolicies } from '../../adapters/tyk/gateway.ts';
+import { clusterIfOurs } from '../../domain/cluster.ts';
 import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
 import { adminConnection, databaseConnection, redisEndpoint, requireRepository } from '../endpoints.ts';
@@ -54,7 +55,7 @@ export async function checkStores(host: Host): Promise<Finding[]> {
 
 export async function checkArchiving(host: Host): Promise<Finding[]> {
   const { worker, site, deployment, where } = host;
-  const config = site.database;
+  const config = clusterIfOurs(site);
   if (!host.live || !config || !serves(worker, site, config)) return [];
   const repository = requireRepository(deployment.backup);
   return withClient(await adminConnection(config, host.secret), async (client) => {
@@ -76,7 +77,7 @@ export async function checkArchiving(host: Host): Promise<Finding[]> {
 
 export async function checkChecksums(host: Host): Promise<Finding[]> {
   const { worker, site, where } = host;
-  const config = site.database;
+  const config = clusterIfOurs(site);
   if (!host.live || !config || !serves(worker, site, config)) return [];
   return withClient(await adminConnection(config, host.secret), async (client) => {
     const found: Finding[] = [];

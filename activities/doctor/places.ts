@@ -1,5 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { clusterIfOurs } from '../../domain/cluster.ts';
 import { fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { networkProofs } from '../check-network.ts';
 import { gatewaysOn, serves } from '../site.ts';
@@ -12,7 +13,7 @@ export async function checkPermissions(host: Host): Promise<Finding[]> {
   const found: Finding[] = [];
   const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
     component && serves(worker, site, component) ? component : undefined;
-  const database = own(site.database);
+  const database = own(clusterIfOurs(site));
   const dataDirs = [own(site.redis)?.dataDir, database?.dataDir].filter((path) => path !== undefined);
   const roots = [
     ...[own(site.dashboard)?.root, own(site.pump)?.root].filter((path) => path !== undefined),

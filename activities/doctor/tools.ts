@@ -5,6 +5,7 @@ import { checkMajorVersion, serverVersion } from '../../adapters/postgres/contro
 import { run } from '../../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../../adapters/redis/version.ts';
 import { gatewayHello } from '../../adapters/tyk/gateway.ts';
+import { clusterIfOurs } from '../../domain/cluster.ts';
 import { fine, wrong, type Finding, type InstalledVersion } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
@@ -40,7 +41,7 @@ export async function checkTools(host: Host): Promise<Finding[]> {
       return `Redis ${version}`;
     }),
     tell(async () => {
-      const { database } = site;
+      const database = clusterIfOurs(site);
       if (!database || !serves(worker, site, database)) return undefined;
       await requireTool('pgbackrest', where);
       const { stdout } = await run(['pgbackrest', 'version']);
