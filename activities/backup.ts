@@ -1,9 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
 import { packTree } from '../adapters/backup/tree.ts';
-import { readFence } from '../adapters/host/fence.ts';
 import { sealObject } from './seal-object.ts';
-import { serviceState } from '../adapters/service/service.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import type { LiveResult, PartResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
@@ -12,7 +10,8 @@ import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
 import { methodOf } from './database/choose.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
-import { gatewaysOn, serves, servicesOf } from './site.ts';
+import { liveState } from './live.ts';
+import { gatewaysOn, serves } from './site.ts';
 import { verifySet } from './verify-set.ts';
 
 /** The parts of a backup set, each sealed for every recipient; the manifest last. */
@@ -31,19 +30,8 @@ export function createBackupActivities(deps: Deps, version: string) {
 }
 
 async function findLiveSite({ worker, site, input }: BackupCall): Promise<LiveResult> {
-  const fence = await readFence(site.stateDir);
-  const stores = servicesOf(input.site, site, { worker }).filter(
-    ({ component }) => component === 'redis' || component === 'database',
-  );
-  const states = await Promise.all(stores.map(serviceState));
-  const live = fence === undefined && states.every((state) => state === 'running');
-  return {
-    live,
-    summary:
-      fence === undefined
-        ? stores.map(({ name }, index) => `${name} ${states[index]}`).join(', ')
-        : `fenced by ${fence}`,
-  };
+  const { live, summary } = await liveState(worker, input.site, site);
+  return { live, summary };
 }
 
 async function backUpDatabase(call: BackupCall): Promise<PartResult> {
@@ -106,8 +94,20 @@ async function sealSet(
     ...(redis ? { redis } : {}),
     ...(database ? { database } : {}),
     versions: Object.assign({}, ...parts.map((part) => part.versions ?? {})) as Record<string, string>,
+    durations: durationsOf(parts),
   };
   await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
   await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
   return { summary: `${manifest.objects.length} objects, signed` };
+}
+
+/** Of each store, the longest of its parts: they were made at the same time. */
+function durationsOf(parts: readonly PartResult[]): NonNullable<Manifest['durations']> {
+  const durations: Partial<Record<'redis' | 'database' | 'config', number>> = {};
+  for (const { redis, database, objects, durationMs } of parts) {
+    if (durationMs === undefined || objects.length === 0) continue;
+    const store = redis ? 'redis' : database ? 'database' : 'config';
+    durations[store] = Math.max(durations[store] ?? 0, durationMs);
+  }
+  return durations;
 }

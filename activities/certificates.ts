@@ -23,15 +23,9 @@ export async function certificateProofs(
   conf: JsonObject,
   url: string,
 ): Promise<Proof[]> {
-  const options = (conf['http_server_options'] ?? {}) as { use_ssl?: boolean; certificates?: Listener[] };
-  if (options.use_ssl !== true) return [];
+  if (!speaksTls(conf)) return [];
   const host = new URL(url).hostname;
-  const listeners = options.certificates ?? [];
-  const found = await Promise.all(
-    listeners
-      .filter((listener) => listener.cert_file !== undefined)
-      .map((listener) => inspect(name, root, listener.cert_file!)),
-  );
+  const found = await certificatesOf(name, root, conf);
   const naming = found.filter(({ certificate }) => certificate && names(certificate, host));
   return [
     proof(
@@ -46,9 +40,24 @@ export async function certificateProofs(
   ];
 }
 
+function serverOptions(conf: JsonObject): { use_ssl?: boolean; certificates?: Listener[] } {
+  return (conf['http_server_options'] ?? {}) as { use_ssl?: boolean; certificates?: Listener[] };
+}
+
+const speaksTls = (conf: JsonObject): boolean => serverOptions(conf).use_ssl === true;
+
 interface Inspected {
   readonly certificate?: X509Certificate;
   readonly validity: Proof;
+}
+
+/** The certificates that a configuration names, as they lie there; none where it does not speak TLS itself. */
+export function certificatesOf(name: string, root: string, conf: JsonObject): Promise<Inspected[]> {
+  return Promise.all(
+    (speaksTls(conf) ? (serverOptions(conf).certificates ?? []) : [])
+      .filter((listener) => listener.cert_file !== undefined)
+      .map((listener) => inspect(name, root, listener.cert_file!)),
+  );
 }
 
 async function inspect(name: string, root: string, file: string): Promise<Inspected> {

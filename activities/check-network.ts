@@ -13,9 +13,12 @@ import { servicesOf } from './site.ts';
 /** Expiries, certificates and the RTO clock itself are wrong where clocks differ by more. */
 const CLOCK_LIMIT_MS = 5_000;
 
+interface View extends Pick<Call, 'worker' | 'target' | 'deployment'> {
+  readonly site: string;
+}
+
 /** @throws DrError NETWORK_UNREADY, CLOCK_SKEW */
-export async function networkProofs({ worker, target, deployment, input }: Call): Promise<Proof[]> {
-  const site = input.plan.to;
+export async function networkProofs({ worker, target, deployment, site }: View): Promise<Proof[]> {
   const outside = deployment.traffic === undefined ? [] : [addressOf('traffic', deployment.traffic.url)];
   return [
     await names(site, [...addressesOf(target), ...outside, ...target.network.map(declared)]),

@@ -36,7 +36,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
   const traffic = await checkTraffic(call);
-  const network = await networkProofs(call);
+  const network = await networkProofs({ ...call, site: input.plan.to });
   const proofs = [
     ...tools.proofs,
     ...warm,

@@ -5,9 +5,11 @@ import { createCheckTargetActivities } from './check-target.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
+import { createDoctorActivities } from './doctor/examine.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
 import type { Deps } from './guard.ts';
+import { createMeasureActivities } from './measure.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
@@ -30,6 +32,8 @@ export function createActivities(deps: Deps, version: string) {
     ...createCheckTargetActivities(deps),
     ...createProvisionActivities(deps),
     ...createPruneActivities(deps),
+    ...createDoctorActivities(deps),
+    ...createMeasureActivities(deps),
     ...createFenceActivities(deps),
     ...createRedisActivities(deps),
     ...createDatabaseActivities(deps),

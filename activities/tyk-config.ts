@@ -16,6 +16,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
 import { certificateProofs } from './certificates.ts';
+import { certificateSecret, readConf } from './conf-file.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart, setOf } from './open-set.ts';
@@ -170,7 +171,7 @@ async function oneSetOfSecrets(call: Call): Promise<Proof[]> {
     const same: [string, unknown, unknown][] = [
       ['secret and tyk_api_config.Secret', conf['secret'], api['Secret']],
       ['node_secret and shared_node_secret', conf['node_secret'], main['shared_node_secret']],
-      ['security.private_certificate_encoding_secret', security(conf), security(main)],
+      ['security.private_certificate_encoding_secret', certificateSecret(conf), certificateSecret(main)],
     ];
     if (main['hash_keys'] === NOT_HERE)
       proofs.push(notMeasured(`${gateway.name}: hash_keys`, 'the Dashboard is on another host'));
@@ -186,10 +187,6 @@ async function oneSetOfSecrets(call: Call): Promise<Proof[]> {
   return proofs;
 }
 
-async function readConf({ root, config }: { root: string; config: string }): Promise<JsonObject> {
-  return JSON.parse(await readFile(join(root, config), 'utf8')) as JsonObject;
-}
-
 const NOT_HERE = 'not on this host';
 
 /** A Dashboard on another host was given exactly these; its own restore has proven that. */
@@ -203,8 +200,4 @@ async function declaredSecrets({ deployment, secret }: Call): Promise<JsonObject
       ? {}
       : { security: { private_certificate_encoding_secret: (await secret(certificate)).reveal() } }),
   };
-}
-
-function security(conf: JsonObject): unknown {
-  return ((conf['security'] ?? {}) as JsonObject)['private_certificate_encoding_secret'];
 }

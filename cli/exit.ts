@@ -8,6 +8,11 @@ export function exitWithOutcome(outcome: Outcome): void {
   process.exitCode = EXIT_CODES[OUTCOME_CLASS[outcome]];
 }
 
+/** What was looked at is not all as it must be. */
+export function exitUnlessGood(good: boolean): void {
+  if (!good) process.exitCode = EXIT_CODES.exceptions;
+}
+
 export function exitDetached(): void {
   process.exitCode = EXIT_CODES.detached;
 }

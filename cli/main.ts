@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { registerBackup } from './backup.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
+import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
@@ -33,6 +34,7 @@ export function buildProgram(): Command {
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
+  registerDoctor(program, config);
   registerConfig(program, config);
   registerInit(program);
   registerKeys(program);

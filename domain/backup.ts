@@ -44,6 +44,8 @@ export interface PartResult extends StepResult {
   readonly redis?: RedisFacts;
   readonly database?: DatabaseBackup;
   readonly versions?: Readonly<Record<string, string>>;
+  /** As the workflow saw it, with the time in queues. */
+  readonly durationMs?: number;
 }
 
 export interface LiveResult extends StepResult {

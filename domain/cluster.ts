@@ -6,9 +6,16 @@ import type { Manifest, PostgresFacts } from './manifest.ts';
  * the set was made by it.
  */
 
-export function clusterOf({ database }: Site): ClusterConfig {
-  if (database?.dataDir !== undefined && database.pgbackrest) return database as ClusterConfig;
+export function clusterOf(site: Site): ClusterConfig {
+  const cluster = clusterIfOurs(site);
+  if (cluster) return cluster;
   throw new Error('the method pgbackrest works on a database without dataDir or pgbackrest');
+}
+
+/** Undefined where the database is backed up by a method that does not touch its files. */
+export function clusterIfOurs({ database }: Site): ClusterConfig | undefined {
+  const ours = database?.dataDir !== undefined && database.pgbackrest !== undefined;
+  return ours ? (database as ClusterConfig) : undefined;
 }
 
 export function physicalFacts({ database }: Manifest): PostgresFacts {

@@ -52,4 +52,9 @@ export const component = {
   install: argv
     .optional()
     .describe("Installs the component when it is missing; gets the backup's version in TYK_DR_VERSION."),
+  version: argv
+    .optional()
+    .describe(
+      'Prints the installed version, also while it is stopped; default that of the package with the name of the systemd unit, or the tag of the image.',
+    ),
 };

@@ -21,6 +21,8 @@ export interface Manifest {
   readonly database?: DatabaseBackup;
   /** Versions as the components reported them; a component that did not answer is absent. */
   readonly versions: Readonly<Record<string, string>>;
+  /** How long each store took, milliseconds. */
+  readonly durations?: Readonly<Partial<Record<'redis' | 'database' | 'config', number>>>;
 }
 
 export interface ManifestObject {

@@ -18,6 +18,7 @@ import {
 import { serviceCommand } from './services.ts';
 import { PG_BIN } from './stores.ts';
 import { temporalAddress } from './temporal.ts';
+import { versionCommand } from './tyk-site.ts';
 
 /** The lab is only a config: an ordinary tyk-dr.yaml that points at its processes. */
 
@@ -135,6 +136,7 @@ function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
       config: 'tyk.conf',
       include: ['apps', 'policies', 'middleware', 'certs', 'templates'],
       service: service(gateway),
+      version: versionCommand(lab, 'gateway'),
     })),
   };
 }
@@ -171,6 +173,7 @@ function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
       include: ['certs', 'portal'],
       accessKey: file(facts.keys.dashboard),
       service: service('dashboard'),
+      version: versionCommand(lab, 'dashboard'),
     },
     pump: {
       root: siteDir(lab, site, 'pump'),

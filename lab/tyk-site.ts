@@ -10,8 +10,15 @@ import { startPostgres } from './stores.ts';
 
 const DASHBOARD_TIMEOUT_MS = 30_000;
 
+const main = (part: string): string => fileURLToPath(new URL(`./${part}/main.js`, import.meta.url));
+
+/** Prints the version of a program, whether it runs or not. */
+export function versionCommand(lab: Lab, part: 'dashboard' | 'gateway'): string[] {
+  const real = part === 'gateway' ? lab.gatewayBinary : undefined;
+  return real === undefined ? nodeProgram(main(part), '--version') : [real, '--version'];
+}
+
 export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
-  const main = (part: string): string => fileURLToPath(new URL(`./${part}/main.js`, import.meta.url));
   const real = lab.gatewayBinary;
   const env: Record<string, string> =
     lab.gatewayDeafMs === undefined ? {} : { STAND_IN_DEAF_MS: String(lab.gatewayDeafMs) };

@@ -28,9 +28,10 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   ): Promise<Result> => {
     const begun = Date.now();
     const result = (await callStep(input, site, worker, id, ...more)) as Result;
-    steps.push({ id, durationMs: Date.now() - begun, summary: result.summary });
+    const durationMs = Date.now() - begun;
+    steps.push({ id, durationMs, summary: result.summary });
     setCurrentDetails(details(input, site, steps));
-    return result;
+    return { ...result, durationMs };
   };
 
   const parts = await settleAll([

@@ -6,6 +6,7 @@
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseArgs } from 'node:util';
+import { VERSION } from '../gateway/health.ts';
 import { log, reasonOf } from '../gateway/log.ts';
 import { connectRedis } from '../gateway/redis.ts';
 import { DASHBOARD_PATHS as PATHS } from '../tyk/dashboard-protocol.ts';
@@ -15,7 +16,11 @@ import { Refused } from './refused.ts';
 import { Store } from './store.ts';
 import { UserApi } from './user-api.ts';
 
-const { values } = parseArgs({ options: { conf: { type: 'string' } } });
+const { values } = parseArgs({ options: { conf: { type: 'string' }, version: { type: 'boolean' } } });
+if (values.version) {
+  process.stdout.write(`${VERSION}\n`);
+  process.exit(0);
+}
 if (values.conf === undefined) throw new Error('--conf is missing');
 const conf = await readConf(values.conf);
 const redis = connectRedis(conf.redis, 'dashboard');

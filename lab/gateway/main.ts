@@ -24,9 +24,12 @@ import { serveTraffic, type TrafficDeps } from './traffic.ts';
 /** Requests under way when the Gateway is told to stop may take this long to end. */
 const DRAIN_MS = 5000;
 
-const { values } = parseArgs({ options: { conf: { type: 'string', default: 'tyk.conf' } } });
+const { values } = parseArgs({
+  options: { conf: { type: 'string', default: 'tyk.conf' }, version: { type: 'boolean' } },
+});
 try {
-  await run(await readConf(values.conf));
+  if (values.version) process.stdout.write(`${VERSION}\n`);
+  else await run(await readConf(values.conf));
 } catch (error) {
   log('error', `cannot start: ${reasonOf(error)}`);
   process.exit(1);

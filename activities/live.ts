@@ -1,0 +1,25 @@
+import { readFence } from '../adapters/host/fence.ts';
+import { serviceState } from '../adapters/service/service.ts';
+import type { Site } from '../domain/config.ts';
+import { servicesOf } from './site.ts';
+
+/** Whether a site serves, as one of its workers sees it. */
+
+export interface LiveState {
+  /** The stores on this host run, and nobody has fenced the site. */
+  readonly live: boolean;
+  readonly fencedBy?: string;
+  /** `redis running, database stopped`. */
+  readonly summary: string;
+}
+
+export async function liveState(worker: string, siteName: string, site: Site): Promise<LiveState> {
+  const fencedBy = await readFence(site.stateDir);
+  const stores = servicesOf(siteName, site, { worker }).filter(
+    ({ component }) => component === 'redis' || component === 'database',
+  );
+  const states = await Promise.all(stores.map(serviceState));
+  const live = fencedBy === undefined && states.every((state) => state === 'running');
+  const summary = stores.map(({ name }, index) => `${name} ${states[index]}`).join(', ');
+  return fencedBy === undefined ? { live, summary } : { live, fencedBy, summary: `fenced by ${fencedBy}` };
+}

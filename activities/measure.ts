@@ -1,0 +1,189 @@
+import { lstat, opendir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
+import { queryValue, withClient } from '../adapters/postgres/client.ts';
+import type { Deployment, Site } from '../domain/config.ts';
+import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import type {
+  ArchiveFigures,
+  HostFigures,
+  Point,
+  SetFigures,
+  Store,
+  StoreFigures,
+} from '../domain/standing.ts';
+import { adminConnection, currentGeneration } from './endpoints.ts';
+import type { Deps } from './guard.ts';
+import { liveState } from './live.ts';
+import { gatewaysOn, serves } from './site.ts';
+import { asActivity } from './to-failure.ts';
+
+/** What a host can measure of how much would be lost now. `domain/standing.ts` judges it. */
+
+export function createMeasureActivities(deps: Deps) {
+  return {
+    'measure-host': (deployment: string, site: string) =>
+      asActivity(() => measureHost(deps, deployment, site)),
+  };
+}
+
+/** Never throws for what cannot be measured: it names it among the problems. */
+export async function measureHost(deps: Deps, name: string, siteName: string): Promise<HostFigures> {
+  const deployment = deps.deployment(name);
+  const site = deployment.sites[siteName]!;
+  const { worker } = deps;
+  const problems: string[] = [];
+  const attempt = async <T>(what: string, work: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await work();
+    } catch (error) {
+      problems.push(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  };
+  const state = await attempt('services', () => liveState(worker, siteName, site));
+  const live = state?.live ?? false;
+  const [archive, configChangedAt, sets] = await Promise.all([
+    live && serves(worker, site, clusterIfOurs(site))
+      ? attempt('archive', () => archiveFigures(deps, site))
+      : undefined,
+    live ? attempt('configuration', () => newestChange(worker, site)) : undefined,
+    attempt('repository', () => setFigures(deployment, name)),
+  ]);
+  return {
+    site: siteName,
+    worker,
+    measuredAt: new Date().toISOString(),
+    live,
+    ...(state?.fencedBy === undefined ? {} : { fencedBy: state.fencedBy }),
+    serves: storesOn(worker, site),
+    ...(archive ? { archive } : {}),
+    ...(configChangedAt === undefined ? {} : { configChangedAt }),
+    points: await pointsOf(),
+    ...(sets ? { sets } : {}),
+    problems,
+  };
+}
+
+/** Where a store can be brought to besides the points of sets: what ships snapshots or logs adds them here. */
+async function pointsOf(): Promise<Point[]> {
+  return [];
+}
+
+function storesOn(worker: string, site: Site): Store[] {
+  const trees = treesOn(worker, site);
+  return [
+    ...(serves(worker, site, site.redis) ? ['redis' as const] : []),
+    ...(serves(worker, site, site.database) ? ['database' as const] : []),
+    ...(trees.length > 0 ? ['config' as const] : []),
+  ];
+}
+
+async function archiveFigures(deps: Deps, site: Site): Promise<ArchiveFigures> {
+  const config = clusterOf(site);
+  const generation = await currentGeneration(config);
+  return withClient(await adminConnection(config, deps.secret), async (client) => {
+    const { rows } = await client.query<{ archived: Date | null; failed: Date | null }>(
+      'SELECT last_archived_time AS archived, last_failed_time AS failed FROM pg_stat_archiver',
+    );
+    const waiting = await queryValue<string>(
+      client,
+      `SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'`,
+    );
+    const timeout = await queryValue<string>(
+      client,
+      `SELECT setting FROM pg_settings WHERE name = 'archive_timeout'`,
+    );
+    const { archived, failed } = rows[0]!;
+    return {
+      ...(generation === undefined ? {} : { generation }),
+      ...(archived ? { archivedAt: archived.toISOString() } : {}),
+      ...(failed ? { failedAt: failed.toISOString() } : {}),
+      waiting: Number(waiting),
+      timeoutMs: Number(timeout) * 1000,
+    };
+  });
+}
+
+/** More sets than any trend or rule looks at; each costs a signature check. */
+const MOST_SETS = 30;
+
+async function setFigures({ backup }: Deployment, name: string): Promise<SetFigures[]> {
+  const usable = (await listSets(backup, name)).filter(
+    ({ state }) => state === 'verified' || state === 'complete',
+  );
+  return Promise.all(
+    usable.slice(0, MOST_SETS).map(async ({ set }) => {
+      const signed = await readManifest(backup, name, set);
+      const attestation = await readAttestation(backup, name, signed);
+      return figuresOf(signed.manifest, attestation?.verifiedAt);
+    }),
+  );
+}
+
+function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigures {
+  const { set, createdAt, objects, redis, database, durations } = manifest;
+  const startedAt = startOf(set);
+  const sealed = (...names: readonly string[]): number =>
+    objects.filter(({ name }) => names.includes(name)).reduce((sum, { cipher }) => sum + cipher.bytes, 0);
+  const storeBytes = sealed('redis', 'redis-samples', 'pgbackrest-files', 'pgbackrest-passphrase');
+  const took = (store: Store): Pick<StoreFigures, 'durationMs'> =>
+    durations?.[store] === undefined ? {} : { durationMs: durations[store] };
+  return {
+    set,
+    startedAt,
+    createdAt,
+    ...(verifiedAt === undefined ? {} : { verifiedAt }),
+    ...(database ? { generation: database.generation } : {}),
+    stores: {
+      ...(redis
+        ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }
+        : {}),
+      ...(database
+        ? { database: { pointAt: startedAt, bytes: database.databaseBytes, ...took('database') } }
+        : {}),
+      config: {
+        pointAt: startedAt,
+        bytes: objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0) - storeBytes,
+        ...took('config'),
+      },
+    },
+  };
+}
+
+/** `20261124T031500Z-1f2e` was begun at 03:15:00. */
+function startOf(set: string): string {
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(set) ?? [];
+  if (year === undefined)
+    throw new DrError('BAD_ARGUMENT', { argument: 'backup set', value: set, expected: 'its id' });
+  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+}
+
+function treesOn(worker: string, site: Site) {
+  return [
+    ...(site.dashboard && serves(worker, site, site.dashboard) ? [site.dashboard] : []),
+    ...gatewaysOn(worker, site),
+    ...(site.pump && serves(worker, site, site.pump) ? [site.pump] : []),
+  ];
+}
+
+/** When an entry of a configuration tree was changed, made, moved or removed last. Undefined where there are none. */
+async function newestChange(worker: string, site: Site): Promise<string | undefined> {
+  let newestMs: number | undefined;
+  const look = async (path: string): Promise<void> => {
+    const facts = await lstat(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (!facts) return;
+    newestMs = Math.max(newestMs ?? 0, facts.ctimeMs);
+    if (!facts.isDirectory()) return;
+    for await (const entry of await opendir(path)) await look(join(path, entry.name));
+  };
+  for (const { root, config, include } of treesOn(worker, site))
+    for (const entry of [config, ...include]) await look(join(root, entry));
+  return newestMs === undefined ? undefined : new Date(newestMs).toISOString();
+}

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import type { Command } from 'commander';
+import { configDigest } from '../adapters/config/digest.ts';
+import { CHECKS, wrong, type Examination, type Finding } from '../domain/doctor.ts';
+import { DrError } from '../domain/errors.ts';
+import { judge } from '../domain/judge.ts';
+import { WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { doctorText } from '../report/doctor.ts';
+import { everyWorker } from '../runbooks/workers.ts';
+import type { doctor } from '../workflows/index.ts';
+import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
+import { exitUnlessGood } from './exit.ts';
+import { shapeOf } from './shape.ts';
+
+/** `tyk-dr doctor`: everything that a recovery will need, checked now. */
+
+export function registerDoctor(program: Command, config: () => string | undefined): void {
+  program
+    .command('doctor')
+    .description('Check now everything that a recovery will need; exits 3 where something is wrong')
+    .argument('[deployment]', 'as named under deployments:; default all')
+    .option('--json', 'as JSON')
+    .action(async (name: string | undefined, { json }: { json?: boolean }) =>
+      withDoor(config(), async (door) => {
+        const names = name === undefined ? Object.keys(door.config.deployments) : [name];
+        const all = await Promise.all(
+          names.map(async (deployment) => ({ deployment, findings: await findingsOf(door, deployment) })),
+        );
+        const text = json
+          ? JSON.stringify({ version: 1, deployments: all }, undefined, 2)
+          : all.map(({ deployment, findings }) => doctorText(deployment, findings)).join('\n\n');
+        process.stdout.write(`${text}\n`);
+        exitUnlessGood(all.every(({ findings }) => findings.every(({ severity }) => severity !== 'error')));
+      }),
+    );
+}
+
+async function findingsOf(door: Door, name: string): Promise<Finding[]> {
+  const deployment = deploymentOf(door.config, name);
+  const shape = shapeOf(name, deployment);
+  const { hosts, silent } = await hostsThatAnswer(door, name);
+  const examination: Examination =
+    hosts.length === 0
+      ? { reports: [], figures: [], silent: [] }
+      : await door.client.workflow.execute<typeof doctor>('doctor', {
+          workflowId: `doctor/${name}/${randomBytes(4).toString('hex')}`,
+          taskQueue: WORKFLOW_QUEUE,
+          args: [{ deployment: name, rpoMs: shape.objectives.rpoMs, hosts }],
+          workflowExecutionTimeout: DEADLINE_MS,
+          workflowTaskTimeout: BRIEF_TASK_TIMEOUT_MS,
+          staticSummary: `Could ${name} be recovered?`,
+        });
+  const all = { ...examination, silent: [...silent, ...examination.silent] };
+  return judge(all, Object.keys(deployment.sites), shape.objectives.rpoMs);
+}
+
+const DEADLINE_MS = 30_000;
+
+interface Hosts {
+  readonly hosts: { readonly site: string; readonly worker: string }[];
+  readonly silent: Finding[];
+}
+
+/** Asked first, for without any worker there is nobody to run the workflow. */
+export async function hostsThatAnswer(door: Door, name: string): Promise<Hosts> {
+  const deployment = deploymentOf(door.config, name);
+  const digest = configDigest(deployment);
+  const all = Object.entries(shapeOf(name, deployment).sites).flatMap(([site, shape]) =>
+    everyWorker(shape).map((worker) => ({ site, worker })),
+  );
+  const answers = await Promise.all(
+    all.map(async (host): Promise<{ host?: typeof host; silent?: Finding }> => {
+      try {
+        await requireWorkers(door, name, digest, [host.worker]);
+        return { host };
+      } catch (error) {
+        if (!(error instanceof DrError) || error.code === 'TEMPORAL_UNREACHABLE') throw error;
+        // One with another configuration or a wrong clock still sees its host.
+        const there = error.code === 'CLOCK_SKEW' ? { host } : {};
+        return {
+          ...there,
+          silent: wrong('worker', host.site, error.message, `${CHECKS.worker.hint} ${error.hint}`),
+        };
+      }
+    }),
+  );
+  return {
+    hosts: answers.flatMap(({ host }) => host ?? []),
+    silent: answers.flatMap(({ silent }) => silent ?? []),
+  };
+}

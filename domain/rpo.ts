@@ -1,0 +1,110 @@
+import { longestGapMs, parseCron } from './cron.ts';
+import { formatDuration } from './duration.ts';
+import { SCHEDULABLE, SCHEDULE_KINDS, type ScheduleConfig, type Schedules } from './schedules.ts';
+import type { SetFigures, Store } from './standing.ts';
+
+/**
+ * Whether schedules can meet an RPO at all: what is lost at worst is what came in since the newest point that had
+ * been taken, proven and shipped. Interval, duration and shipping add up. Pure.
+ */
+
+export interface Term {
+  readonly what: string;
+  readonly ms: number;
+  readonly assumed?: boolean;
+}
+
+export interface Arithmetic {
+  readonly store: Store;
+  readonly terms: readonly Term[];
+  readonly totalMs: number;
+  readonly rpoMs: number;
+  readonly fits: boolean;
+}
+
+export interface RpoInput {
+  readonly schedules: Schedules;
+  readonly rpoMs: number;
+  readonly redis: boolean;
+  /** `wal`: it archives its log all the time. `dump`: only what a set holds comes back. */
+  readonly database: 'wal' | 'dump' | undefined;
+  /** From the last sets, where there are any. */
+  readonly takesMs?: number;
+  readonly archiveTimeoutMs?: number;
+  /** From the last copy to the repository that counts; nothing where it is local. */
+  readonly shipsMs?: number;
+}
+
+/** Stated beside the sum wherever nothing was measured yet. */
+export const ASSUMED = { takesMs: 60_000, archiveTimeoutMs: 60_000, shipsMs: 0 } as const;
+
+/** One sum for each store with data. Configuration is changed by people, who can back it up when they have. */
+export function rpoArithmetic(input: RpoInput): Arithmetic[] {
+  const ship = term('to ship it', input.shipsMs, ASSUMED.shipsMs);
+  const sums: Arithmetic[] = [];
+  const add = (store: Store, terms: readonly Term[]): void => {
+    const totalMs = terms.reduce((sum, { ms }) => sum + ms, 0);
+    sums.push({ store, terms, totalMs, rpoMs: input.rpoMs, fits: totalMs <= input.rpoMs });
+  };
+  const sets = (store: Store): Term[] => [
+    intervalOf(store, input.schedules),
+    term('to make and prove a set', input.takesMs, ASSUMED.takesMs),
+    ship,
+  ];
+  if (input.redis) add('redis', sets('redis'));
+  if (input.database === 'dump') add('database', sets('database'));
+  if (input.database === 'wal') {
+    const base = intervalOf('database', input.schedules);
+    // Without a base there is nothing that the log could be replayed on.
+    const first = Number.isFinite(base.ms)
+      ? term('until WAL is archived (archive_timeout)', input.archiveTimeoutMs, ASSUMED.archiveTimeoutMs)
+      : base;
+    add('database', [first, ship]);
+  }
+  return sums;
+}
+
+function term(what: string, measuredMs: number | undefined, assumedMs: number): Term {
+  return measuredMs === undefined ? { what, ms: assumedMs, assumed: true } : { what, ms: measuredMs };
+}
+
+/** The shortest interval of all schedules whose sets hold the store. */
+function intervalOf(store: Store, schedules: Schedules): Term {
+  const intervals = SCHEDULE_KINDS.flatMap((kind) => {
+    const schedule = schedules[kind];
+    const covers: readonly Store[] = SCHEDULABLE[kind].covers;
+    return schedule && covers.includes(store) ? [{ kind, ms: intervalMs(schedule) }] : [];
+  });
+  const shortest = intervals.sort((a, b) => a.ms - b.ms)[0];
+  return shortest
+    ? { what: `between two runs of ${shortest.kind}`, ms: shortest.ms }
+    : { what: 'without any schedule that backs it up', ms: Infinity };
+}
+
+function intervalMs({ every, cron, jitter }: ScheduleConfig): number {
+  if (every !== undefined) return every + jitter;
+  const parsed = parseCron(cron ?? '');
+  return typeof parsed === 'string' ? Infinity : longestGapMs(parsed) + jitter;
+}
+
+/** `redis: 5 min 00 s between two runs of full + ... = 6 min 00 s, more than the RPO of 5 min 00 s` */
+export function arithmeticText({ store, terms, totalMs, rpoMs, fits }: Arithmetic): string {
+  const parts = terms.map(({ what, ms, assumed }) => `${duration(ms)} ${what}${assumed ? ' (assumed)' : ''}`);
+  const verdict = fits ? 'within' : 'more than';
+  return `${store}: ${parts.join(' + ')} = ${duration(totalMs)}, ${verdict} the RPO of ${formatDuration(rpoMs)}`;
+}
+
+const duration = (ms: number): string => (Number.isFinite(ms) ? formatDuration(ms) : 'for ever');
+
+/** How long a set takes until it counts: the median of the newest, from its begin until it was proven. */
+export function takesMs(sets: readonly SetFigures[]): number | undefined {
+  const durations = sets
+    .slice(0, MEASURED_SETS)
+    .map(
+      ({ startedAt, createdAt, verifiedAt }) => Date.parse(verifiedAt ?? createdAt) - Date.parse(startedAt),
+    )
+    .sort((a, b) => a - b);
+  return durations[Math.floor(durations.length / 2)];
+}
+
+const MEASURED_SETS = 5;

@@ -1,0 +1,54 @@
+import type { SiteWorkers } from './backup.ts';
+import type { Store } from './standing.ts';
+
+/** What can be scheduled. A kind needs one entry here, and one in `workflows/launch.ts` that says what it starts. */
+
+export const SCHEDULABLE = {
+  full: { covers: ['redis', 'database', 'config'], purpose: 'A set with a full database backup.' },
+  incremental: {
+    covers: ['redis', 'database', 'config'],
+    purpose: 'A set with an incremental database backup.',
+  },
+  verify: { covers: [], purpose: 'Proves the newest set by restoring it.' },
+  retention: { covers: [], purpose: 'Deletes the sets that backup.keep lets go.' },
+  watch: {
+    covers: [],
+    purpose: 'Looks at what would be lost now, and notifies where it is more than the RPO.',
+  },
+} as const satisfies Record<string, { covers: readonly Store[]; purpose: string }>;
+
+export type ScheduleKind = keyof typeof SCHEDULABLE;
+export const SCHEDULE_KINDS = Object.keys(SCHEDULABLE) as ScheduleKind[];
+
+/** One schedule as the configuration has it: `every` or `cron`. Milliseconds. */
+export interface ScheduleConfig {
+  readonly every?: number | undefined;
+  readonly cron?: string | undefined;
+  readonly jitter: number;
+  readonly catchUp: number;
+  /** Of a set: whether it is proven by a restore at once. */
+  readonly verify: boolean;
+}
+
+export type Schedules = Readonly<Partial<Record<ScheduleKind, ScheduleConfig | undefined>>>;
+
+/** Where staleness is to be noticed without saying how often. */
+const WATCH: ScheduleConfig = { every: 300_000, jitter: 0, catchUp: 60_000, verify: false };
+
+/** With schedules there is always a watch: a schedule that fails in silence is worse than none. */
+export function withWatch(schedules: Schedules | undefined): Schedules {
+  return schedules ? { ...schedules, watch: schedules.watch ?? WATCH } : {};
+}
+
+export const scheduleId = (deployment: string, kind: ScheduleKind): string => `tyk-dr/${deployment}/${kind}`;
+
+/** What a schedule hands to the workflow that it starts. Names only: it lies open in Temporal. */
+export interface LaunchInput {
+  readonly deployment: string;
+  readonly kind: ScheduleKind;
+  readonly sites: readonly SiteWorkers[];
+  readonly rpoMs: number;
+  /** Of the deployment's tier, 1 to 4: schedules carry no priority, so the child gets it. */
+  readonly priority: number;
+  readonly verify: boolean;
+}

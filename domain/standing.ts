@@ -1,0 +1,215 @@
+import { formatDuration } from './duration.ts';
+
+/**
+ * How much would be lost now, store by store, against the RPO: from figures that workers measured and sets that
+ * were proven. Never from a schedule's promise. Pure.
+ */
+
+export const STORES = ['redis', 'database', 'config'] as const;
+export type Store = (typeof STORES)[number];
+
+/** One usable set of the repository, as far as watching needs it. */
+export interface SetFigures {
+  readonly set: string;
+  readonly startedAt: string;
+  readonly createdAt: string;
+  readonly verifiedAt?: string;
+  readonly stores: Readonly<Partial<Record<Store, StoreFigures>>>;
+  /** The generation of the database repository that it lies in. */
+  readonly generation?: string;
+}
+
+export interface StoreFigures {
+  /** Nothing later is in it. */
+  readonly pointAt: string;
+  readonly bytes: number;
+  readonly durationMs?: number;
+}
+
+/** A point to which a store can be brought besides those of sets: a snapshot, a shipped log. */
+export interface Point {
+  readonly store: Store;
+  readonly at: string;
+  readonly label: string;
+}
+
+/** What the archive of a running PostgreSQL says (`pg_stat_archiver`, `pg_ls_archive_statusdir`). */
+export interface ArchiveFigures {
+  readonly generation?: string;
+  readonly archivedAt?: string;
+  readonly failedAt?: string;
+  /** Finished segments that wait to be archived. */
+  readonly waiting: number;
+  /** After this long a segment with something in it is finished; 0: never by time. */
+  readonly timeoutMs: number;
+}
+
+/** What one worker measured of its site. */
+export interface HostFigures {
+  readonly site: string;
+  readonly worker: string;
+  readonly measuredAt: string;
+  /** Its stores run and nobody has fenced them. */
+  readonly live: boolean;
+  readonly fencedBy?: string;
+  /** The stores of the site that this worker serves. */
+  readonly serves: readonly Store[];
+  readonly archive?: ArchiveFigures;
+  /** When anything in the configuration trees was changed last. */
+  readonly configChangedAt?: string;
+  readonly points: readonly Point[];
+  /** Newest first. Absent where the repository could not be read. */
+  readonly sets?: readonly SetFigures[];
+  readonly problems: readonly string[];
+}
+
+export interface Trend {
+  readonly value: number;
+  /** Against the median of those before, percent. */
+  readonly changePercent?: number;
+}
+
+export interface Standing {
+  readonly store: Store;
+  readonly state: 'in bounds' | 'out of bounds' | 'not measured';
+  readonly rpoMs: number;
+  readonly exposureMs?: number;
+  /** What it is measured against, or why it could not be measured. */
+  readonly basis: string;
+  readonly lastSuccess?: string;
+  readonly lastVerified?: string;
+  readonly bytes?: Trend;
+  readonly durationMs?: Trend;
+}
+
+/** One for each store that the live site has; all 'not measured' where no site is live. */
+export function standings(
+  hosts: readonly HostFigures[],
+  stores: readonly Store[],
+  rpoMs: number,
+): Standing[] {
+  const sets = hosts.find((host) => host.sets)?.sets;
+  const live = liveHosts(hosts);
+  return stores.map((store) => {
+    const holding = (sets ?? []).filter((set) => set.stores[store]);
+    const measured = sets === undefined ? NO_SETS : exposureOf(store, live, holding);
+    const verified = holding.find(({ verifiedAt }) => verifiedAt);
+    return {
+      store,
+      state: stateOf(measured, rpoMs),
+      rpoMs,
+      ...measured,
+      ...(holding[0] ? { lastSuccess: holding[0].createdAt } : {}),
+      ...(verified?.verifiedAt === undefined ? {} : { lastVerified: verified.verifiedAt }),
+      ...trendOf('bytes', holding, store),
+      ...trendOf('durationMs', holding, store),
+    };
+  });
+}
+
+interface Exposure {
+  readonly exposureMs?: number;
+  readonly basis: string;
+}
+
+const NO_SETS: Exposure = { basis: 'no worker could read the repository' };
+/** Known, and without bound: all of the store would be lost. */
+const NOTHING_VERIFIED: Exposure = { basis: 'no set is verified: all of it would be lost' };
+
+function stateOf(measured: Exposure, rpoMs: number): Standing['state'] {
+  if (measured === NOTHING_VERIFIED) return 'out of bounds';
+  if (measured.exposureMs === undefined) return 'not measured';
+  return measured.exposureMs > rpoMs ? 'out of bounds' : 'in bounds';
+}
+
+/** The workers of the one site whose every worker says that it serves. */
+export function liveHosts(hosts: readonly HostFigures[]): HostFigures[] {
+  const live = liveSites(hosts);
+  return live.length === 1 ? hosts.filter(({ site }) => site === live[0]) : [];
+}
+
+export function liveSites(hosts: readonly HostFigures[]): string[] {
+  const sites = [...new Set(hosts.map(({ site }) => site))];
+  return sites.filter((site) => hosts.every((host) => host.site !== site || host.live));
+}
+
+function exposureOf(store: Store, live: readonly HostFigures[], holding: readonly SetFigures[]): Exposure {
+  const server = live.find(({ serves }) => serves.includes(store));
+  if (!server) return { basis: 'no site, or more than one, runs its stores' };
+  const verified = holding.filter(({ verifiedAt }) => verifiedAt !== undefined);
+  const [newest] = verified;
+  if (!newest) return NOTHING_VERIFIED;
+  if (store === 'config') return configExposure(live, newest);
+  const age = (at: string): number => Math.max(0, Date.parse(server.measuredAt) - Date.parse(at));
+  const candidates = [
+    { exposureMs: age(newest.stores[store]!.pointAt), basis: `verified set ${newest.set}` },
+    ...live
+      .flatMap(({ points }) => points)
+      .filter((point) => point.store === store)
+      .map(({ at, label }) => ({ exposureMs: age(at), basis: label })),
+    ...(store === 'database' ? archiveExposure(server, verified) : []),
+  ];
+  return candidates.reduce((best, each) => (each.exposureMs < best.exposureMs ? each : best));
+}
+
+/** WAL counts only behind a verified set in the same repository: without a base it restores nothing. */
+function archiveExposure(
+  { archive, measuredAt }: HostFigures,
+  verified: readonly SetFigures[],
+): { exposureMs: number; basis: string }[] {
+  const base = verified.find(
+    ({ generation }) => generation !== undefined && generation === archive?.generation,
+  );
+  if (!archive?.archivedAt || !base) return [];
+  const ageMs = Math.max(0, Date.parse(measuredAt) - Date.parse(archive.archivedAt));
+  const failing = archive.failedAt !== undefined && archive.failedAt > archive.archivedAt;
+  const idle = !failing && archive.waiting === 0 && archive.timeoutMs > 0;
+  // A server that wrote nothing archives nothing: then at most one timeout's worth is not archived.
+  const exposureMs = idle ? Math.min(ageMs, archive.timeoutMs) : ageMs;
+  const how = failing ? ', archiving FAILS since' : '';
+  return [{ exposureMs, basis: `WAL archived until ${archive.archivedAt}${how}, behind set ${base.set}` }];
+}
+
+/** What was changed after the set began is not surely in it; what was not changed cannot be lost. */
+function configExposure(live: readonly HostFigures[], { set, startedAt }: SetFigures): Exposure {
+  const changes = live.flatMap(({ configChangedAt }) => configChangedAt ?? []).sort();
+  const changedAt = changes.at(-1);
+  const [host] = live;
+  if (changedAt === undefined || !host)
+    return { basis: 'the configuration of the live site could not be read' };
+  if (changedAt < startedAt) return { exposureMs: 0, basis: `unchanged since verified set ${set}` };
+  return {
+    exposureMs: Math.max(0, Date.parse(host.measuredAt) - Date.parse(startedAt)),
+    basis: `changed at ${changedAt}, after verified set ${set}`,
+  };
+}
+
+/** Enough to tell a trend from chance, few enough to follow a data set that grows. */
+const COMPARED = 7;
+
+function trendOf<Name extends 'bytes' | 'durationMs'>(
+  name: Name,
+  holding: readonly SetFigures[],
+  store: Store,
+): Partial<Record<Name, Trend>> {
+  const values = holding.flatMap((set) => set.stores[store]?.[name] ?? []);
+  const [value, ...before] = values.slice(0, COMPARED + 1);
+  if (value === undefined) return {};
+  const median = before.sort((a, b) => a - b)[Math.floor(before.length / 2)];
+  const changePercent =
+    median === undefined || median === 0 ? undefined : Math.round((value / median - 1) * 100);
+  return { [name]: { value, ...(changePercent === undefined ? {} : { changePercent }) } } as Partial<
+    Record<Name, Trend>
+  >;
+}
+
+export function exposureText({ exposureMs, state }: Pick<Standing, 'exposureMs' | 'state'>): string {
+  if (exposureMs !== undefined) return formatDuration(exposureMs);
+  return state === 'out of bounds' ? 'everything' : 'not measured';
+}
+
+/** One line for people: `redis: 7 min 10 s exposed (RPO 5 min 00 s), verified set ...`. */
+export function standingLine(standing: Standing): string {
+  const { store, state, rpoMs, basis } = standing;
+  return `${store}: exposure ${exposureText(standing)}, RPO ${formatDuration(rpoMs)}: ${state} (${basis})`;
+}
