@@ -68,7 +68,10 @@ async function checkDoesNotServe({ worker, target, input }: Call): Promise<void>
     if ((await stateOrAbsent(target, service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });
   }
+  // A managed database runs all the time: that it answers says nothing.
+  const managed = target.database && target.database.service === undefined;
   for (const { name: component, host, port } of addressesOf(target)) {
+    if (managed && component === 'database') continue;
     if (await somebodyListens(host, port)) throw new DrError('PORT_TAKEN', { port, component, site });
   }
 }

@@ -80,6 +80,7 @@ function isToCome(target: Site, component: Component, name?: string): boolean {
 /** Not there, or there in a version that the installation is to replace. */
 function isAbsence(error: unknown): boolean {
   return (
-    error instanceof DrError && ['TOOL_MISSING', 'REDIS_TOO_OLD', 'POSTGRES_VERSION'].includes(error.code)
+    error instanceof DrError &&
+    ['TOOL_MISSING', 'REDIS_TOO_OLD', 'POSTGRES_VERSION', 'POSTGRES_TOO_OLD'].includes(error.code)
   );
 }

@@ -52,6 +52,8 @@ async function fenceSource(call: Call): Promise<StepResult> {
   if (source.fence.command === undefined) await requireSilence(call.worker, source, site);
   evidence.push(left.length === 0 ? 'services stopped' : `isolated, but still running: ${left.join(', ')}`);
   evidence.push('start commands are told to refuse (marker raised)');
+  if (source.database && !source.database.service && serves(call.worker, source, source.database))
+    evidence.push('its managed database runs on: only what is ours is kept from writing to it');
   return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
 }
 
@@ -61,7 +63,8 @@ async function requireSilence(worker: string, source: Site, site: string): Promi
     ['redis', source.redis],
     ['database', source.database],
   ] as const) {
-    if (store && serves(worker, source, store) && (await somebodyListens(store.host, store.port))) {
+    // A managed database cannot be stopped: what writes to it is.
+    if (store?.service && serves(worker, source, store) && (await somebodyListens(store.host, store.port))) {
       throw notFenced(site, `${name} still listens on ${store.host}:${store.port}`);
     }
   }

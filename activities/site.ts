@@ -28,7 +28,9 @@ export function servicesOf(siteName: string, site: Site, { component, worker }: 
     });
   };
   if (site.redis) add('redis', 'redis', site.redis);
-  if (site.database) add('database', 'database', site.database);
+  // A managed database has none: it always runs.
+  if (site.database?.service)
+    add('database', 'database', { ...site.database, service: site.database.service });
   if (site.dashboard) add('dashboard', 'dashboard', site.dashboard);
   for (const gateway of site.gateways) add('gateway', `gateway ${gateway.name}`, gateway);
   if (site.pump) add('pump', 'pump', site.pump);

@@ -4,7 +4,7 @@ import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temp
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
-import type { Deployment } from '../domain/config.ts';
+import type { DatabaseConfig, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
@@ -219,6 +219,11 @@ async function confirmOverwrite(
     throw new DrError('BAD_ARGUMENT', { argument: '--in-place', value: answer, expected: plan.deployment });
 }
 
+function databasePlace(database: DatabaseConfig | undefined): string | undefined {
+  if (database?.method !== 'dump') return database?.dataDir;
+  return `database ${database.name} at ${database.host}:${database.port}`;
+}
+
 /** The folders that the recovery replaces. */
 function overwritten(
   site: Deployment['sites'][string],
@@ -226,7 +231,7 @@ function overwritten(
 ): (string | undefined)[] {
   const folders: [string, string | undefined][] = [
     ['redis', site.redis?.dataDir],
-    ['database', site.database?.dataDir],
+    ['database', databasePlace(site.database)],
     ['dashboard', site.dashboard?.root],
     ...site.gateways.map((gateway): [string, string] => ['gateway', gateway.root]),
     ['pump', site.pump?.root],

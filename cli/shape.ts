@@ -15,6 +15,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     },
     hasRedis: sites.some((site) => site.redis),
     hasDatabase: sites.some((site) => site.database),
+    hasDatabaseLog: sites.every((site) => site.database?.method === 'pgbackrest'),
     hasDashboard: sites.some((site) => site.dashboard),
     hasPump: sites.some((site) => site.pump),
     hasTraffic: deployment.traffic !== undefined,

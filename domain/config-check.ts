@@ -80,7 +80,7 @@ function databaseHasRepository({ sites, backup }: Deployment): ConfigProblem[] {
 /** Physical backups are made of files: of the cluster, and of pgBackRest. */
 function methodHasItsFields({ database }: Site): ConfigProblem[] {
   if (database?.method !== 'pgbackrest') return [];
-  return (['dataDir', 'pgbackrest'] as const)
+  return (['service', 'dataDir', 'pgbackrest'] as const)
     .filter((field) => database[field] === undefined)
     .map((field) => ({
       path: ['database', field],
@@ -93,14 +93,22 @@ const KINDS = ['redis', 'database', 'dashboard', 'pump'] as const;
 /** A backup of one site is restored on another: what the one has, the other needs. */
 function sitesAreAlike({ sites }: Deployment): ConfigProblem[] {
   const [first, ...others] = Object.entries(sites);
-  return others.flatMap(([name, site]) =>
-    KINDS.filter((kind) => Boolean(site[kind]) !== Boolean(first![1][kind])).map((kind) => ({
-      path: ['sites', name, kind],
-      message: site[kind]
-        ? `site ${first![0]} has none; expected the same components on every site`
-        : `missing; expected the same components on every site, and ${first![0]} has one`,
+  const method = first![1].database?.method;
+  const otherwise = others.filter(([, { database }]) => database && method && database.method !== method);
+  return [
+    ...otherwise.map(([name]) => ({
+      path: ['sites', name, 'database', 'method'],
+      message: `site ${first![0]} has ${method}; expected the same method on every site: a set is restored by the method that made it`,
     })),
-  );
+    ...others.flatMap(([name, site]) =>
+      KINDS.filter((kind) => Boolean(site[kind]) !== Boolean(first![1][kind])).map((kind) => ({
+        path: ['sites', name, kind],
+        message: site[kind]
+          ? `site ${first![0]} has none; expected the same components on every site`
+          : `missing; expected the same components on every site, and ${first![0]} has one`,
+      })),
+    ),
+  ];
 }
 
 function probesCanProve({ probes }: Deployment): ConfigProblem[] {

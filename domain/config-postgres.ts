@@ -5,11 +5,24 @@ import { component, path, port, secretRef } from './config-parts.ts';
 
 export const postgres = z.strictObject({
   ...component,
+  service: component.service
+    .optional()
+    .describe(
+      'How the server is started, stopped and looked at; absent for a managed one, which always runs.',
+    ),
   kind: z.literal('postgresql'),
   method: z
-    .enum(['pgbackrest'])
+    .enum(['pgbackrest', 'dump'])
     .default('pgbackrest')
-    .describe('How it is backed up and restored; a set is restored by the method that made it.'),
+    .describe(
+      'How it is backed up and restored; a set is restored by the method that made it. `dump` (pg_dump) needs no access to files: for managed servers, and for moving to a newer major version.',
+    ),
+  jobs: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe('With the method dump: so many connections dump or restore at the same time.'),
   host: z.string().default('127.0.0.1'),
   port,
   name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),

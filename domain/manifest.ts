@@ -26,7 +26,7 @@ export interface Manifest {
 }
 
 export interface ManifestObject {
-  /** Unique within the set: `redis`, `redis-samples`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`. */
+  /** Unique within the set: `redis`, `redis-samples`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`, `dump-control`, `dump-analytics`. */
   readonly name: string;
   /** Relative to the folder of the set. */
   readonly file: string;
@@ -62,7 +62,7 @@ export interface RedisSample {
 }
 
 /** How the database of a set was backed up: `method` says which, and by which it is restored. */
-export type DatabaseBackup = PostgresFacts;
+export type DatabaseBackup = PostgresFacts | DumpFacts;
 
 /** A physical backup in pgBackRest's own repository. */
 export interface PostgresFacts {
@@ -87,6 +87,29 @@ export interface PostgresFacts {
   readonly databaseBytes: number;
 }
 
+/** A logical backup with pg_dump, in the objects `dump-control` and `dump-analytics`. */
+export interface DumpFacts {
+  readonly method: 'dump';
+  readonly version: string;
+  readonly majorVersion: number;
+  /** The moment of the one snapshot that all of it is of, by the server's clock. There is no other point to go to. */
+  readonly takenAt: string;
+  readonly encoding: string;
+  /** Of the locale: the C library or ICU. */
+  readonly provider: 'c' | 'i';
+  readonly collate: string;
+  readonly ctype: string;
+  readonly icuLocale?: string;
+  readonly owner: string;
+  /** Owners and grantees, which a dump names and does not bring along. */
+  readonly roles: readonly string[];
+  /** Those whose rows are in `dump-analytics`, quoted for SQL. */
+  readonly analyticsTables: readonly string[];
+  readonly databaseBytes: number;
+  /** Counted in that very snapshot. */
+  readonly counted: DatabaseFacts;
+}
+
 /** What restoring the set into a scratch instance showed. Signed apart from the manifest. */
 export interface Attestation {
   readonly format: 'tyk-dr/attestation/v1';
@@ -97,12 +120,13 @@ export interface Attestation {
   readonly database?: DatabaseFacts;
 }
 
-/** Measured in a database that was recovered to exactly the set's restore point. */
+/** Measured at exactly the set's point: in a database recovered to it, or in the snapshot that was dumped. */
 export interface DatabaseFacts {
   /** Exact row counts by `schema.table`. */
   readonly rows: Readonly<Record<string, number>>;
   /** SHA-256 over the ordered definitions of tables, columns, indexes and constraints. */
   readonly schemaDigest: string;
-  readonly recoveredLsn: string;
-  readonly timeline: number;
+  /** Where a physical backup was recovered to. */
+  readonly recoveredLsn?: string;
+  readonly timeline?: number;
 }

@@ -12,6 +12,10 @@ export const STORE_ERRORS = {
     (d) => `PostgreSQL ${d.actual} on the target cannot start a backup of PostgreSQL ${d.expected}`,
     'Install the major version of the backup.',
   ),
+  POSTGRES_TOO_OLD: refused(
+    (d) => `${d.what} is PostgreSQL ${d.actual}; the dump is of PostgreSQL ${d.expected}`,
+    'A dump goes into its own or a newer major version. Install one; binDir of the site names its programs.',
+  ),
   ARCHIVES_ELSEWHERE: refused(
     (d) =>
       `PostgreSQL on port ${d.port} does not archive into its repository: ${d.reason}; postgresql.conf needs\n${d.lines}`,

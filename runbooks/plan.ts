@@ -32,7 +32,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
       expected: 'another site than the lost one: a regional disaster takes the hosts as well',
     });
   }
-  const point = recoveryPoint(request);
+  const point = recoveryPoint(request, shape);
   const plan: Omit<RecoverPlan, 'steps' | 'leftOut'> = {
     deployment: shape.deployment,
     tier: shape.tier,
@@ -45,7 +45,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     ...(request.component === undefined ? {} : { component: request.component }),
     scenario: request.scenario,
     backup: request.backup,
-    ...(point.kind === 'archive-end' ? {} : { backupBefore: beforeDamage(request, point) }),
+    ...(isDamaged(request) || point.kind === 'time' ? { backupBefore: beforeDamage(request, point) } : {}),
     point,
     workers: workersOf(
       shape,
@@ -180,10 +180,17 @@ function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape)
   return needs[id] ?? true;
 }
 
-function recoveryPoint(request: RecoverRequest): RecoveryPoint {
-  if (request.toTime !== undefined) return { kind: 'time', at: request.toTime };
-  const damaged = request.scenario === 'corruption' || request.scenario === 'human-error';
-  if (!damaged) return { kind: 'archive-end' };
+function recoveryPoint(request: RecoverRequest, shape: DeploymentShape): RecoveryPoint {
+  const onlySets = shape.hasDatabase && !shape.hasDatabaseLog;
+  if (request.toTime !== undefined) {
+    if (!onlySets) return { kind: 'time', at: request.toTime };
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--to-time',
+      value: request.toTime,
+      expected: `a set: the database of ${shape.deployment} is backed up without a log, so each set is one point; --scenario human-error --occurred ${request.toTime} takes the newest from before that moment`,
+    });
+  }
+  if (!isDamaged(request)) return { kind: onlySets ? 'set' : 'archive-end' };
   // The end of the archive contains the damage. A set from before it does not.
   if (request.occurredAt === undefined && request.backup === 'latest') {
     throw new DrError('BAD_ARGUMENT', {
@@ -193,6 +200,10 @@ function recoveryPoint(request: RecoverRequest): RecoveryPoint {
     });
   }
   return { kind: 'set' };
+}
+
+function isDamaged({ scenario }: RecoverRequest): boolean {
+  return scenario === 'corruption' || scenario === 'human-error';
 }
 
 function beforeDamage(request: RecoverRequest, point: RecoveryPoint): string {

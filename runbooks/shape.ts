@@ -8,6 +8,8 @@ export interface DeploymentShape {
   readonly objectives: Objectives;
   readonly hasDashboard: boolean;
   readonly hasDatabase: boolean;
+  /** The database's backup has a log, and recovers to any moment; without one, only to that of a set. */
+  readonly hasDatabaseLog: boolean;
   readonly hasRedis: boolean;
   readonly hasPump: boolean;
   readonly hasTraffic: boolean;

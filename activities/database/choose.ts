@@ -1,6 +1,7 @@
 import type { DatabaseConfig, Site } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
+import { dumpMethod } from './dump.ts';
 import type { DatabaseMethod } from './method.ts';
 import { pgbackrestMethod } from './pgbackrest.ts';
 
@@ -11,6 +12,7 @@ export function methodOf({ method }: DatabaseConfig): DatabaseMethod {
 
 const METHODS: Readonly<Record<DatabaseConfig['method'], DatabaseMethod>> = {
   pgbackrest: pgbackrestMethod,
+  dump: dumpMethod,
 };
 
 /** @throws DrError SET_OF_ANOTHER_METHOD */

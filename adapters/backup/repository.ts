@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
-import { MANIFEST_FORMAT, SET_ID, type Attestation, type Manifest } from '../../domain/manifest.ts';
+import {
+  MANIFEST_FORMAT,
+  SET_ID,
+  type Attestation,
+  type Manifest,
+  type PostgresFacts,
+} from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { writeDurably } from '../files/durable.ts';
 import { signatureProblem, signBytes, type Signature } from './signing.ts';
@@ -100,8 +106,8 @@ export async function readManifest(
 /** Before there was a second method, a set did not say which one had made it. */
 function withMethod(manifest: Manifest): Manifest {
   const { database } = manifest;
-  const old = database && (database as { method?: string }).method === undefined;
-  return old ? { ...manifest, database: { ...database, method: 'pgbackrest' } } : manifest;
+  if (!database || (database as { method?: string }).method !== undefined) return manifest;
+  return { ...manifest, database: { ...(database as PostgresFacts), method: 'pgbackrest' } };
 }
 
 /** What a restore of the set showed; undefined where it was never verified or the proof is of other bytes. */

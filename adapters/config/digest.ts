@@ -37,7 +37,12 @@ function shapeOf(site: Site) {
   return {
     worker: site.worker,
     redis: served(site.redis),
-    database: site.database && [site.database.kind, site.database.name, served(site.database)],
+    database: site.database && [
+      site.database.kind,
+      site.database.method,
+      site.database.name,
+      served(site.database),
+    ],
     dashboard: served(site.dashboard),
     gateways: site.gateways.map((gateway) => [gateway.name, served(gateway)]),
     pump: served(site.pump),

@@ -57,7 +57,7 @@ export async function schemaDigest(client: Client): Promise<string> {
 /** All that `compareExact` compares. The client must be connected to the Dashboard's database. */
 export async function databaseFacts(
   client: Client,
-  recovered: Pick<DatabaseFacts, 'recoveredLsn' | 'timeline'>,
+  recovered: Pick<DatabaseFacts, 'recoveredLsn' | 'timeline'> = {},
 ): Promise<DatabaseFacts> {
   return { rows: await countRows(client), schemaDigest: await schemaDigest(client), ...recovered };
 }

@@ -100,6 +100,7 @@ export function clusterConfig(dir: string, port: number, user: string | undefine
   return {
     kind: 'postgresql',
     method: 'pgbackrest',
+    jobs: 2,
     host: '127.0.0.1',
     port,
     name: 'postgres',

@@ -7,6 +7,7 @@ export const FULL_SHAPE: DeploymentShape = {
   objectives: { rtoMs: 900_000, rpoMs: 300_000 },
   hasDashboard: true,
   hasDatabase: true,
+  hasDatabaseLog: true,
   hasRedis: true,
   hasPump: true,
   hasTraffic: true,
