@@ -136,7 +136,7 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
     startedAt,
     createdAt,
     ...(verifiedAt === undefined ? {} : { verifiedAt }),
-    ...(database ? { generation: database.generation } : {}),
+    ...(database?.method === 'pgbackrest' ? { generation: database.generation } : {}),
     stores: {
       ...(redis
         ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }
