@@ -5,12 +5,13 @@ import { readFence } from '../adapters/host/fence.ts';
 import { sealObject } from './seal-object.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
-import type { LiveResult, PartResult } from '../domain/backup.ts';
+import type { LiveResult, PartResult, SealResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
 import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
-import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
+import { commitConfig } from './commit-config.ts';
 import { methodOf } from './database/choose.ts';
+import { sealDefinitions } from './definitions.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { gatewaysOn, serves, servicesOf } from './site.ts';
 import { verifySet } from './verify-set.ts';
@@ -26,7 +27,8 @@ export function createBackupActivities(deps: Deps, version: string) {
     'seal-set': guardedBackup(deps, (call, parts: PartResult[], createdAt: string) =>
       sealSet(call, parts, createdAt, version),
     ),
-    'verify-set': guardedBackup(deps, verifySet),
+    'verify-set': guardedBackup(deps, async (call) => ({ ...(await verifySet(call)), ...inGit(call) })),
+    'commit-config': guardedBackup(deps, commitConfig),
   };
 }
 
@@ -77,6 +79,7 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
     const file = serves(worker, site, store) ? store?.configFile : undefined;
     if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));
   }
+  objects.push(...(await sealDefinitions(call)));
   const hello = await gatewayHello(site.gateways[0]!.url);
   return {
     summary: `${objects.length} archives: ${objects.map((object) => object.name).join(', ')}`,
@@ -85,12 +88,17 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
   };
 }
 
+/** Without a repository there is no step that commits. */
+const inGit = ({ deployment }: BackupCall): { git: boolean } => ({
+  git: deployment.backup.git !== undefined,
+});
+
 async function sealSet(
   call: BackupCall,
   parts: readonly PartResult[],
   createdAt: string,
   version: string,
-): Promise<StepResult> {
+): Promise<SealResult> {
   const { deployment, input } = call;
   const database = parts.find((part) => part.database)?.database;
   const redis = parts.find((part) => part.redis)?.redis;
@@ -109,5 +117,5 @@ async function sealSet(
   };
   await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
   await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
-  return { summary: `${manifest.objects.length} objects, signed` };
+  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call) };
 }
