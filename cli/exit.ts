@@ -8,6 +8,11 @@ export function exitWithOutcome(outcome: Outcome): void {
   process.exitCode = EXIT_CODES[OUTCOME_CLASS[outcome]];
 }
 
+/** Of a comparison: nothing failed, and what was compared is not the same. */
+export function exitWithDifference(): void {
+  process.exitCode = EXIT_CODES.exceptions;
+}
+
 export function exitDetached(): void {
   process.exitCode = EXIT_CODES.detached;
 }

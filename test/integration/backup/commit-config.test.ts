@@ -2,7 +2,9 @@ import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Command } from 'commander';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { registerConfig } from '../../../cli/config.ts';
 import type { CommitResult } from '../../../domain/backup.ts';
 import type { Json } from '../../../domain/json.ts';
 import { newSigningKey, backupStepOf } from '../../harness/deployment.ts';
@@ -194,6 +196,53 @@ test('a set that comes late is tagged beside the branch, which keeps saying what
   await committed(LATE);
   expect(await git('rev-parse', 'main')).toBe(before);
   expect(await git('rev-parse', `set/${LATE}~1`)).toBe(await git('rev-parse', `set/${FIRST}^{commit}`));
+});
+
+interface Diff {
+  readonly source: string;
+  readonly same: boolean;
+  readonly changes: readonly { component: string; name: string; change: string; fields?: Json }[];
+}
+
+/** `config diff --json`, with its exit code. */
+async function diff(old: string, now: string): Promise<{ answer: Diff; text: string; exitCode: unknown }> {
+  const text = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    const program = new Command().exitOverride();
+    registerConfig(program, () => scene.configFile);
+    await program.parseAsync(['config', 'diff', old, now, '--json'], { from: 'user' });
+    const written = text.mock.calls.map(([chunk]) => String(chunk)).join('');
+    return { answer: JSON.parse(written) as Diff, text: written, exitCode: process.exitCode };
+  } finally {
+    vi.restoreAllMocks();
+    process.exitCode = undefined;
+  }
+}
+
+test('config diff tells what changed, from git as from the sets themselves', async () => {
+  const git = await diff(FIRST, SECOND);
+  expect(git.exitCode).toBe(3);
+  expect(git.answer.source).toBe('git');
+  const told = git.answer.changes.map(({ component, name, change }) => `${component} ${name} ${change}`);
+  expect(told).toEqual([
+    ...['apis Orders v2 changed', 'apis Payments removed', 'apis Refunds added'],
+    ...['gateway-gw1 portal/logo.png changed', 'gateway-gw1 tyk.conf changed'],
+  ]);
+  expect(git.answer.changes.at(-1)!.fields).toContainEqual({
+    path: 'storage.port',
+    old: '6379',
+    new: '6380',
+  });
+  const same = await diff(SECOND, THIRD);
+  expect([same.answer.changes, same.exitCode]).toEqual([[], undefined]);
+
+  await execa('git', ['--git-dir', scene.git, 'tag', '--delete', `set/${FIRST}`]);
+  const sets = await diff(FIRST, SECOND);
+  expect(sets.answer.source).toBe('sets');
+  expect(sets.answer.changes).toEqual(git.answer.changes);
+  for (const secret of Object.values(SECRET)) expect(git.text + sets.text).not.toContain(secret);
+  await commit(FIRST);
 });
 
 test('no secret of the deployment is in any object of the repository', async () => {
