@@ -3,12 +3,13 @@ import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repo
 import { packTree } from '../adapters/backup/tree.ts';
 import { sealObject } from './seal-object.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
-import type { LiveResult, PartResult } from '../domain/backup.ts';
+import type { LiveResult, PartResult, SealResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
 import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
-import type { StepResult } from '../domain/run.ts';
 import { backUpRedis } from './backup-redis.ts';
+import { commitConfig } from './commit-config.ts';
 import { methodOf } from './database/choose.ts';
+import { sealDefinitions } from './definitions.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { liveState } from './live.ts';
 import { gatewaysOn, serves } from './site.ts';
@@ -25,7 +26,8 @@ export function createBackupActivities(deps: Deps, version: string) {
     'seal-set': guardedBackup(deps, (call, parts: PartResult[], createdAt: string) =>
       sealSet(call, parts, createdAt, version),
     ),
-    'verify-set': guardedBackup(deps, verifySet),
+    'verify-set': guardedBackup(deps, async (call) => ({ ...(await verifySet(call)), ...inGit(call) })),
+    'commit-config': guardedBackup(deps, commitConfig),
   };
 }
 
@@ -65,6 +67,7 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
     const file = serves(worker, site, store) ? store?.configFile : undefined;
     if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));
   }
+  objects.push(...(await sealDefinitions(call)));
   const hello = await gatewayHello(site.gateways[0]!.url);
   return {
     summary: `${objects.length} archives: ${objects.map((object) => object.name).join(', ')}`,
@@ -73,12 +76,17 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
   };
 }
 
+/** Without a repository there is no step that commits. */
+const inGit = ({ deployment }: BackupCall): { git: boolean } => ({
+  git: deployment.backup.git !== undefined,
+});
+
 async function sealSet(
   call: BackupCall,
   parts: readonly PartResult[],
   createdAt: string,
   version: string,
-): Promise<StepResult> {
+): Promise<SealResult> {
   const { deployment, input } = call;
   const database = parts.find((part) => part.database)?.database;
   const redis = parts.find((part) => part.redis)?.redis;
@@ -98,7 +106,7 @@ async function sealSet(
   };
   await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
   await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
-  return { summary: `${manifest.objects.length} objects, signed` };
+  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call) };
 }
 
 /** Of each store, the longest of its parts: they were made at the same time. */

@@ -90,6 +90,8 @@ function write(workflow: string, result: StepResult | BackupResult | undefined, 
   if (result === undefined) return;
   const text = json ? JSON.stringify({ version: 1, ...result }, undefined, 2) : textOf(workflow, result);
   process.stdout.write(`${text}\n`);
+  if (!('warnings' in result)) return;
+  for (const warning of result.warnings ?? []) process.stderr.write(`warning: ${warning}\n`);
 }
 
 function textOf(workflow: string, result: StepResult | BackupResult): string {

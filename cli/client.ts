@@ -64,7 +64,7 @@ async function openDoor(configPath: string | undefined): Promise<Door> {
   };
 }
 
-export function deploymentOf(config: Config, name: string): Deployment {
+export function deploymentOf(config: Pick<Config, 'deployments'>, name: string): Deployment {
   const found = config.deployments[name];
   if (!found)
     throw new DrError('UNKNOWN_DEPLOYMENT', {

@@ -4,12 +4,15 @@ import { configDigest } from '../adapters/config/digest.ts';
 import { configPath, loadConfig } from '../adapters/config/load.ts';
 import type { Deployment } from '../domain/config.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { registerConfigCheck } from './config-check.ts';
+import { registerConfigDiff } from './config-diff.ts';
 
 /** `tyk-dr config show`: what the configuration means, defaults filled in. Secrets are references; they stay that. */
 export function registerConfig(program: Command, config: () => string | undefined): void {
-  program
-    .command('config')
-    .description('Look at the configuration')
+  const command = program.command('config').description('Look at the configuration, check it, compare it');
+  registerConfigCheck(command, config);
+  registerConfigDiff(command, config);
+  command
     .command('show')
     .description('Print the merged result: defaults filled in, secrets as references only')
     .option('--json', 'as JSON')

@@ -13,6 +13,11 @@ export function exitUnlessGood(good: boolean): void {
   if (!good) process.exitCode = EXIT_CODES.exceptions;
 }
 
+/** Of a comparison: nothing failed, and what was compared is not the same. */
+export function exitWithDifference(): void {
+  process.exitCode = EXIT_CODES.exceptions;
+}
+
 export function exitDetached(): void {
   process.exitCode = EXIT_CODES.detached;
 }

@@ -52,6 +52,16 @@ export interface LiveResult extends StepResult {
   readonly live: boolean;
 }
 
+/** Says whether there is a git repository to commit the set's configuration to. */
+export interface SealResult extends StepResult {
+  readonly git?: boolean;
+}
+
+export interface CommitResult extends StepResult {
+  /** Why the configuration is not in git; the set is sound nevertheless. */
+  readonly warning?: string;
+}
+
 export interface BackupResult {
   readonly run: string;
   readonly set: string;
@@ -61,6 +71,8 @@ export interface BackupResult {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly steps: readonly { readonly id: string; readonly durationMs: number; readonly summary: string }[];
+  /** What did not go well and leaves the set sound. */
+  readonly warnings?: readonly string[];
 }
 
 export interface PruneResult extends StepResult {

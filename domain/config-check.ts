@@ -211,6 +211,9 @@ function backupsLieOutside({ backup, sites }: Deployment): ConfigProblem[] {
     ...(backup.pgbackrest
       ? [{ path: ['backup', 'pgbackrest', 'repository'], folder: backup.pgbackrest.repository }]
       : []),
+    ...(backup.git?.repository.startsWith('/')
+      ? [{ path: ['backup', 'git', 'repository'], folder: backup.git.repository }]
+      : []),
   ];
   return repositories.flatMap(({ path, folder }) =>
     Object.entries(sites).flatMap(([name, site]) =>

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { postgres } from './config-postgres.ts';
 import { TIERS } from './objectives.ts';
@@ -138,6 +139,11 @@ const backup = z.strictObject({
       processes: z.int().min(1).max(64).default(2),
     })
     .optional(),
+  git: gitRepository
+    .optional()
+    .describe(
+      'Where the configuration and the definitions of every set are kept as readable text, without secrets; tagged set/ID once the set is verified.',
+    ),
 });
 
 const deployment = z.strictObject({

@@ -17,7 +17,7 @@ export const ERRORS = {
   CONFIG_INVALID: usage(
     (d) => `${d.path} has ${d.count} error${d.count === 1 ? '' : 's'}:\n${d.problems}`,
     'Each line names the place, the value and what was expected.',
-    (d) => `tyk-dr --config ${d.path} config show`,
+    (d) => `tyk-dr config check ${d.path}`,
   ),
   UNKNOWN_DEPLOYMENT: usage(
     (d) => `no deployment '${d.deployment}' in the configuration; it declares ${d.known}`,

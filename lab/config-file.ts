@@ -86,6 +86,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
           identity: file('age-operational'),
           signingKey: file('signing-key'),
           trustedKeys: [`ed25519:${raw}`],
+          git: { repository: outside(lab, 'config.git') },
           keep: { last: 3, daily: 14, weekly: 8, monthly: 12, verified: 2 },
           ...(withDashboard
             ? {

@@ -60,6 +60,14 @@ export const BACKUP_STEPS = [
     limitMs: 6 * HOUR_MS,
   },
   {
+    id: 'commit-config',
+    after: ['verify-set'],
+    risk: 'probe',
+    purpose: 'Keep configuration and definitions in git, without their secrets; tag a verified set.',
+    proof: 'the commit is in the repository; where git fails, the set stays sound and the run says so',
+    limitMs: 15 * MINUTE_MS,
+  },
+  {
     id: 'prune-sets',
     after: [],
     risk: 'mutate',

@@ -5,6 +5,7 @@ import type {
   BackupStepInput,
   LiveResult,
   PartResult,
+  SealResult,
   SiteWorkers,
 } from '../domain/backup.ts';
 import { formatDuration } from '../domain/duration.ts';
@@ -12,6 +13,7 @@ import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import { BACKUP_STEPS, type BackupStepId } from '../runbooks/backup.ts';
 import { activityOf } from './activity-of.ts';
+import { commitConfig } from './commit-config.ts';
 import { now } from './run-state.ts';
 
 /** One backup set, made and proven. A step that fails for good fails the run: there is nothing to undo. */
@@ -40,8 +42,11 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     ...live.all.map((worker) => step<PartResult>('back-up-config', worker)),
   ]);
   // The set's time is that of its end: nothing in it is later, so a set from before some damage is free of it.
-  await step('seal-set', live.database, parts, now());
+  const sealed = await step<SealResult>('seal-set', live.database, parts, now());
   if (verify) await step('verify-set', live.database);
+  const commit = (): Promise<StepResult> => callStep(input, site, live.database, 'commit-config');
+  const committed = sealed.git ? await commitConfig(live.database, commit) : undefined;
+  if (committed) steps.push({ id: 'commit-config', ...committed });
 
   return {
     run: input.run,
@@ -52,6 +57,7 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     startedAt,
     endedAt: now(),
     steps,
+    ...(committed?.warning === undefined ? {} : { warnings: [committed.warning] }),
   };
 }
 

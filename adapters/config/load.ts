@@ -4,7 +4,7 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import { checkConfig } from '../../domain/config-check.ts';
 import { configSchema, type Config } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
-import { describeIssues, fieldAt, located, type Problem } from './problems.ts';
+import { describeIssues, fieldAt, located as atField, type Problem } from './problems.ts';
 
 /** Reads tyk-dr.yaml. A wrong file gets every error at once: place, line, value, what was expected. */
 
@@ -19,14 +19,32 @@ export function configPath(explicit: string | undefined): string {
  */
 export async function loadConfig(explicit: string | undefined): Promise<Config> {
   const path = configPath(explicit);
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  return parseConfig(await readConfig(path), path);
+}
+
+/** @throws DrError CONFIG_NOT_FOUND */
+export function readConfig(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: unknown) => {
     throw new DrError('CONFIG_NOT_FOUND', { path }, { cause: error });
   });
-  return parseConfig(text, path);
 }
 
 /** @throws DrError CONFIG_INVALID */
 export function parseConfig(text: string, path: string): Config {
+  const { config, problems } = examineConfig(text);
+  if (!config) throw invalid(path, problems);
+  return config;
+}
+
+export interface LocatedProblem {
+  readonly line: number;
+  readonly column: number;
+  readonly field: string;
+  readonly message: string;
+}
+
+/** The configuration where there is nothing to say against it; else everything that there is, in order of place. */
+export function examineConfig(text: string): { config?: Config; problems: LocatedProblem[] } {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true });
   const yamlProblems = problemsOfYaml(document);
@@ -38,17 +56,27 @@ export function parseConfig(text: string, path: string): Config {
     ...yamlProblems,
     ...(parsed?.success === false ? describeIssues(parsed.error.issues, value, document) : []),
     // The parts are compared with each other only where each has its shape.
-    ...(parsed?.success ? checkConfig(parsed.data).map((problem) => located(problem, document)) : []),
+    ...(parsed?.success ? checkConfig(parsed.data).map((problem) => atField(problem, document)) : []),
   ];
-  if (problems.length > 0 || !parsed?.success) throw invalid(path, problems, lines);
-  return deepFreeze(parsed.data);
+  const located = placed(problems, lines);
+  return problems.length > 0 || !parsed?.success
+    ? { problems: located }
+    : { config: deepFreeze(parsed.data), problems: [] };
+}
+
+function placed(problems: readonly Problem[], lines: LineCounter): LocatedProblem[] {
+  return [...problems]
+    .sort((a, b) => a.offset - b.offset)
+    .map(({ offset, field, message }) => {
+      const { line, col } = lines.linePos(offset);
+      return { line: Math.max(1, line), column: Math.max(1, col), field, message };
+    });
 }
 
 /** The parser's own words, but never its excerpt of the file: that may show a secret. */
 function problemsOfYaml(document: Document): Problem[] {
   return [...document.errors, ...document.warnings].map(({ code, message, pos: [offset] }) => {
-    const field = fieldAt(offset, document);
-    return { offset, text: `${field && `${field}: `}${YAML_WORDS[code] ?? message}` };
+    return { offset, field: fieldAt(offset, document), message: YAML_WORDS[code] ?? message };
   });
 }
 
@@ -64,18 +92,18 @@ function toValue(document: Document, problems: Problem[]): unknown {
   } catch {
     problems.push({
       offset: 0,
-      text: 'an alias (*name) has no anchor (&name) before it; put quotes around a value that begins with an asterisk',
+      field: '',
+      message:
+        'an alias (*name) has no anchor (&name) before it; put quotes around a value that begins with an asterisk',
     });
     return undefined;
   }
 }
 
-function invalid(path: string, problems: readonly Problem[], lines: LineCounter): DrError {
-  const sorted = [...problems].sort((a, b) => a.offset - b.offset);
-  const shown = sorted.map(({ offset, text }) => {
-    const { line, col } = lines.linePos(offset);
-    return `  line ${Math.max(1, line)}:${Math.max(1, col)}: ${text}`;
-  });
+export function invalid(path: string, problems: readonly LocatedProblem[]): DrError {
+  const shown = problems.map(
+    ({ line, column, field, message }) => `  line ${line}:${column}: ${field && `${field}: `}${message}`,
+  );
   return new DrError('CONFIG_INVALID', { path, count: shown.length, problems: shown.join('\n') });
 }
 

@@ -9,7 +9,9 @@ import { fieldsAt, isSecretAt } from './schema-at.ts';
 export interface Problem {
   /** Position in the text, characters. */
   readonly offset: number;
-  readonly text: string;
+  /** The names that lead to it; empty where it is about no field. */
+  readonly field: string;
+  readonly message: string;
 }
 
 type Issue = z.core.$ZodIssue;
@@ -22,7 +24,7 @@ export function describeIssues(issues: readonly Issue[], value: unknown, documen
 
 /** A problem between parts of the configuration, with its position. */
 export function located({ path, message }: ConfigProblem, document: Document): Problem {
-  return { offset: offsetOf(path, document), text: `${named(path)}: ${message}` };
+  return { offset: offsetOf(path, document), field: named(path), message };
 }
 
 function describe(issue: Issue, value: unknown, document: Document): Problem[] {

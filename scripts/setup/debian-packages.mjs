@@ -13,6 +13,7 @@ const PACKAGES = {
   haproxy: ['haproxy'],
   age: ['age', 'age-keygen'],
   zstd: ['zstd'],
+  git: ['git'],
 };
 
 /** Daemons lie in sbin, which a user's PATH may lack. */

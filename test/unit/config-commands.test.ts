@@ -114,3 +114,39 @@ test('a configuration that is not there is named with its path', async () => {
     message: `no configuration at ${file}`,
   });
 });
+
+test('config check tells all errors at once with their places, and exits with 2; a sound file exits with 0', async () => {
+  const file = join(folder, 'checked.yaml');
+  await tykDr(undefined, 'init', file);
+  expect(await tykDr(undefined, 'config', 'check', file)).toContain(
+    `${file} is sound: payments (london, paris)`,
+  );
+  expect(process.exitCode).toBeUndefined();
+  const text = await readFile(file, 'utf8');
+  await writeFile(
+    file,
+    text
+      .replace('tier: critical', 'tier: urgent')
+      .replace('port: 6379', 'prot: 6379')
+      .replace(
+        'repository: /srv/backup/tyk-dr',
+        'repository: /srv/backup/tyk-dr\n      git: { repository: "https://me:hunter2@host/x" }',
+      ),
+  );
+  const output = await tykDr(file, 'config', 'check', '--json');
+  expect(process.exitCode).toBe(2);
+  process.exitCode = undefined;
+  expect(output).not.toContain('hunter2');
+  const answer = JSON.parse(output) as {
+    valid: boolean;
+    problems: { line: number; field: string; message: string }[];
+  };
+  const lines = (await readFile(file, 'utf8')).split('\n');
+  expect(answer.valid).toBe(false);
+  for (const [field, written] of [
+    ['deployments.payments.tier', 'tier: urgent'],
+    ['deployments.payments.backup.git.repository', 'git: {'],
+    ['deployments.payments.sites.london.redis.prot', 'prot:'],
+  ] as const)
+    expect(lines[answer.problems.find((problem) => problem.field === field)!.line - 1]).toContain(written);
+});
