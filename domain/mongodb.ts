@@ -1,6 +1,7 @@
 /** What a backup set says of a MongoDB database. The data themselves lie in it as mongodump writes them. */
 
 export interface MongoFacts {
+  readonly method: 'mongodump';
   readonly version: string;
   /** The database, which is also the folder of the dump. */
   readonly name: string;
@@ -12,6 +13,8 @@ export interface MongoFacts {
    */
   readonly consistency: 'snapshot' | 'none';
   readonly collections: readonly MongoCollection[];
+  /** Of all documents. */
+  readonly databaseBytes: number;
 }
 
 export interface MongoCollection {

@@ -41,7 +41,9 @@ export async function dumpDatabase(request: DumpRequest): Promise<MongoFacts> {
     try {
       const collections = await inParallel(metadata, (each) => dumpCollection(db, each, session, request));
       const consistency = session ? 'snapshot' : 'none';
-      return { version, name: db.databaseName, takenAt, consistency, collections };
+      const databaseBytes = collections.reduce((sum, { bytes }) => sum + bytes, 0);
+      const name = db.databaseName;
+      return { method: 'mongodump', version, name, takenAt, consistency, collections, databaseBytes };
     } finally {
       await session?.endSession();
     }

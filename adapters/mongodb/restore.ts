@@ -26,6 +26,8 @@ export interface RestoredCollection {
   readonly documents: number;
   readonly digest: string;
   readonly indexes: number;
+  /** Options and indexes as the server now has them. */
+  readonly definition: string;
   /** Whether every document was read back and is byte for byte what the dump holds. */
   readonly readBack: boolean;
 }
@@ -81,16 +83,17 @@ async function restoreCollection(
   }
   // From now on the server deletes what has expired: that is no loss, but it must not be counted as one.
   await makeIndexes(db, staged, metadata, 'expiring');
-  const indexes = await requireIndexes(db, staged, metadata);
-  return { name, documents: loaded.documents, digest: loaded.digest(), indexes, readBack };
+  const definition = await requireIndexes(db, staged, metadata);
+  const indexes = metadata.indexes.length;
+  return { name, documents: loaded.documents, digest: loaded.digest(), indexes, definition, readBack };
 }
 
 /** A server may take an option and forget it. @throws DrError DATA_UNPROVEN */
-async function requireIndexes(db: Db, staged: string, { name, indexes }: CollectionMetadata): Promise<number> {
+async function requireIndexes(db: Db, staged: string, { name, indexes }: CollectionMetadata): Promise<string> {
   const found = await indexesOf(db, staged);
-  const wanted = indexes.map(comparable).sort();
-  requireEqual(name, 'indexes', wanted.join('; '), found.map(comparable).sort().join('; '));
-  return found.length;
+  const [wanted, made] = [indexes, found].map((specs) => specs.map(comparable).sort().join('; ')) as [string, string];
+  requireEqual(name, 'indexes', wanted, made);
+  return made;
 }
 
 /** What decides over answers and uniqueness. Versions and defaults differ from server to server. */
