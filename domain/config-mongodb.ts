@@ -26,7 +26,9 @@ export const mongodb = z.strictObject({
   configFile: path.optional().describe("The server's own configuration file, backed up with the set."),
   dataDir: path
     .optional()
-    .describe("The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone."),
+    .describe(
+      "The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone.",
+    ),
   scratchServer: argv
     .default(['mongod', '--bind_ip', '127.0.0.1', '--port', '{port}', '--dbpath', '{dir}', '--nounixsocket'])
     .describe('Starts the private server in which sets are verified, with {port} and {dir} filled in.'),

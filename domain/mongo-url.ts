@@ -23,9 +23,7 @@ export function mongoUrl(old: unknown, to: MongoAddress): string {
   if (replicaSet !== undefined) options.set('replicaSet', replicaSet);
   if (to.tls) options.set('tls', 'true');
   const who =
-    user === undefined
-      ? ''
-      : `${encodeURIComponent(user)}:${encodeURIComponent(password?.reveal() ?? '')}@`;
+    user === undefined ? '' : `${encodeURIComponent(user)}:${encodeURIComponent(password?.reveal() ?? '')}@`;
   const rest = options.size > 0 ? `?${options.toString()}` : '';
   return `mongodb://${who}${to.host}:${to.port}/${encodeURIComponent(to.name)}${rest}`;
 }

@@ -29,7 +29,8 @@ export async function backUp(call: BackupCall): Promise<PartResult> {
   });
   const documents = facts.collections.reduce((sum, each) => sum + each.documents, 0);
   const sealed = objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0);
-  const moment = facts.consistency === 'snapshot' ? 'one moment' : 'not one moment: the server has no snapshots';
+  const moment =
+    facts.consistency === 'snapshot' ? 'one moment' : 'not one moment: the server has no snapshots';
   return {
     summary: `${documents} documents in ${facts.collections.length} collections, ${formatBytes(facts.databaseBytes)} as ${formatBytes(sealed)}; ${moment}`,
     objects: objects.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -40,7 +41,10 @@ export async function backUp(call: BackupCall): Promise<PartResult> {
 
 /** Readable, fit for any file system, and its own for every path; the path itself is in the manifest. */
 function objectName(path: string): string {
-  const readable = basename(path).toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-').slice(0, 80);
+  const readable = basename(path)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, '-')
+    .slice(0, 80);
   return `mongodb-${createHash('sha256').update(path).digest('hex').slice(0, 8)}-${readable}`;
 }
 

@@ -34,7 +34,8 @@ export async function restore(call: Call): Promise<StepResult> {
       await switchIn(db, key);
       return {
         ...(JSON.parse(result ?? '{}') as StepResult),
-        summary: state === 'done' ? 'the restored data are in place already' : 'restored before, now switched in',
+        summary:
+          state === 'done' ? 'the restored data are in place already' : 'restored before, now switched in',
         observed: state === 'done',
       };
     }
@@ -62,7 +63,12 @@ function resultOf(call: Call, manifest: Manifest, restored: readonly RestoredCol
     summary: `${documents} documents in ${restored.length} collections, as of ${facts.takenAt}, restored beside the old ones and switched in`,
     proofs: [
       proof('documents of every collection', true, documents, documents),
-      proof('documents read back byte for byte, but for raw analytics', true, `${readBack} collections`, `${readBack} collections`),
+      proof(
+        'documents read back byte for byte, but for raw analytics',
+        true,
+        `${readBack} collections`,
+        `${readBack} collections`,
+      ),
       proof('indexes as they were backed up', true, indexes, indexes),
       ...(facts.consistency === 'snapshot'
         ? []
@@ -86,7 +92,9 @@ export async function start(call: Call): Promise<StepResult> {
   return withServer(call, async (db) => {
     const hello = await db.command({ hello: 1 });
     const writable = hello['isWritablePrimary'] === true;
-    const proofs = [proof('it accepts writes', writable, 'the primary', writable ? 'the primary' : 'not the primary')];
+    const proofs = [
+      proof('it accepts writes', writable, 'the primary', writable ? 'the primary' : 'not the primary'),
+    ];
     if (!input.plan.steps.includes('restore-database-data')) {
       const apis = (await countControl(db))['tyk_apis'] ?? 0;
       proofs.push(proof('the database, which was not restored, has APIs', apis > 0, 'some', apis));
@@ -126,7 +134,9 @@ async function withServer<T>(call: Call, work: (db: Db) => Promise<T>): Promise<
   const service = serviceOf(input.plan.to, target, 'database');
   await startService(service, signal);
   const endpoint: MongoEndpoint = await mongoEndpoint(mongoOf(target), secret);
-  const client = await whileRunning(service, signal, (either) => waitReady(endpoint, START_TIMEOUT_MS, either));
+  const client = await whileRunning(service, signal, (either) =>
+    waitReady(endpoint, START_TIMEOUT_MS, either),
+  );
   try {
     return await work(client.db(endpoint.database));
   } finally {

@@ -76,7 +76,11 @@ async function connect(endpoint: MongoEndpoint): Promise<MongoClient> {
 
 function unreachable({ host, port }: MongoEndpoint, cause: unknown): DrError {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new DrError('STORE_UNREACHABLE', { store: 'MongoDB', address: `${host}:${port}`, reason }, { cause });
+  return new DrError(
+    'STORE_UNREACHABLE',
+    { store: 'MongoDB', address: `${host}:${port}`, reason },
+    { cause },
+  );
 }
 
 /** Collections of ours: data beside the live ones, and the ledger. A backup leaves them out. */

@@ -31,7 +31,7 @@ export interface DumpRequest {
 /** @throws DrError STORE_UNREACHABLE, STORE_LACKS; or what `store` throws. */
 export async function dumpDatabase(request: DumpRequest): Promise<MongoFacts> {
   return withDatabase(request.endpoint, async (db) => {
-    const { version } = await db.admin().buildInfo() as { version: string };
+    const { version } = (await db.admin().buildInfo()) as { version: string };
     const names = (await listCollections(db)).map(({ name }) => name);
     if (names.length === 0) throw empty(request.endpoint);
     const metadata = await readMetadata(db, names);
@@ -60,7 +60,9 @@ async function snapshotOf(db: Db): Promise<ClientSession | undefined> {
   if (!replicated || (hello['maxWireVersion'] as number) < SNAPSHOT_WIRE_VERSION) return undefined;
   const session = (db.client as MongoClient).startSession({ snapshot: true });
   // Now, not when the first of several collections happens to be read.
-  await db.collection((await listCollections(db)).find(({ type }) => type === 'collection')?.name ?? 'none').findOne({}, { session });
+  await db
+    .collection((await listCollections(db)).find(({ type }) => type === 'collection')?.name ?? 'none')
+    .findOne({}, { session });
   return session;
 }
 
@@ -77,7 +79,10 @@ async function dumpCollection(
   const data =
     type === 'view'
       ? undefined
-      : await store(`${path}.bson`, Readable.from(chunks(rawDocuments(db, name, session, signal), digest), { objectMode: false }));
+      : await store(
+          `${path}.bson`,
+          Readable.from(chunks(rawDocuments(db, name, session, signal), digest), { objectMode: false }),
+        );
   return {
     name,
     type: type === 'view' ? 'view' : 'collection',
@@ -98,11 +103,14 @@ export async function* rawDocuments(
   session?: ClientSession,
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const cursor = db.collection(collection).find({}, {
-    raw: true,
-    batchSize: BATCH_DOCUMENTS,
-    ...(session ? { session } : {}),
-  }) as unknown as FindCursor<Buffer>;
+  const cursor = db.collection(collection).find(
+    {},
+    {
+      raw: true,
+      batchSize: BATCH_DOCUMENTS,
+      ...(session ? { session } : {}),
+    },
+  ) as unknown as FindCursor<Buffer>;
   try {
     for await (const document of cursor) {
       signal?.throwIfAborted();

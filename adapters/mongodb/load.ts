@@ -60,7 +60,11 @@ export async function loadCollection(
 
 function damaged(collection: string, cause: unknown): unknown {
   if (!(cause instanceof BsonProblem)) return cause;
-  return new DrError('OBJECT_DAMAGED', { object: `${collection}.bson`, set: 'the dump', reason: cause.message }, { cause });
+  return new DrError(
+    'OBJECT_DAMAGED',
+    { object: `${collection}.bson`, set: 'the dump', reason: cause.message },
+    { cause },
+  );
 }
 
 /** Options that a server tells but does not take. */
@@ -90,7 +94,8 @@ async function insertRaw(
   });
   const errors = answer['writeErrors'] as { errmsg: string }[] | undefined;
   if (errors?.[0]) throw refused(collection, errors[0].errmsg);
-  if (answer['n'] !== batch.length) throw refused(collection, `it took ${answer['n']} of ${batch.length} documents`);
+  if (answer['n'] !== batch.length)
+    throw refused(collection, `it took ${answer['n']} of ${batch.length} documents`);
 }
 
 /** The indexes that expire nothing, or those that do; `_id` has its own from the start. */
@@ -100,16 +105,16 @@ export async function makeIndexes(
   { name: collection, indexes }: CollectionMetadata,
   which: 'lasting' | 'expiring',
 ): Promise<void> {
-  const specs = indexes.filter(
-    (index) => !isIdIndex(index) && expires(index) === (which === 'expiring'),
-  );
+  const specs = indexes.filter((index) => !isIdIndex(index) && expires(index) === (which === 'expiring'));
   if (specs.length === 0) return;
   await asked(db, collection, { createIndexes: name, indexes: specs.map(creatableIndex), ...DURABLE });
 }
 
 /** Version 2 is what every server makes by itself; not every one takes the word for it. */
 function creatableIndex(index: IndexSpec): Document {
-  return Object.fromEntries(Object.entries(index).filter(([option, value]) => option !== 'v' || Number(value) !== 2));
+  return Object.fromEntries(
+    Object.entries(index).filter(([option, value]) => option !== 'v' || Number(value) !== 2),
+  );
 }
 
 const isIdIndex = ({ key }: IndexSpec): boolean => Object.keys(key).join() === '_id';

@@ -53,7 +53,9 @@ interface Info {
 export async function indexesOf(db: Db, collection: string): Promise<IndexSpec[]> {
   const specs = (await db.collection(collection).listIndexes(EXACT).toArray()) as IndexSpec[];
   // Old servers repeat the collection's name in each: another one's by the time of a restore.
-  return specs.map((spec) => Object.fromEntries(Object.entries(spec).filter(([key]) => key !== 'ns')) as IndexSpec);
+  return specs.map(
+    (spec) => Object.fromEntries(Object.entries(spec).filter(([key]) => key !== 'ns')) as IndexSpec,
+  );
 }
 
 export function writeMetadata({ name, type, options, indexes, uuid }: CollectionMetadata): string {

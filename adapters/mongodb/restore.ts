@@ -54,7 +54,11 @@ export async function stageDump(
   const metadata = new Map<string, CollectionMetadata>();
   for (const each of dump) metadata.set(each.name, await readMetadataFile(each));
   const filled = dump.filter(({ data }) => data !== undefined);
-  await beginStaging(db, key, filled.map(({ name }) => name));
+  await beginStaging(
+    db,
+    key,
+    filled.map(({ name }) => name),
+  );
   return inParallel(filled, async (each) => {
     options.onProgress?.(each.name);
     return restoreCollection(db, stagedName(key.run, each.name), each, metadata.get(each.name)!, options);
@@ -89,18 +93,35 @@ async function restoreCollection(
 }
 
 /** A server may take an option and forget it. @throws DrError DATA_UNPROVEN */
-async function requireIndexes(db: Db, staged: string, { name, indexes }: CollectionMetadata): Promise<string> {
+async function requireIndexes(
+  db: Db,
+  staged: string,
+  { name, indexes }: CollectionMetadata,
+): Promise<string> {
   const found = await indexesOf(db, staged);
-  const [wanted, made] = [indexes, found].map((specs) => specs.map(comparable).sort().join('; ')) as [string, string];
+  const [wanted, made] = [indexes, found].map((specs) => specs.map(comparable).sort().join('; ')) as [
+    string,
+    string,
+  ];
   requireEqual(name, 'indexes', wanted, made);
   return made;
 }
 
 /** What decides over answers and uniqueness. Versions and defaults differ from server to server. */
-const COMPARED = ['key', 'name', 'unique', 'sparse', 'expireAfterSeconds', 'partialFilterExpression', 'collation'];
+const COMPARED = [
+  'key',
+  'name',
+  'unique',
+  'sparse',
+  'expireAfterSeconds',
+  'partialFilterExpression',
+  'collation',
+];
 
 function comparable(index: Readonly<Record<string, unknown>>): string {
-  return JSON.stringify(COMPARED.map((option) => index[option]).filter((value) => value !== undefined && value !== false));
+  return JSON.stringify(
+    COMPARED.map((option) => index[option]).filter((value) => value !== undefined && value !== false),
+  );
 }
 
 async function readMetadataFile({ name, metadata }: DumpedCollection): Promise<CollectionMetadata> {
@@ -115,8 +136,12 @@ async function readMetadataFile({ name, metadata }: DumpedCollection): Promise<C
   });
 }
 
-function requireEqual(collection: string, what: string, expected: string | number, actual: string | number): void {
+function requireEqual(
+  collection: string,
+  what: string,
+  expected: string | number,
+  actual: string | number,
+): void {
   if (expected === actual) return;
   throw new DrError('DATA_UNPROVEN', { what: `collection ${collection}: ${what}`, expected, actual });
 }
-

@@ -25,7 +25,9 @@ export async function withScratchMongo<T>(
   await mkdir(dir, { recursive: true, mode: 0o700 });
   const port = await freePort();
   const argv = command.map((word) => word.replaceAll('{dir}', dir).replaceAll('{port}', String(port)));
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let log = '';
   const remember = (chunk: Buffer): void => void (log = (log + chunk.toString()).slice(-2_000));
   child.stdout.on('data', remember);
@@ -33,7 +35,12 @@ export async function withScratchMongo<T>(
   const ended = once(child, 'exit').then(([code]): never => {
     if (code === 127) throw new DrError('TOOL_MISSING', { tool: argv[0]!, host: 'this host' });
     const reason = `it ended with ${code}: ${log.trim().split('\n').slice(-3).join(' / ')}`;
-    throw new DrError('SERVICE_FAILED', { service: 'the scratch MongoDB', site: 'this host', action: 'run', reason });
+    throw new DrError('SERVICE_FAILED', {
+      service: 'the scratch MongoDB',
+      site: 'this host',
+      action: 'run',
+      reason,
+    });
   });
   ended.catch(() => undefined);
   const over = new AbortController();

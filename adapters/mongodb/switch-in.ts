@@ -30,7 +30,8 @@ const LEDGER = `${OWN_PREFIX}steps`;
 const DURABLE = { writeConcern: { w: 'majority', j: true } } as const;
 
 /** Where the run restores a collection, and where it keeps the old one until close-out. */
-export const stagedName = (run: string, collection: string): string => `${OWN_PREFIX}new-${run}-${collection}`;
+export const stagedName = (run: string, collection: string): string =>
+  `${OWN_PREFIX}new-${run}-${collection}`;
 const keptName = (run: string, collection: string): string => `${OWN_PREFIX}old-${run}-${collection}`;
 
 /** How far the step has come: `absent` where nothing whole is there, and it begins anew. */

@@ -14,8 +14,11 @@ import (
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:27017", "where to listen, host:port")
-	folder := flag.String("dir", "", "the folder of the data; must exist")
+	folder := flag.String("dir", "", "the folder of the data; made where it is missing")
 	flag.Parse()
+	if err := os.MkdirAll(*folder, 0o700); err != nil {
+		log.Fatal(err)
+	}
 
 	server, err := ferretdb.New(&ferretdb.Config{
 		Listener:  ferretdb.ListenerConfig{TCP: *address},

@@ -22,8 +22,8 @@ const PROGRAMS = [
   },
   {
     name: 'ferretdb',
-    // lab/mongodb.ts looks for this version; go.mod pins the library.
-    version: '1.24.2',
+    // Of FerretDB, as go.mod has it, and of our main; lab/mongodb.ts looks for both.
+    version: '1.24.2-1',
     purpose: 'the MongoDB server of the lab: FerretDB with its SQLite handler, for Debian has no mongod',
     folder: 'lab/ferretdb',
     takes: 'about a minute, once',
