@@ -62,7 +62,7 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
   }
   for (const [name, store] of [
     ['redis-conf', site.redis],
-    ['postgresql-conf', site.database],
+    [`${site.database?.kind ?? 'database'}-conf`, site.database],
   ] as const) {
     const file = serves(worker, site, store) ? store?.configFile : undefined;
     if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));

@@ -25,7 +25,7 @@ export async function targetEndpoints(
           },
         }
       : {}),
-    ...(database
+    ...(database?.kind === 'postgresql'
       ? {
           database: {
             host: database.host,
@@ -33,6 +33,20 @@ export async function targetEndpoints(
             name: database.name,
             user: database.user,
             password: await secret(database.password),
+          },
+        }
+      : {}),
+    ...(database?.kind === 'mongodb'
+      ? {
+          mongodb: {
+            host: database.host,
+            port: database.port,
+            name: database.name,
+            user: database.user,
+            authSource: database.authSource,
+            replicaSet: database.replicaSet,
+            tls: database.tls !== undefined,
+            password: database.password === undefined ? undefined : await secret(database.password),
           },
         }
       : {}),

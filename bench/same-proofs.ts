@@ -7,6 +7,7 @@ import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { adminConnection } from '../activities/endpoints.ts';
 import { shapeOf } from '../cli/shape.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
+import { clusterOf } from '../domain/cluster.ts';
 import type { Deployment } from '../domain/config.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -79,7 +80,7 @@ async function stepInput(name: string, deployment: Deployment): Promise<Omit<Ste
 
 /** What restore-database-data proves before it switches: every page, every row, the schema. */
 async function readEveryPage(deployment: Deployment): Promise<void> {
-  const database = deployment.sites['dr']!.database!;
+  const database = clusterOf(deployment.sites['dr']!);
   const connection = { ...(await adminConnection(database, resolveSecret)), database: database.name };
   await Promise.all([
     withClient(connection, (client) => databaseFacts(client, { recoveredLsn: '0/0', timeline: 1 })),

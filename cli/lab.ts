@@ -16,12 +16,14 @@ import {
   defaultLabDir,
   findLab,
   localUrl,
+  DATABASES,
   DEFAULT_SEED,
   makeLab,
   MODES,
   PORT_NAMES,
   SITE_SERVICES,
   SITES,
+  type Database,
   type Lab,
   type Mode,
   type PortName,
@@ -53,6 +55,7 @@ export function registerLab(program: Command): void {
       `the number that the data of a new lab come from; default ${DEFAULT_SEED}`,
       seedNumber,
     )
+    .option('--database <kind>', `of a new lab: ${DATABASES.join(', ')}`, choice('--database', DATABASES))
     .option('--mode <mode>', `of a new lab: ${MODES.join(', ')}`, choice('--mode', MODES))
     .option('--port <name=number...>', `fixed ports of a new lab: ${PORT_NAMES.join(', ')}`, collectPort, {})
     .action(async ({ port, ...choices }: UpOptions) => {
@@ -94,7 +97,7 @@ export function registerLab(program: Command): void {
     .description('Break a site')
     .argument('<how>', BREAKS.join(', '), choice('how', BREAKS))
     .argument('[site]', SITES.join(', '), choice('site', SITES), 'primary')
-    .option('--component <name>', 'for kill-component: redis, postgres, dashboard, gw1, gw2, pump')
+    .option('--component <name>', 'for kill-component: redis, postgres, mongodb, dashboard, gw1, gw2, pump')
     .action(async (how: Break, site: SiteName, { component }: { component?: string }) => {
       process.stdout.write(`${await breakSite(await existing(dir()), how, site, component)}\n`);
     });
@@ -104,8 +107,9 @@ export function registerLab(program: Command): void {
     .description('Back up, destroy the primary site, recover on dr, prove it')
     .option('--keep', 'leave everything running to explore')
     .option('--scale <scale>', SCALES.join(', '), choice('--scale', SCALES), 'default')
-    .action(async ({ keep, scale }: { keep?: boolean; scale: ScaleName }) => {
-      process.exitCode = await demo({ dir: dir(), keep: keep ?? false, scale, say });
+    .option('--database <kind>', DATABASES.join(', '), choice('--database', DATABASES), 'postgresql')
+    .action(async ({ keep, ...choices }: { keep?: boolean; scale: ScaleName; database: Database }) => {
+      process.exitCode = await demo({ dir: dir(), keep: keep ?? false, ...choices, say });
     });
 }
 
@@ -125,7 +129,7 @@ async function breakSite(
         throw new DrError('BAD_ARGUMENT', {
           argument: '--component',
           value: 'missing',
-          expected: 'redis, postgres, dashboard, gw1, gw2 or pump',
+          expected: 'redis, postgres, mongodb, dashboard, gw1, gw2 or pump',
         });
       if (!(SITE_SERVICES as readonly string[]).includes(component))
         throw new DrError('BAD_ARGUMENT', {
@@ -164,6 +168,7 @@ interface UpOptions {
   readonly scale?: ScaleName;
   readonly seed?: number;
   readonly mode?: Mode;
+  readonly database?: Database;
   readonly port: Partial<Record<PortName, number>>;
 }
 
@@ -173,6 +178,7 @@ function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions
     ['--scale', choices.scale, lab.scale],
     ['--seed', choices.seed, lab.seed],
     ['--mode', choices.mode, lab.mode],
+    ['--database', choices.database, lab.database],
     ...Object.entries(port).map(([name, number]): [string, number, number] => [
       `--port ${name}`,
       number,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
+import { mongodb } from './config-mongodb.ts';
 import { postgres } from './config-postgres.ts';
 import { TIERS } from './objectives.ts';
 
@@ -55,7 +56,7 @@ const pump = z.strictObject({ ...component, ...tree.shape, url: url.optional() }
 const site = z.strictObject({
   worker: name.describe('The worker on its hosts; each component may name another.'),
   redis: redis.optional(),
-  database: postgres.optional(),
+  database: z.discriminatedUnion('kind', [postgres, mongodb]).optional(),
   dashboard: dashboard.optional(),
   gateways: z.array(gateway).min(1),
   pump: pump.optional(),
@@ -208,6 +209,7 @@ export type Site = Deployment['sites'][string];
 export type RedisConfig = NonNullable<Site['redis']>;
 export type DatabaseConfig = NonNullable<Site['database']>;
 export type PostgresConfig = Extract<DatabaseConfig, { kind: 'postgresql' }>;
+export type MongoConfig = Extract<DatabaseConfig, { kind: 'mongodb' }>;
 /** One whose files are ours to read and to replace. */
 export type ClusterConfig = PostgresConfig & {
   readonly dataDir: string;

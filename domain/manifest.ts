@@ -1,5 +1,7 @@
 /** What a backup set holds. Written last and signed: no manifest, no backup. Bytes are bytes, times UTC ISO. */
 
+import type { MongoFacts } from './mongodb.ts';
+
 export const MANIFEST_FORMAT = 'tyk-dr/backup/v1';
 
 /** `20261124T031500Z-1f2e`: sorts by time. */
@@ -62,7 +64,7 @@ export interface RedisSample {
 }
 
 /** How the database of a set was backed up: `method` says which, and by which it is restored. */
-export type DatabaseBackup = PostgresFacts | DumpFacts;
+export type DatabaseBackup = PostgresFacts | DumpFacts | MongoFacts;
 
 /** A physical backup in pgBackRest's own repository. */
 export interface PostgresFacts {

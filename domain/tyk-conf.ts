@@ -1,3 +1,4 @@
+import { mongoUrl, type MongoAddress } from './mongo-url.ts';
 import type { Secret } from './secret.ts';
 
 /**
@@ -27,6 +28,8 @@ export interface Endpoints {
     readonly user: string;
     readonly password: Secret;
   };
+  /** In place of `database` where that is a MongoDB. */
+  readonly mongodb?: MongoAddress;
   readonly dashboardUrl?: string;
   /** The Gateway whose control API the Dashboard uses. */
   readonly gatewayUrl?: string;
@@ -85,12 +88,14 @@ function rewriteDashboard(conf: JsonObject, to: Endpoints): void {
     if (to.redis.password) conf['redis_password'] = to.redis.password.reveal();
     delete conf['redis_addrs'];
   }
+  if (to.mongodb && typeof conf['mongo_url'] === 'string')
+    conf['mongo_url'] = mongoUrl(conf['mongo_url'], to.mongodb);
   const stores = conf['storage'];
-  if (to.database && isObject(stores)) {
-    for (const store of Object.values(stores)) {
-      if (isObject(store) && store['type'] === 'postgres')
-        store['connection_string'] = dsn(store['connection_string'], to.database);
-    }
+  for (const store of isObject(stores) ? Object.values(stores) : []) {
+    if (!isObject(store)) continue;
+    const { type, connection_string: old } = store;
+    if (to.database && type === 'postgres') store['connection_string'] = dsn(old, to.database);
+    if (to.mongodb && type === 'mongo') store['connection_string'] = mongoUrl(old, to.mongodb);
   }
 }
 
@@ -101,9 +106,11 @@ function rewritePump(conf: JsonObject, to: Endpoints): void {
   const all = [...(isObject(pumps) ? Object.values(pumps) : []), conf['uptime_pump_config'] ?? null];
   for (const pump of all) {
     const meta = isObject(pump) ? (isObject(pump['meta']) ? pump['meta'] : pump) : undefined;
-    if (meta && to.database && typeof meta['connection_string'] === 'string') {
+    if (!meta) continue;
+    if (to.database && typeof meta['connection_string'] === 'string')
       meta['connection_string'] = dsn(meta['connection_string'], to.database);
-    }
+    if (to.mongodb && typeof meta['mongo_url'] === 'string')
+      meta['mongo_url'] = mongoUrl(meta['mongo_url'], to.mongodb);
   }
 }
 

@@ -2,11 +2,22 @@ import { existsSync } from 'node:fs';
 import { access, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Db } from 'mongodb';
 import { withClient } from '../adapters/postgres/client.ts';
 import { reload } from '../adapters/tyk/gateway.ts';
 import { Secret } from '../domain/secret.ts';
 import { readKey } from './keys.ts';
-import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
+import {
+  GATEWAYS,
+  hasDatabase,
+  localUrl,
+  siteDir,
+  sitePort,
+  siteServices,
+  type Lab,
+  type SiteName,
+} from './layout.ts';
+import { withMongo } from './mongodb.ts';
 import { pidOf } from './services.ts';
 import { superuserOf } from './connections.ts';
 
@@ -61,13 +72,14 @@ const GONE_POLL_MS = 10;
 
 /** The data of both stores and every restored tree: what a lost disk takes with it. */
 export async function wipeData(lab: Lab, site: SiteName): Promise<void> {
-  for (const folder of ['redis/data', 'postgres/data', 'dashboard', 'gateways', 'pump']) {
+  for (const folder of ['redis/data', 'postgres/data', 'mongodb/data', 'dashboard', 'gateways', 'pump']) {
     await rm(siteDir(lab, site, folder), { recursive: true, force: true });
   }
 }
 
 /** Somebody deletes half of the APIs: the database obeys, and so does every Gateway. */
 export async function deleteApis(lab: Lab, site: SiteName): Promise<number> {
+  if (hasDatabase(lab, 'mongodb')) return damageMongo(lab, site, deleteHalf);
   return damage(
     lab,
     site,
@@ -77,6 +89,7 @@ export async function deleteApis(lab: Lab, site: SiteName): Promise<number> {
 
 /** Policies and upstreams that are still valid rows but no longer what anybody wrote. */
 export async function corruptRows(lab: Lab, site: SiteName): Promise<number> {
+  if (hasDatabase(lab, 'mongodb')) return damageMongo(lab, site, corruptDocuments);
   const policies = await damage(lab, site, `UPDATE tyk_policies SET name = 'corrupt ' || md5(name)`);
   const apis = await damage(
     lab,
@@ -91,6 +104,30 @@ async function damage(lab: Lab, site: SiteName, statement: string): Promise<numb
   await markDamaged(lab, site, true);
   await reloadGateways(lab, site);
   return rows;
+}
+
+async function damageMongo(lab: Lab, site: SiteName, work: (db: Db) => Promise<number>): Promise<number> {
+  const documents = await withMongo(lab, site, work);
+  await markDamaged(lab, site, true);
+  await reloadGateways(lab, site);
+  return documents;
+}
+
+async function deleteHalf(db: Db): Promise<number> {
+  const apis = await db
+    .collection('tyk_apis')
+    .find({}, { projection: { _id: 1 } })
+    .sort({ _id: 1 })
+    .toArray();
+  const half = apis.slice(0, Math.floor(apis.length / 2)).map(({ _id }) => _id);
+  return (await db.collection('tyk_apis').deleteMany({ _id: { $in: half } })).deletedCount;
+}
+
+async function corruptDocuments(db: Db): Promise<number> {
+  const policies = await db.collection('tyk_policies').updateMany({}, { $set: { name: 'corrupt' } });
+  const nowhere = { 'api_definition.proxy.target_url': 'http://127.0.0.1:1/' };
+  const apis = await db.collection('tyk_apis').updateMany({}, { $set: nowhere });
+  return policies.modifiedCount + apis.modifiedCount;
 }
 
 /** `lab up` puts the definitions of a damaged site back. */

@@ -6,6 +6,7 @@ import { ageRecipient, readKey } from './keys.ts';
 import {
   configFile,
   GATEWAYS,
+  hasDatabase,
   keyFile,
   localUrl,
   outside,
@@ -15,6 +16,7 @@ import {
   type Lab,
   type SiteName,
 } from './layout.ts';
+import { ferretdbCommand } from './mongodb.ts';
 import { serviceCommand } from './services.ts';
 import { PG_BIN } from './stores.ts';
 import { temporalAddress } from './temporal.ts';
@@ -88,7 +90,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
           trustedKeys: [`ed25519:${raw}`],
           git: { repository: outside(lab, 'config.git') },
           keep: { last: 3, daily: 14, weekly: 8, monthly: 12, verified: 2 },
-          ...(withDashboard
+          ...(hasDatabase(lab, 'postgresql')
             ? {
                 pgbackrest: {
                   repository: outside(lab, 'pgbackrest'),
@@ -149,24 +151,32 @@ function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
   const postgres = siteDir(lab, site, 'postgres');
   const runAs = lab.storeUser === undefined ? {} : { runAs: lab.storeUser };
   return {
-    database: {
-      kind: 'postgresql',
-      port: sitePort(lab, site, 'postgres'),
-      user: 'tyk',
-      password: file('postgres-tyk-password'),
-      admin: { user: 'postgres', password: file('postgres-admin-password') },
-      dataDir: `${postgres}/data`,
-      configFile: `${postgres}/etc/postgresql.conf`,
-      binDir: PG_BIN,
-      ...runAs,
-      pgbackrest: {
-        configFile: `${postgres}/pgbackrest.conf`,
-        lockPath: `${postgres}/lock`,
-        spoolPath: `${postgres}/spool`,
-        logPath: `${postgres}/log`,
-      },
-      service: service('postgres'),
-    },
+    database: hasDatabase(lab, 'mongodb')
+      ? {
+          kind: 'mongodb',
+          port: sitePort(lab, site, 'mongodb'),
+          dataDir: siteDir(lab, site, 'mongodb', 'data'),
+          scratchServer: ferretdbCommand('{dir}', '{port}'),
+          service: service('mongodb'),
+        }
+      : {
+          kind: 'postgresql',
+          port: sitePort(lab, site, 'postgres'),
+          user: 'tyk',
+          password: file('postgres-tyk-password'),
+          admin: { user: 'postgres', password: file('postgres-admin-password') },
+          dataDir: `${postgres}/data`,
+          configFile: `${postgres}/etc/postgresql.conf`,
+          binDir: PG_BIN,
+          ...runAs,
+          pgbackrest: {
+            configFile: `${postgres}/pgbackrest.conf`,
+            lockPath: `${postgres}/lock`,
+            spoolPath: `${postgres}/spool`,
+            logPath: `${postgres}/log`,
+          },
+          service: service('postgres'),
+        },
     dashboard: {
       url: localUrl(sitePort(lab, site, 'dashboard')),
       root: siteDir(lab, site, 'dashboard'),

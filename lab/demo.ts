@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { killSite, wipeData } from './break.ts';
 import { down } from './down.ts';
-import { configFile, findLab, localUrl, makeLab, outside, type Lab } from './layout.ts';
+import { configFile, findLab, localUrl, makeLab, outside, type Database, type Lab } from './layout.ts';
 import { up } from './up.ts';
 import type { ScaleName } from './seed/definitions.ts';
 
@@ -14,6 +14,7 @@ export interface DemoOptions {
   readonly dir: string;
   readonly keep: boolean;
   readonly scale: ScaleName;
+  readonly database: Database;
   readonly say: (text: string) => void;
 }
 
@@ -26,7 +27,7 @@ export async function demo(options: DemoOptions): Promise<number> {
   const old = await findLab(options.dir);
   // The demo begins from nothing, so that it shows the same every time.
   if (old) await down(old, true);
-  const lab = await makeLab(options.dir, {}, { scale: options.scale });
+  const lab = await makeLab(options.dir, {}, { scale: options.scale, database: options.database });
   try {
     say(`\n1. A two-site Tyk deployment in ${lab.dir}`);
     await up(lab, say);

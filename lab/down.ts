@@ -20,6 +20,7 @@ export async function down(lab: Lab, destroy: boolean): Promise<void> {
     'temporal',
     'redis',
     'postgres',
+    'mongodb',
   ];
   const rank = (name: string): number => order.findIndex((part) => name.includes(part));
   const waves = new Map<number, string[]>();

@@ -9,11 +9,12 @@ import { clusterOf } from '../domain/cluster.ts';
 import { Secret } from '../domain/secret.ts';
 import { killSite } from './break.ts';
 import { readKey } from './keys.ts';
-import { configFile, saveLab, siteDir, type Lab, type SiteName } from './layout.ts';
+import { configFile, hasDatabase, saveLab, siteDir, type Lab, type SiteName } from './layout.ts';
 import { seedSite } from './seed-site.ts';
 import { start, stop } from './services.ts';
 import { beginSeeding, endSeeding, initPostgres, startPostgres } from './stores.ts';
 import { redisOf, superuserOf } from './connections.ts';
+import { startEmptyMongo } from './mongodb.ts';
 
 const START_TIMEOUT_MS = 30_000;
 
@@ -23,7 +24,8 @@ export async function found(lab: Lab, site: SiteName): Promise<void> {
   // A store whose files are gone may still run; it could not even stop properly.
   await killSite(lab, site);
   await startEmptyRedis(lab, site);
-  if (lab.mode === 'dashboard') {
+  if (hasDatabase(lab, 'mongodb')) await startEmptyMongo(lab, site);
+  if (hasDatabase(lab, 'postgresql')) {
     await rm(siteDir(lab, site, 'postgres', 'data'), { recursive: true, force: true });
     await initPostgres(lab, site);
     await beginSeeding(lab, site);
@@ -31,7 +33,7 @@ export async function found(lab: Lab, site: SiteName): Promise<void> {
     await createDatabase(lab, site);
   }
   await seedSite(lab, site);
-  if (lab.mode === 'dashboard') await openForService(lab, site);
+  if (hasDatabase(lab, 'postgresql')) await openForService(lab, site);
   await rm(unfinished(lab, site));
 }
 
@@ -49,6 +51,7 @@ export async function isFounded(lab: Lab, site: SiteName): Promise<boolean> {
   if (await exists(unfinished(lab, site))) return false;
   const redis = await readdir(siteDir(lab, site, 'redis', 'data')).catch(() => []);
   if (redis.length === 0) return false;
+  if (hasDatabase(lab, 'mongodb')) return exists(siteDir(lab, site, 'mongodb', 'data'));
   return lab.mode === 'files' || exists(siteDir(lab, site, 'postgres', 'data', 'PG_VERSION'));
 }
 

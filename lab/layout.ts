@@ -12,7 +12,7 @@ export type SiteName = (typeof SITES)[number];
 export const GATEWAYS = ['gw1', 'gw2'] as const;
 
 /** Each has a port. */
-export const SITE_SERVICES = ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'] as const;
+export const SITE_SERVICES = ['redis', 'postgres', 'mongodb', 'dashboard', ...GATEWAYS, 'pump'] as const;
 export type SiteServiceName = (typeof SITE_SERVICES)[number];
 export const PORT_NAMES = [
   'temporal',
@@ -27,11 +27,16 @@ export type PortName = (typeof PORT_NAMES)[number];
 export const MODES = ['dashboard', 'files'] as const;
 export type Mode = (typeof MODES)[number];
 
+/** What the Dashboard and the Pump keep their data in. */
+export const DATABASES = ['postgresql', 'mongodb'] as const;
+export type Database = (typeof DATABASES)[number];
+
 export const DEFAULT_SEED = 42;
 
 /** What the lab is made of; the same on every `lab up`. */
 export interface LabChoices {
   readonly mode: Mode;
+  readonly database: Database;
   /** The number that all seeded data come from. */
   readonly seed: number;
   readonly scale: ScaleName;
@@ -80,6 +85,7 @@ export async function makeLab(
   const lab: Lab = {
     dir,
     mode: 'dashboard',
+    database: 'postgresql',
     seed: DEFAULT_SEED,
     scale: 'default',
     ...choices,
@@ -101,8 +107,15 @@ export async function saveLab(lab: Lab): Promise<void> {
 }
 
 /** The services of a site that make up the deployment, in the order in which they start. */
-export function siteServices({ mode }: Lab): readonly SiteServiceName[] {
-  return mode === 'files' ? ['redis', ...GATEWAYS] : ['redis', 'postgres', 'dashboard', ...GATEWAYS, 'pump'];
+export function siteServices({ mode, database }: Lab): readonly SiteServiceName[] {
+  if (mode === 'files') return ['redis', ...GATEWAYS];
+  const store = database === 'mongodb' ? 'mongodb' : 'postgres';
+  return ['redis', store, 'dashboard', ...GATEWAYS, 'pump'];
+}
+
+/** Whether a site has one, and it is of this kind. */
+export function hasDatabase({ mode, database }: Lab, kind: Database): boolean {
+  return mode === 'dashboard' && database === kind;
 }
 
 /**

@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises';
 import { withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../adapters/redis/client.ts';
 import { writeConfig } from './config-file.ts';
-import { keyFile, localUrl, outside, type Lab, type SiteName } from './layout.ts';
+import { hasDatabase, keyFile, localUrl, outside, type Lab, type SiteName } from './layout.ts';
 import { writeConfigTrees } from './seed/config-trees.ts';
 import { insertDefinitions, seedDatabase } from './seed/database.ts';
+import { putDefinitions, seedMongo } from './seed/mongodb.ts';
 import {
   makeApis,
   makePolicies,
@@ -16,6 +17,7 @@ import {
 import { seedDashboardKey, seedKeys } from './seed/keys.ts';
 import { stableId } from './seed/random.ts';
 import { redisOf, tykUserOf } from './connections.ts';
+import { withMongo } from './mongodb.ts';
 
 /** Everything that a site serves, from the lab's number: the same number gives the same data on every machine. */
 
@@ -69,6 +71,8 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
 
 async function fillDatabase(lab: Lab, site: SiteName, accessKey: string): Promise<void> {
   const { scale, definitions } = seeded(lab);
+  if (hasDatabase(lab, 'mongodb'))
+    return withMongo(lab, site, (db) => seedMongo(db, lab.seed, scale, definitions, accessKey));
   await withPostgres(await tykUserOf(lab, site), async (client) => {
     await client.query(
       'CREATE TABLE IF NOT EXISTS lab_journal (seq bigint PRIMARY KEY, at timestamptz NOT NULL)',
@@ -79,9 +83,9 @@ async function fillDatabase(lab: Lab, site: SiteName, accessKey: string): Promis
 
 /** Puts every seeded API and policy back as it was; what was added since stays. */
 export async function putDefinitionsBack(lab: Lab, site: SiteName): Promise<void> {
-  await withPostgres(await tykUserOf(lab, site), (client) =>
-    insertDefinitions(client, seeded(lab).definitions),
-  );
+  const { definitions } = seeded(lab);
+  if (hasDatabase(lab, 'mongodb')) return withMongo(lab, site, (db) => putDefinitions(db, definitions));
+  await withPostgres(await tykUserOf(lab, site), (client) => insertDefinitions(client, definitions));
 }
 
 function seeded(lab: Lab): { scale: Scale; definitions: Definitions } {

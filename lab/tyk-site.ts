@@ -4,6 +4,7 @@ import { dashboardAlive } from '../adapters/tyk/dashboard.ts';
 import { DrError } from '../domain/errors.ts';
 import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
 import { declareService, nodeProgram, start } from './services.ts';
+import { startMongo } from './mongodb.ts';
 import { startPostgres } from './stores.ts';
 
 /** Dashboard, Gateways and Pump of a site: programs that read the configuration that lies in its trees. */
@@ -49,6 +50,7 @@ export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
 export async function startTyk(lab: Lab, site: SiteName): Promise<void> {
   for (const service of siteServices(lab)) {
     if (service === 'postgres') await startPostgres(lab, site);
+    else if (service === 'mongodb') await startMongo(lab, site);
     else await start(lab, `${site}-${service}`);
     if (service === 'dashboard') await awaitDashboard(lab, site);
   }

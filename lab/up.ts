@@ -7,9 +7,10 @@ import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
 import { found, isFounded } from './found.ts';
 import { declareHaproxy } from './haproxy.ts';
 import { makeKeys } from './keys.ts';
-import { configFile, findLab, localUrl, saveLab, siteDir, SITES } from './layout.ts';
+import { configFile, findLab, hasDatabase, localUrl, saveLab, siteDir, SITES } from './layout.ts';
 import type { Lab, LabChoices, SiteName } from './layout.ts';
 import { declareClients } from './load-generator.ts';
+import { declareMongo, startMongo } from './mongodb.ts';
 import { putDefinitionsBack } from './seed-site.ts';
 import { declareService, installScript, nodeProgram, start } from './services.ts';
 import { servingSite } from './serving.ts';
@@ -66,15 +67,19 @@ export async function reseed(lab: Lab, choices: Partial<LabChoices>, say: Say): 
 async function declareSite(lab: Lab, site: SiteName): Promise<void> {
   await mkdir(siteDir(lab, site, 'state'), { recursive: true });
   await declareRedis(lab, site);
-  if (lab.mode === 'dashboard') await declarePostgres(lab, site);
+  if (hasDatabase(lab, 'postgresql')) await declarePostgres(lab, site);
+  if (hasDatabase(lab, 'mongodb')) await declareMongo(lab, site);
   await declareTyk(lab, site);
 }
 
 async function serve(lab: Lab, site: SiteName): Promise<void> {
   const damaged = await isDamaged(lab, site);
   if (damaged) {
-    await startPostgres(lab, site);
-    await awaitPostgres(lab, site);
+    if (hasDatabase(lab, 'mongodb')) await startMongo(lab, site);
+    else {
+      await startPostgres(lab, site);
+      await awaitPostgres(lab, site);
+    }
     await putDefinitionsBack(lab, site);
     await markDamaged(lab, site, false);
   }

@@ -3,6 +3,7 @@ import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { dumpMethod } from './dump.ts';
 import type { DatabaseMethod } from './method.ts';
+import { mongodumpMethod } from './mongodump.ts';
 import { pgbackrestMethod } from './pgbackrest.ts';
 
 /** The method of a site's database, as its configuration has it. */
@@ -11,6 +12,7 @@ export function methodOf({ method }: DatabaseConfig): DatabaseMethod {
 }
 
 const METHODS: Readonly<Record<DatabaseConfig['method'], DatabaseMethod>> = {
+  mongodump: mongodumpMethod,
   pgbackrest: pgbackrestMethod,
   dump: dumpMethod,
 };

@@ -64,6 +64,7 @@ export function sum(rows: Readonly<Record<string, number>>): number {
 }
 
 async function dashboardsDoor({ target, secret }: Call): Promise<Connection> {
-  if (!target.database) throw new Error('the plan asks a database that the site does not have');
+  if (target.database?.kind !== 'postgresql')
+    throw new Error('the plan asks a PostgreSQL that the site does not have');
   return databaseConnection(target.database, secret);
 }

@@ -11,7 +11,7 @@ export interface Conf {
     readonly password: Secret;
     readonly database: number;
   };
-  readonly database: Dsn;
+  readonly database: { readonly postgres: Dsn } | { readonly mongoUrl: Secret };
   readonly adminSecret: Secret;
   readonly nodeSecret: Secret;
 }
@@ -28,8 +28,6 @@ interface File {
 
 export async function readConf(path: string): Promise<Conf> {
   const file = JSON.parse(await readFile(path, 'utf8')) as File;
-  if (file.storage.main.type !== 'postgres')
-    throw new Error(`storage.main.type is ${file.storage.main.type}; this stand-in has postgres only`);
   return {
     port: file.listen_port,
     redis: {
@@ -38,8 +36,14 @@ export async function readConf(path: string): Promise<Conf> {
       password: new Secret(file.redis_password ?? ''),
       database: 0,
     },
-    database: parseDsn(file.storage.main.connection_string),
+    database: databaseOf(file.storage.main),
     adminSecret: new Secret(file.admin_secret ?? ''),
     nodeSecret: new Secret(file.shared_node_secret ?? ''),
   };
+}
+
+function databaseOf({ type, connection_string: text }: File['storage']['main']): Conf['database'] {
+  if (type === 'mongo') return { mongoUrl: new Secret(text) };
+  if (type === 'postgres') return { postgres: parseDsn(text) };
+  throw new Error(`storage.main.type is ${type}; this stand-in has postgres and mongo only`);
 }

@@ -13,7 +13,8 @@ import { DASHBOARD_PATHS as PATHS } from '../tyk/dashboard-protocol.ts';
 import { readConf } from './conf.ts';
 import { Nodes } from './nodes.ts';
 import { Refused } from './refused.ts';
-import { Store } from './store.ts';
+import { MongoStore } from './mongo-store.ts';
+import { PostgresStore } from './store.ts';
 import { UserApi } from './user-api.ts';
 
 const { values } = parseArgs({ options: { conf: { type: 'string' }, version: { type: 'boolean' } } });
@@ -24,7 +25,10 @@ if (values.version) {
 if (values.conf === undefined) throw new Error('--conf is missing');
 const conf = await readConf(values.conf);
 const redis = connectRedis(conf.redis, 'dashboard');
-const store = new Store(conf.database);
+const store =
+  'mongoUrl' in conf.database
+    ? new MongoStore(conf.database.mongoUrl)
+    : new PostgresStore(conf.database.postgres);
 const nodes = new Nodes(redis, conf.nodeSecret);
 const users = new UserApi(store, redis, conf);
 

@@ -5,10 +5,24 @@ import type { Dsn } from '../tyk/dsn.ts';
 import type { Policy } from '../tyk/policy.ts';
 
 /** The Dashboard's database. Errors are errors: an unreachable database must never look like an empty one. */
+export interface Store {
+  /** What Gateways get: of every organisation, and only what is active. */
+  publishedApis(): Promise<ApiListEntry[]>;
+  organisationApis(orgId: string): Promise<ApiListEntry[]>;
+  api(orgId: string, id: string): Promise<ApiListEntry | undefined>;
+  /** @returns whether there was one to replace. */
+  replaceApi(orgId: string, id: string, definition: ApiDefinition): Promise<boolean>;
+  policies(orgId?: string): Promise<Policy[]>;
+  users(orgId: string): Promise<unknown[]>;
+  /** The organisation of an access key; undefined where nobody active has it. */
+  organisationOf(accessKey: string): Promise<string | undefined>;
+  organisations(): Promise<unknown[]>;
+  close(): Promise<void>;
+}
 
 const TIMEOUT_MS = 3_000;
 
-export class Store {
+export class PostgresStore implements Store {
   readonly #pool: pg.Pool;
 
   constructor({ host, port, user, password, database }: Dsn) {
@@ -25,7 +39,6 @@ export class Store {
     this.#pool.on('error', (error) => log('error', `database: ${error.message}`));
   }
 
-  /** What Gateways get: of every organisation, and only what is active. */
   async publishedApis(): Promise<ApiListEntry[]> {
     return this.#apis('WHERE active', []);
   }
@@ -63,7 +76,6 @@ export class Store {
     return rows as unknown[];
   }
 
-  /** The organisation of an access key; undefined where nobody active has it. */
   async organisationOf(accessKey: string): Promise<string | undefined> {
     const { rows } = await this.#pool.query<{ org_id: string }>(
       'SELECT org_id FROM tyk_analytics_users WHERE access_key = $1 AND active',

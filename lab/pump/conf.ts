@@ -18,6 +18,8 @@ export interface Conf {
   /** Undefined where the file has no such pump. */
   readonly records: Dsn | undefined;
   readonly aggregates: Dsn | undefined;
+  readonly mongoRecords: Secret | undefined;
+  readonly mongoAggregates: Secret | undefined;
 }
 
 interface PumpConf {
@@ -37,7 +39,11 @@ interface PumpConf {
 
 interface PumpEntry {
   readonly type?: string;
-  readonly meta?: { readonly type?: string; readonly connection_string?: string };
+  readonly meta?: {
+    readonly type?: string;
+    readonly connection_string?: string;
+    readonly mongo_url?: string;
+  };
 }
 
 const DEFAULT_REDIS_PORT = 6379;
@@ -64,14 +70,26 @@ export async function readConf(file: string): Promise<Conf> {
     healthPort: conf.health_check_endpoint_port || DEFAULT_HEALTH_PORT,
     records: databaseOf(conf, 'sql'),
     aggregates: databaseOf(conf, 'sql_aggregate'),
+    mongoRecords: mongoUrlOf(conf, 'mongo'),
+    mongoAggregates: mongoUrlOf(conf, 'mongo-pump-aggregate'),
   };
 }
 
-/** A pump's type is in its entry, or else is the entry's name. */
 function databaseOf(conf: PumpConf, type: 'sql' | 'sql_aggregate'): Dsn | undefined {
-  const entries = Object.entries(conf.pumps ?? {});
-  const entry = entries.find(([name, pump]) => (pump.type || name) === type)?.[1];
+  const entry = entryOf(conf, type);
   if (!entry) return undefined;
   if (entry.meta?.type !== 'postgres') throw new Error(`pumps.${type}.meta.type is not postgres`);
   return parseDsn(entry.meta.connection_string ?? '');
+}
+
+function mongoUrlOf(conf: PumpConf, type: 'mongo' | 'mongo-pump-aggregate'): Secret | undefined {
+  const entry = entryOf(conf, type);
+  if (!entry) return undefined;
+  if (!entry.meta?.mongo_url) throw new Error(`pumps.${type}.meta.mongo_url is missing`);
+  return new Secret(entry.meta.mongo_url);
+}
+
+/** A pump's type is in its entry, or else is the entry's name. */
+function entryOf(conf: PumpConf, type: string): PumpEntry | undefined {
+  return Object.entries(conf.pumps ?? {}).find(([name, pump]) => (pump.type || name) === type)?.[1];
 }

@@ -1,6 +1,6 @@
 /**
- * A stand-in for the Tyk Pump, for the lab: takes analytics records out of Redis and writes them to PostgreSQL. It
- * pops first and writes then, as the real one: what is popped while the database is away is lost.
+ * A stand-in for the Tyk Pump, for the lab: takes analytics records out of Redis and writes them to PostgreSQL or
+ * MongoDB. It pops first and writes then, as the real one: what is popped while the database is away is lost.
  *
  *   node dist/lab/pump/main.js --conf /path/to/pump.conf
  */
@@ -12,7 +12,8 @@ import type { Redis } from 'ioredis';
 import { log, reasonOf } from '../gateway/log.ts';
 import { connectRedis } from '../gateway/redis.ts';
 import { readConf, type Conf } from './conf.ts';
-import { Sink } from './sink.ts';
+import { MongoSink } from './mongo-sink.ts';
+import { PostgresSink, type Sink } from './sink.ts';
 import { LISTS, pop } from './source.ts';
 import { AGGREGATES, RECORDS } from './tables.ts';
 
@@ -41,9 +42,11 @@ async function run(conf: Conf): Promise<void> {
   }
   const health = await serveHealth(conf);
   const redis = connectRedis(conf.redis, 'analytics');
-  const sinks = [
-    ...(conf.records ? [new Sink(conf.records, RECORDS)] : []),
-    ...(conf.aggregates ? [new Sink(conf.aggregates, AGGREGATES)] : []),
+  const sinks: Sink[] = [
+    ...(conf.records ? [new PostgresSink(conf.records, RECORDS)] : []),
+    ...(conf.aggregates ? [new PostgresSink(conf.aggregates, AGGREGATES)] : []),
+    ...(conf.mongoRecords ? [new MongoSink(conf.mongoRecords, 'records')] : []),
+    ...(conf.mongoAggregates ? [new MongoSink(conf.mongoAggregates, 'aggregates')] : []),
   ];
   for (const sink of sinks) await sink.open();
   while (!stop.signal.aborted) {

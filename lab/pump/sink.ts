@@ -14,8 +14,16 @@ export interface Table {
 /** A server that accepts and never answers must not hold the Pump for longer than this. */
 const QUERY_TIMEOUT_MS = 5000;
 
-/** One pump of the Pump: a table in a database that may go away and come back. */
-export class Sink {
+/** One pump of the Pump: a place in a database that may go away and come back. */
+export interface Sink {
+  /** Connects now, so that what is missing is made before the first record. Failing is reported, not thrown. */
+  open(): Promise<void>;
+  /** Records that the database does not take are lost, as with a real Pump. */
+  write(records: readonly AnalyticsRecord[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export class PostgresSink implements Sink {
   readonly #connection: Connection;
   readonly #table: Table;
   #client: Client | undefined;
@@ -25,12 +33,11 @@ export class Sink {
     this.#table = table;
   }
 
-  /** Connects now, so that a missing table is made before the first record. Failing is reported, not thrown. */
   async open(): Promise<void> {
     await this.#connected().catch((error: unknown) => this.#lose(error));
   }
 
-  /** Writes a chunk whole or not at all. Records that the database does not take are lost, as with a real Pump. */
+  /** Writes a chunk whole or not at all. */
   async write(records: readonly AnalyticsRecord[]): Promise<void> {
     try {
       const client = await this.#connected();

@@ -3,7 +3,8 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Secret } from '../../domain/secret.ts';
 import { readKey } from '../keys.ts';
-import { GATEWAYS, localUrl, siteDir, sitePort, type Lab, type SiteName } from '../layout.ts';
+import { GATEWAYS, hasDatabase, localUrl, siteDir, sitePort, type Lab, type SiteName } from '../layout.ts';
+import { mongoUrl } from '../mongodb.ts';
 import { buildGatewayConf } from '../tyk/gateway-conf.ts';
 import { writeErrorTemplates } from '../tyk/templates.ts';
 import type { Definitions } from './definitions.ts';
@@ -23,7 +24,10 @@ export async function writeConfigTrees(lab: Lab, site: SiteName, definitions: De
 
 async function writeDashboard(lab: Lab, site: SiteName): Promise<void> {
   const root = siteDir(lab, site, 'dashboard');
-  const storage = { type: 'postgres', connection_string: await databaseDsn(lab, site) };
+  const mongo = hasDatabase(lab, 'mongodb') ? mongoUrl(lab, site) : undefined;
+  const storage = mongo
+    ? { type: 'mongo', connection_string: mongo }
+    : { type: 'postgres', connection_string: await databaseDsn(lab, site) };
   await writeTree(root, {
     'tyk_analytics.conf': {
       license_key: licence(),
@@ -33,6 +37,7 @@ async function writeDashboard(lab: Lab, site: SiteName): Promise<void> {
         Port: String(sitePort(lab, site, 'gw1')),
         Secret: await readKey(lab, 'gateway-secret'),
       },
+      ...(mongo ? { mongo_url: mongo } : {}),
       storage: { main: storage, analytics: storage, logs: storage, uptime: storage },
       redis_host: '127.0.0.1',
       redis_port: sitePort(lab, site, 'redis'),
@@ -109,7 +114,12 @@ async function writeDefinitions(root: string, { apis, policies }: Definitions): 
 }
 
 async function writePump(lab: Lab, site: SiteName): Promise<void> {
-  const meta = { type: 'postgres', connection_string: await databaseDsn(lab, site) };
+  const meta = hasDatabase(lab, 'mongodb')
+    ? { mongo_url: mongoUrl(lab, site), collection_name: 'tyk_analytics' }
+    : { type: 'postgres', connection_string: await databaseDsn(lab, site) };
+  const pumps = hasDatabase(lab, 'mongodb')
+    ? { mongo: { type: 'mongo', meta }, 'mongo-pump-aggregate': { type: 'mongo-pump-aggregate', meta } }
+    : { sql: { type: 'sql', meta }, sql_aggregate: { type: 'sql_aggregate', meta } };
   await writeTree(siteDir(lab, site, 'pump'), {
     'pump.conf': {
       analytics_storage_type: 'redis',
@@ -123,7 +133,7 @@ async function writePump(lab: Lab, site: SiteName): Promise<void> {
       purge_delay: 1,
       health_check_endpoint_name: 'health',
       health_check_endpoint_port: sitePort(lab, site, 'pump'),
-      pumps: { sql: { type: 'sql', meta }, sql_aggregate: { type: 'sql_aggregate', meta } },
+      pumps,
     },
   });
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { fromRoot } from './root.mjs';
 import { runLogged } from './run-logged.mjs';
 
 /**
@@ -18,6 +19,15 @@ const PROGRAMS = [
     takes: 'about 3 minutes, once',
     /** Is the one on PATH good enough? Updates with validators and the new matcher came by this server. */
     suits: (versionText) => atLeast(/Server (\d+)\.(\d+)/.exec(versionText), [1, 29]),
+  },
+  {
+    name: 'ferretdb',
+    // Of FerretDB, as go.mod has it, and of our main; lab/mongodb.ts looks for both.
+    version: '1.24.2-1',
+    purpose: 'the MongoDB server of the lab: FerretDB with its SQLite handler, for Debian has no mongod',
+    folder: 'lab/ferretdb',
+    takes: 'about a minute, once',
+    suits: () => false,
   },
 ];
 
@@ -44,8 +54,10 @@ async function build(program) {
   }
   const aside = join(CACHE, `${program.name}.building-${process.pid}`);
   try {
-    await runLogged(['go', 'install', '-trimpath', '-ldflags=-s -w', program.source], {
-      cwd: homedir(),
+    // Either a program that its authors publish as such, or a main of ours.
+    const source = program.source ?? '.';
+    await runLogged(['go', 'install', '-trimpath', '-ldflags=-s -w', source], {
+      cwd: program.folder === undefined ? homedir() : fromRoot(program.folder),
       // Only the compiler that was checked, no C compiler, and no settings of a Go workspace around us.
       env: { GOBIN: aside, CGO_ENABLED: '0', GOTOOLCHAIN: 'local', GOFLAGS: '', GOWORK: 'off' },
     });

@@ -1,0 +1,98 @@
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { dumpDatabase } from '../../adapters/mongodb/dump.ts';
+import { stageDump, type DumpedCollection } from '../../adapters/mongodb/restore.ts';
+import { withScratchMongo } from '../../adapters/mongodb/scratch.ts';
+import { canonical } from '../../adapters/config/digest.ts';
+import type { PartResult } from '../../domain/backup.ts';
+import { formatBytes } from '../../domain/duration.ts';
+import type { Manifest, ManifestObject } from '../../domain/manifest.ts';
+import type { BackupCall, Call } from '../guard.ts';
+import { openPart, setOf } from '../open-set.ts';
+import { sealObject } from '../seal-object.ts';
+import type { VerifiedDatabase } from './method.ts';
+import { mongoEndpoint, mongoFacts, mongoOf } from './mongodb.ts';
+
+/** MongoDB becomes part of a set as mongodump would write it, one sealed object for each file. */
+
+export async function backUp(call: BackupCall): Promise<PartResult> {
+  const objects: ManifestObject[] = [];
+  const facts = await dumpDatabase({
+    endpoint: await mongoEndpoint(mongoOf(call.site), call.secret),
+    store: async (path, content) => {
+      const object = await sealObject(call, objectName(path), content);
+      objects.push(object);
+      return object.name;
+    },
+    onProgress: call.progress,
+    signal: call.signal,
+  });
+  const documents = facts.collections.reduce((sum, each) => sum + each.documents, 0);
+  const sealed = objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0);
+  const moment =
+    facts.consistency === 'snapshot' ? 'one moment' : 'not one moment: the server has no snapshots';
+  return {
+    summary: `${documents} documents in ${facts.collections.length} collections, ${formatBytes(facts.databaseBytes)} as ${formatBytes(sealed)}; ${moment}`,
+    objects: objects.sort((a, b) => (a.name < b.name ? -1 : 1)),
+    database: facts,
+    versions: { mongodb: facts.version },
+  };
+}
+
+/** Readable, fit for any file system, and its own for every path; the path itself is in the manifest. */
+function objectName(path: string): string {
+  const readable = basename(path)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, '-')
+    .slice(0, 80);
+  return `mongodb-${createHash('sha256').update(path).digest('hex').slice(0, 8)}-${readable}`;
+}
+
+export function scratchFolder({ site, input }: BackupCall): string {
+  return join(site.stateDir, `verify-mongodb-${input.set}`);
+}
+
+/** Every document is read back from a private server and compared, byte for byte. */
+export async function verify(
+  call: BackupCall,
+  manifest: Manifest,
+  scratchDir: string,
+): Promise<VerifiedDatabase> {
+  const facts = mongoFacts(manifest);
+  const { scratchServer } = mongoOf(call.site);
+  const key = { run: 'verify', step: call.input.step, set: manifest.set };
+  const restored = await withScratchMongo(
+    scratchServer,
+    scratchDir,
+    facts.name,
+    (db) =>
+      stageDump(db, key, dumpOf(call, manifest), {
+        everything: true,
+        onProgress: call.progress,
+        signal: call.signal,
+      }),
+    call.signal,
+  );
+  const indexes = restored.reduce((sum, each) => sum + each.indexes, 0);
+  return {
+    facts: {
+      rows: Object.fromEntries(restored.map(({ name, documents }) => [name, documents])),
+      schemaDigest: createHash('sha256')
+        .update(canonical(restored.map(({ name, definition }) => [name, definition])))
+        .digest('hex'),
+    },
+    detail: `every document byte for byte, ${indexes} indexes`,
+  };
+}
+
+/** The dump of a set, to be opened file by file. */
+export function dumpOf(call: Call | BackupCall, manifest: Manifest): DumpedCollection[] {
+  const open = (object: string) => (sink: NodeJS.WritableStream) =>
+    openPart(setOf(call), manifest, object, sink as import('node:stream').Writable);
+  return mongoFacts(manifest).collections.map((each) => ({
+    name: each.name,
+    metadata: open(each.metadata),
+    ...(each.data === undefined ? {} : { data: open(each.data) }),
+    counted: each,
+  }));
+}

@@ -1,0 +1,147 @@
+import type { Db } from 'mongodb';
+import { buffer } from 'node:stream/consumers';
+import { PassThrough } from 'node:stream';
+import { DrError } from '../../domain/errors.ts';
+import { isRawAnalytics, type MongoCollection } from '../../domain/mongodb.ts';
+import type { StepKey } from '../files/switch-in.ts';
+import { DocumentsDigest } from './bson.ts';
+import { inParallel, rawDocuments } from './dump.ts';
+import { loadCollection, makeIndexes, type Opener } from './load.ts';
+import { indexesOf, parseMetadata, type CollectionMetadata } from './metadata.ts';
+import { beginStaging, stagedName } from './switch-in.ts';
+
+/** A dump is built up beside what is there, and proven; see `switch-in.ts` for how it gets into its place. */
+
+export interface DumpedCollection {
+  readonly name: string;
+  readonly metadata: Opener;
+  /** None for a view. */
+  readonly data?: Opener;
+  /** What the dump counted when it was made; nothing for one of mongodump. */
+  readonly counted?: Pick<MongoCollection, 'documents' | 'digest'>;
+}
+
+export interface RestoredCollection {
+  readonly name: string;
+  readonly documents: number;
+  readonly digest: string;
+  readonly indexes: number;
+  /** Options and indexes as the server now has them. */
+  readonly definition: string;
+  /** Whether every document was read back and is byte for byte what the dump holds. */
+  readonly readBack: boolean;
+}
+
+export interface StageOptions {
+  /** Read back raw analytics as well: as long again as restoring them. */
+  readonly everything: boolean;
+  readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Restores every collection under a name of the run's own, and proves it: number and digest of the documents, indexes.
+ * Nothing of what is there is touched.
+ *
+ * @throws DrError OBJECT_DAMAGED, DATA_UNPROVEN; or what an opener throws.
+ */
+export async function stageDump(
+  db: Db,
+  key: StepKey,
+  dump: readonly DumpedCollection[],
+  options: StageOptions,
+): Promise<RestoredCollection[]> {
+  const metadata = new Map<string, CollectionMetadata>();
+  for (const each of dump) metadata.set(each.name, await readMetadataFile(each));
+  const filled = dump.filter(({ data }) => data !== undefined);
+  await beginStaging(
+    db,
+    key,
+    filled.map(({ name }) => name),
+  );
+  return inParallel(filled, async (each) => {
+    options.onProgress?.(each.name);
+    return restoreCollection(db, stagedName(key.run, each.name), each, metadata.get(each.name)!, options);
+  });
+}
+
+async function restoreCollection(
+  db: Db,
+  staged: string,
+  { name, data, counted }: DumpedCollection,
+  metadata: CollectionMetadata,
+  { everything, signal }: StageOptions,
+): Promise<RestoredCollection> {
+  const loaded = await loadCollection(db, staged, metadata, data!);
+  if (counted) requireEqual(name, 'documents in its file', counted.documents, loaded.documents);
+  if (counted) requireEqual(name, 'digest of its file', counted.digest, loaded.digest());
+  await makeIndexes(db, staged, metadata, 'lasting');
+  const readBack = everything || !isRawAnalytics(name);
+  if (readBack) {
+    const found = new DocumentsDigest();
+    for await (const document of rawDocuments(db, staged, undefined, signal)) found.add(document);
+    requireEqual(name, 'documents', loaded.documents, found.documents);
+    requireEqual(name, 'digest of the documents', loaded.digest(), found.digest());
+  } else {
+    requireEqual(name, 'documents', loaded.documents, await db.collection(staged).countDocuments());
+  }
+  // From now on the server deletes what has expired: that is no loss, but it must not be counted as one.
+  await makeIndexes(db, staged, metadata, 'expiring');
+  const definition = await requireIndexes(db, staged, metadata);
+  const indexes = metadata.indexes.length;
+  return { name, documents: loaded.documents, digest: loaded.digest(), indexes, definition, readBack };
+}
+
+/** A server may take an option and forget it. @throws DrError DATA_UNPROVEN */
+async function requireIndexes(
+  db: Db,
+  staged: string,
+  { name, indexes }: CollectionMetadata,
+): Promise<string> {
+  const found = await indexesOf(db, staged);
+  const [wanted, made] = [indexes, found].map((specs) => specs.map(comparable).sort().join('; ')) as [
+    string,
+    string,
+  ];
+  requireEqual(name, 'indexes', wanted, made);
+  return made;
+}
+
+/** What decides over answers and uniqueness. Versions and defaults differ from server to server. */
+const COMPARED = [
+  'key',
+  'name',
+  'unique',
+  'sparse',
+  'expireAfterSeconds',
+  'partialFilterExpression',
+  'collation',
+];
+
+function comparable(index: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify(
+    COMPARED.map((option) => index[option]).filter((value) => value !== undefined && value !== false),
+  );
+}
+
+async function readMetadataFile({ name, metadata }: DumpedCollection): Promise<CollectionMetadata> {
+  const content = new PassThrough();
+  const [text] = await Promise.all([buffer(content), metadata(content)]);
+  const parsed = parseMetadata(text.toString('utf8'), name);
+  if (parsed) return parsed;
+  throw new DrError('OBJECT_DAMAGED', {
+    object: `${name}.metadata.json`,
+    set: 'the dump',
+    reason: 'it is no metadata of a collection',
+  });
+}
+
+function requireEqual(
+  collection: string,
+  what: string,
+  expected: string | number,
+  actual: string | number,
+): void {
+  if (expected === actual) return;
+  throw new DrError('DATA_UNPROVEN', { what: `collection ${collection}: ${what}`, expected, actual });
+}

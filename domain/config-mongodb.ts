@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import { argv, component, path, port, secretRef } from './config-parts.ts';
+
+/** The section `database` of a site, with `kind: mongodb`. */
+
+export const mongodb = z.strictObject({
+  ...component,
+  kind: z.literal('mongodb'),
+  method: z
+    .literal('mongodump')
+    .default('mongodump')
+    .describe("A dump in mongodump's format, through the driver: no file access to the server is needed."),
+  host: z.string().default('127.0.0.1').describe('Of a replica set: any member.'),
+  port,
+  replicaSet: z.string().min(1).optional().describe('Its name: the primary is found by itself.'),
+  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
+  user: z.string().optional().describe('With the roles readWrite and dbAdmin on the database.'),
+  password: secretRef.optional(),
+  authSource: z.string().default('admin').describe('The database that the user is of.'),
+  tls: z
+    .strictObject({
+      caFile: path.optional().describe("The authorities that the server's certificate is checked against."),
+    })
+    .optional()
+    .describe('Connect by TLS; an empty group ({}) trusts the authorities of the system.'),
+  configFile: path.optional().describe("The server's own configuration file, backed up with the set."),
+  dataDir: path
+    .optional()
+    .describe(
+      "The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone.",
+    ),
+  scratchServer: argv
+    .default(['mongod', '--bind_ip', '127.0.0.1', '--port', '{port}', '--dbpath', '{dir}', '--nounixsocket'])
+    .describe('Starts the private server in which sets are verified, with {port} and {dir} filled in.'),
+});
