@@ -50,7 +50,11 @@ export async function connect(connection: Connection): Promise<Client> {
   }
 }
 
-/** Runs some work on a connection of its own, which is ended whatever happens. */
+/**
+ * Runs some work on a connection of its own, which is ended whatever happens.
+ *
+ * @throws DrError STORE_UNREACHABLE, also where the server ended the connection under the work.
+ */
 export async function withClient<T>(
   connection: Connection,
   work: (client: Client) => Promise<T>,
@@ -58,6 +62,8 @@ export async function withClient<T>(
   const client = await connect(connection);
   try {
     return await work(client);
+  } catch (error) {
+    throw isLost(error) ? unreachable(connection, error) : error;
   } finally {
     await client.end().catch(() => undefined);
   }
@@ -95,6 +101,15 @@ export async function waitReady(connection: Connection, options: WaitOptions): P
 export async function queryValue<T>(client: Client, sql: string, values: unknown[] = []): Promise<T> {
   const { rows } = await client.query<T[]>({ text: sql, values, rowMode: 'array' });
   return rows[0]?.[0] as T;
+}
+
+/** PostgreSQL's codes of a server that ends, and what the driver says when one is gone without a word. */
+function isLost(error: unknown): boolean {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  return (
+    /^(57P0[123]|08\w{3}|ECONNRESET|EPIPE)$/.test(code) ||
+    /^Connection terminated|not queryable/.test(message)
+  );
 }
 
 function unreachable(connection: Connection, cause: unknown): DrError {

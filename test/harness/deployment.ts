@@ -60,6 +60,8 @@ export interface TestDeployment {
 export interface Stores {
   /** The database of site dr; the primary's is the same one with other folders. */
   readonly database?: PostgresConfig;
+  /** Of the Dashboard's user and of the administrator; without them nobody connects by a password. */
+  readonly passwords?: { readonly user: Secret; readonly admin: Secret };
   readonly pgbackrest?: { readonly repository: string; readonly stanza: string; readonly passphrase: Secret };
   /** The Redis of site dr. */
   readonly redis?: { readonly port: number; readonly dataDir: string } & Readonly<Record<string, unknown>>;
@@ -76,7 +78,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
     return `file:${join(dir, 'keys', name)}`;
   };
   const unused = await secret('unused', new Secret('unused'));
-  const site = (name: 'primary' | 'dr'): unknown => ({
+  const site = async (name: 'primary' | 'dr'): Promise<unknown> => ({
     worker: name,
     stateDir: join(dir, name, 'state'),
     gateways: [
@@ -87,7 +89,14 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
     ],
     ...(stores.database
       ? {
-          database: storeOf(dir, name, { ...stores.database, password: unused, admin: { user: 'postgres' } }),
+          database: storeOf(dir, name, {
+            ...stores.database,
+            password: stores.passwords ? await secret('user', stores.passwords.user) : unused,
+            admin: {
+              user: 'postgres',
+              ...(stores.passwords ? { password: await secret('admin', stores.passwords.admin) } : {}),
+            },
+          }),
         }
       : {}),
     ...(stores.redis ? { redis: storeOf(dir, name, stores.redis) } : {}),
@@ -111,7 +120,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
             ? { pgbackrest: { ...pgbackrest, passphrase: await secret('pgbackrest', pgbackrest.passphrase) } }
             : {}),
         },
-        sites: { primary: site('primary'), dr: site('dr') },
+        sites: { primary: await site('primary'), dr: await site('dr') },
       },
     },
   };
@@ -122,6 +131,8 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
 
 /** Both sites have the same components; that of the primary is never looked at. */
 function storeOf(dir: string, site: 'primary' | 'dr', store: Readonly<Record<string, unknown>>): unknown {
+  // A managed database has neither folders nor a service.
+  if (store['method'] === 'dump') return { ...store, port: Number(store['port']) + (site === 'dr' ? 0 : 1) };
   if (site === 'dr') return { ...store, service: STOPPED };
   const folder = (name: string): string => join(dir, 'primary', name);
   const own = { port: Number(store['port']) + 1, dataDir: folder('data'), service: STOPPED };
