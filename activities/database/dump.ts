@@ -2,7 +2,7 @@ import type { DatabaseMethod } from './method.ts';
 import { backUp, scratchFolder, verify } from './dump-backup.ts';
 import { checkBackup, checkTools, checkWarm, disk, secrets } from './dump-check.ts';
 import { discardOld, protect, restore, start, undo } from './dump-recover.ts';
-import { controlIds, countAnalytics, prove } from './postgresql.ts';
+import { controlIds, countAnalytics, definitions, ping, prove } from './postgresql.ts';
 
 /** PostgreSQL through its own door only: for managed servers, and for moving to a newer major version. */
 export const dumpMethod: DatabaseMethod = {
@@ -10,5 +10,5 @@ export const dumpMethod: DatabaseMethod = {
   ...{ backUp, scratchFolder, verify },
   ...{ secrets, checkBackup, checkTools, disk, checkWarm },
   ...{ restore, start, prove, protect, undo, discardOld },
-  ...{ controlIds, countAnalytics },
+  ...{ controlIds, countAnalytics, definitions, ping },
 };

@@ -2,6 +2,7 @@ import type { PartResult } from '../../domain/backup.ts';
 import type { DatabaseBackup, DatabaseFacts, Manifest } from '../../domain/manifest.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import type { SecretRef } from '../../domain/secret.ts';
+import type { Definitions } from '../../domain/versioned.ts';
 import type { BackupCall, Call } from '../guard.ts';
 
 /**
@@ -50,12 +51,19 @@ export interface DatabaseRecovery {
   discardOld(call: Call): Promise<boolean>;
 }
 
+/** Where a live site's database is asked without a plan. */
+export type SiteDoor = Pick<BackupCall, 'site' | 'secret'>;
+
 /** What the proofs ask the database itself, to hold the Dashboard's and the Pump's answers against. */
 export interface DatabaseQueries {
   /** Ids of the organisation's APIs and policies, sorted. */
   controlIds(call: Call): Promise<ControlIds>;
   /** Analytics records of requests with this user agent. */
   countAnalytics(call: Call, userAgent: string): Promise<number>;
+  /** API and policy documents in the form in which the Dashboard keeps them, in any order. */
+  definitions(door: SiteDoor): Promise<Definitions>;
+  /** Whether it takes the Dashboard's user. @throws DrError STORE_UNREACHABLE */
+  ping(door: SiteDoor): Promise<void>;
 }
 
 export interface ControlIds {

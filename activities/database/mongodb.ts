@@ -1,14 +1,16 @@
-import type { Db, Document } from 'mongodb';
+import { BSON, type Db, type Document } from 'mongodb';
 import { listCollections, withDatabase, type MongoEndpoint } from '../../adapters/mongodb/client.ts';
 import type { MongoConfig, Site } from '../../domain/config.ts';
 import type { Manifest } from '../../domain/manifest.ts';
+import type { Json } from '../../domain/json.ts';
 import type { MongoFacts } from '../../domain/mongodb.ts';
 import type { StepResult } from '../../domain/run.ts';
 import type { Secret, SecretRef } from '../../domain/secret.ts';
+import type { Definitions } from '../../domain/versioned.ts';
 import type { Call } from '../guard.ts';
 import { proof, requireProofs } from '../proofs.ts';
 import { manifestOf, setOf } from '../open-set.ts';
-import type { ControlIds } from './method.ts';
+import type { ControlIds, SiteDoor } from './method.ts';
 
 /** A running MongoDB as the Dashboard and the Pump see it. Names of collections and fields are Tyk's own. */
 
@@ -97,6 +99,21 @@ export async function countAnalytics(call: Call, userAgent: string): Promise<num
     // Where both pumps run, each has every record.
     return Math.max(0, ...counts);
   });
+}
+
+export async function definitions({ site, secret }: SiteDoor): Promise<Definitions> {
+  return withDatabase(await mongoEndpoint(mongoOf(site), secret), async (db) => {
+    const documents = async (collection: string): Promise<Json[]> => {
+      const found = await db.collection(collection).find().toArray();
+      return found.map((document) => BSON.EJSON.serialize(document, { relaxed: true }) as Json);
+    };
+    return { apis: await documents('tyk_apis'), policies: await documents('tyk_policies') };
+  });
+}
+
+/** Connecting asks for the user's password, and pings. */
+export async function ping({ site, secret }: SiteDoor): Promise<void> {
+  await withDatabase(await mongoEndpoint(mongoOf(site), secret), () => Promise.resolve());
 }
 
 async function asDashboard<T>({ target, secret }: Call, work: (db: Db) => Promise<T>): Promise<T> {

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { dumpDatabase } from '../../adapters/mongodb/dump.ts';
@@ -88,7 +89,7 @@ export async function verify(
 /** The dump of a set, to be opened file by file. */
 export function dumpOf(call: Call | BackupCall, manifest: Manifest): DumpedCollection[] {
   const open = (object: string) => (sink: NodeJS.WritableStream) =>
-    openPart(setOf(call), manifest, object, sink as import('node:stream').Writable);
+    openPart(setOf(call), manifest, object, sink as Writable);
   return mongoFacts(manifest).collections.map((each) => ({
     name: each.name,
     metadata: open(each.metadata),

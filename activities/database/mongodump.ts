@@ -2,7 +2,7 @@ import type { DatabaseMethod } from './method.ts';
 import { backUp, scratchFolder, verify } from './mongodump-backup.ts';
 import { checkBackup, checkTools, checkWarm, disk, secrets } from './mongodump-check.ts';
 import { discardOld, protect, restore, start, undo } from './mongodump-recover.ts';
-import { controlIds, countAnalytics, prove } from './mongodb.ts';
+import { controlIds, countAnalytics, definitions, ping, prove } from './mongodb.ts';
 
 /** MongoDB, wherever it runs: a dump through the driver, restored beside the old data. */
 export const mongodumpMethod: DatabaseMethod = {
@@ -10,5 +10,5 @@ export const mongodumpMethod: DatabaseMethod = {
   ...{ backUp, scratchFolder, verify },
   ...{ secrets, checkBackup, checkTools, disk, checkWarm },
   ...{ restore, start, prove, protect, undo, discardOld },
-  ...{ controlIds, countAnalytics },
+  ...{ controlIds, countAnalytics, definitions, ping },
 };

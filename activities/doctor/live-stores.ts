@@ -6,7 +6,8 @@ import { loadedPolicies } from '../../adapters/tyk/gateway.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
-import { adminConnection, databaseConnection, redisEndpoint, requireRepository } from '../endpoints.ts';
+import { methodOf } from '../database/choose.ts';
+import { adminConnection, redisEndpoint, requireRepository } from '../endpoints.ts';
 import { gatewaysOn, serves } from '../site.ts';
 import type { Host } from './host.ts';
 
@@ -31,10 +32,7 @@ export async function checkStores(host: Host): Promise<Finding[]> {
         await withRedis(await redisEndpoint(redis, host.secret), (client) => client.ping());
     }),
     attempt('database', async () => {
-      if (database && serves(worker, site, database))
-        await withClient(await databaseConnection(database, host.secret), (client) =>
-          client.query('SELECT 1'),
-        );
+      if (database && serves(worker, site, database)) await methodOf(database).ping(host);
     }),
     attempt('Dashboard', async () => {
       if (!dashboard || !serves(worker, site, dashboard)) return;

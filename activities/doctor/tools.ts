@@ -45,9 +45,10 @@ export async function checkTools(host: Host): Promise<Finding[]> {
       if (!database || !serves(worker, site, database)) return undefined;
       await requireTool('pgbackrest', where);
       const { stdout } = await run(['pgbackrest', 'version']);
-      const version = manifest?.database
-        ? await checkMajorVersion(database.binDir, manifest.database.majorVersion)
-        : await serverVersion(database.binDir);
+      const version =
+        manifest?.database?.method === 'pgbackrest'
+          ? await checkMajorVersion(database.binDir, manifest.database.majorVersion)
+          : await serverVersion(database.binDir);
       return `PostgreSQL ${version}, ${stdout.trim()}`;
     }),
     tell(async () => {
