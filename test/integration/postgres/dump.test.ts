@@ -61,6 +61,7 @@ beforeEach(() => {
 test('two sets of one snapshot: analytics apart, users with the control tables, and nothing of both half', async () => {
   const { manifest } = await readManifest(scene.deployment.backup, 'acme', SET);
   expect(manifest.objects.map(({ name }) => name).sort()).toEqual([
+    'definitions',
     'dump-analytics',
     'dump-control',
     'gateway-gw1',
