@@ -5,7 +5,7 @@ import { queryValue, withClient } from '../adapters/postgres/client.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Manifest } from '../domain/manifest.ts';
+import type { DatabaseBackup, Manifest } from '../domain/manifest.ts';
 import type {
   ArchiveFigures,
   HostFigures,
@@ -128,7 +128,16 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
   const startedAt = startOf(set);
   const sealed = (...names: readonly string[]): number =>
     objects.filter(({ name }) => names.includes(name)).reduce((sum, { cipher }) => sum + cipher.bytes, 0);
-  const storeBytes = sealed('redis', 'redis-samples', 'pgbackrest-files', 'pgbackrest-passphrase');
+  const storeBytes = sealed(
+    ...[
+      'redis',
+      'redis-samples',
+      'pgbackrest-files',
+      'pgbackrest-passphrase',
+      'dump-control',
+      'dump-analytics',
+    ],
+  );
   const took = (store: Store): Pick<StoreFigures, 'durationMs'> =>
     durations?.[store] === undefined ? {} : { durationMs: durations[store] };
   return {
@@ -142,7 +151,13 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
         ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }
         : {}),
       ...(database
-        ? { database: { pointAt: startedAt, bytes: database.databaseBytes, ...took('database') } }
+        ? {
+            database: {
+              pointAt: takenAtOf(database) ?? startedAt,
+              bytes: database.databaseBytes,
+              ...took('database'),
+            },
+          }
         : {}),
       config: {
         pointAt: startedAt,
@@ -186,4 +201,9 @@ async function newestChange(worker: string, site: Site): Promise<string | undefi
   for (const { root, config, include } of treesOn(worker, site))
     for (const entry of [config, ...include]) await look(join(root, entry));
   return newestMs === undefined ? undefined : new Date(newestMs).toISOString();
+}
+
+/** A dump has one moment of its own; the point of a physical backup is bounded by the begin of its set. */
+function takenAtOf(database: DatabaseBackup): string | undefined {
+  return database.method === 'dump' ? database.takenAt : undefined;
 }

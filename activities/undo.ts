@@ -41,7 +41,10 @@ async function discardOldData(call: Call): Promise<StepResult> {
   if (await databaseOf(call)?.discardOld(call)) removed += 1;
   for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
   return {
-    summary: removed > 0 ? `removed the old data of ${removed} stores` : 'no replaced data were kept',
+    summary:
+      removed > 0
+        ? `removed the old data of ${removed} store${removed === 1 ? '' : 's'}`
+        : 'no replaced data were kept',
   };
 }
 

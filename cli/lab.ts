@@ -19,12 +19,14 @@ import {
   DATABASES,
   DEFAULT_SEED,
   makeLab,
+  DATABASE_METHODS,
   MODES,
   PORT_NAMES,
   SITE_SERVICES,
   SITES,
   type Database,
   type Lab,
+  type DatabaseMethodName,
   type Mode,
   type PortName,
   type SiteName,
@@ -57,6 +59,11 @@ export function registerLab(program: Command): void {
     )
     .option('--database <kind>', `of a new lab: ${DATABASES.join(', ')}`, choice('--database', DATABASES))
     .option('--mode <mode>', `of a new lab: ${MODES.join(', ')}`, choice('--mode', MODES))
+    .option(
+      '--database-method <method>',
+      `of a new lab: ${DATABASE_METHODS.join(', ')}`,
+      choice('--database-method', DATABASE_METHODS),
+    )
     .option('--port <name=number...>', `fixed ports of a new lab: ${PORT_NAMES.join(', ')}`, collectPort, {})
     .action(async ({ port, ...choices }: UpOptions) => {
       const made = (await findLab(dir())) ?? (await makeLab(dir(), port, choices));
@@ -169,6 +176,7 @@ interface UpOptions {
   readonly seed?: number;
   readonly mode?: Mode;
   readonly database?: Database;
+  readonly databaseMethod?: DatabaseMethodName;
   readonly port: Partial<Record<PortName, number>>;
 }
 
@@ -179,6 +187,7 @@ function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions
     ['--seed', choices.seed, lab.seed],
     ['--mode', choices.mode, lab.mode],
     ['--database', choices.database, lab.database],
+    ['--database-method', choices.databaseMethod, lab.databaseMethod],
     ...Object.entries(port).map(([name, number]): [string, number, number] => [
       `--port ${name}`,
       number,

@@ -90,7 +90,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
           trustedKeys: [`ed25519:${raw}`],
           git: { repository: outside(lab, 'config.git') },
           keep: { last: 3, daily: 14, weekly: 8, monthly: 12, verified: 2 },
-          ...(hasDatabase(lab, 'postgresql')
+          ...(hasDatabase(lab, 'postgresql') && lab.databaseMethod !== 'dump'
             ? {
                 pgbackrest: {
                   repository: outside(lab, 'pgbackrest'),
@@ -150,6 +150,12 @@ function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
   const service = (name: string) => serviceCommand(lab, `${site}-${name}`);
   const postgres = siteDir(lab, site, 'postgres');
   const runAs = lab.storeUser === undefined ? {} : { runAs: lab.storeUser };
+  const pgbackrest = {
+    configFile: `${postgres}/pgbackrest.conf`,
+    lockPath: `${postgres}/lock`,
+    spoolPath: `${postgres}/spool`,
+    logPath: `${postgres}/log`,
+  };
   return {
     database: hasDatabase(lab, 'mongodb')
       ? {
@@ -165,16 +171,12 @@ function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
           user: 'tyk',
           password: file('postgres-tyk-password'),
           admin: { user: 'postgres', password: file('postgres-admin-password') },
-          dataDir: `${postgres}/data`,
+          ...(lab.databaseMethod === 'dump'
+            ? { method: 'dump' }
+            : { dataDir: `${postgres}/data`, pgbackrest }),
           configFile: `${postgres}/etc/postgresql.conf`,
           binDir: PG_BIN,
           ...runAs,
-          pgbackrest: {
-            configFile: `${postgres}/pgbackrest.conf`,
-            lockPath: `${postgres}/lock`,
-            spoolPath: `${postgres}/spool`,
-            logPath: `${postgres}/log`,
-          },
           service: service('postgres'),
         },
     dashboard: {

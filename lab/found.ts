@@ -43,7 +43,13 @@ async function openForService(lab: Lab, site: SiteName): Promise<void> {
   await endSeeding(lab, site);
   await start(lab, `${site}-postgres`);
   await (await waitReady(await superuserOf(lab, site, 'postgres'), { deadlineMs: START_TIMEOUT_MS })).end();
-  await archiveAnew(lab, site);
+  if (lab.databaseMethod !== 'dump') await archiveAnew(lab, site);
+}
+
+/** A dump goes into a server that is there: a site that waits has one, without any database of ours. */
+export async function prepareServer(lab: Lab, site: SiteName): Promise<void> {
+  if (!hasDatabase(lab, 'postgresql') || lab.databaseMethod !== 'dump') return;
+  if (!(await exists(siteDir(lab, site, 'postgres', 'data', 'PG_VERSION')))) await initPostgres(lab, site);
 }
 
 /** Whether the stores of a site have all their data; not whether they run. */

@@ -31,12 +31,17 @@ export type Mode = (typeof MODES)[number];
 export const DATABASES = ['postgresql', 'mongodb'] as const;
 export type Database = (typeof DATABASES)[number];
 
+/** How its PostgreSQL is backed up. */
+export const DATABASE_METHODS = ['pgbackrest', 'dump'] as const;
+export type DatabaseMethodName = (typeof DATABASE_METHODS)[number];
+
 export const DEFAULT_SEED = 42;
 
 /** What the lab is made of; the same on every `lab up`. */
 export interface LabChoices {
   readonly mode: Mode;
   readonly database: Database;
+  readonly databaseMethod: DatabaseMethodName;
   /** The number that all seeded data come from. */
   readonly seed: number;
   readonly scale: ScaleName;
@@ -86,6 +91,7 @@ export async function makeLab(
     dir,
     mode: 'dashboard',
     database: 'postgresql',
+    databaseMethod: 'pgbackrest',
     seed: DEFAULT_SEED,
     scale: 'default',
     ...choices,

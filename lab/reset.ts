@@ -2,6 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setServerState, serverStates } from '../adapters/haproxy/runtime.ts';
 import { killSite, wipeData } from './break.ts';
+import { prepareServer } from './found.ts';
 import { haproxySocket } from './haproxy.ts';
 import { outside, siteDir, type Lab, type SiteName } from './layout.ts';
 
@@ -12,6 +13,7 @@ export async function resetSite(lab: Lab, site: SiteName): Promise<void> {
   await rm(siteDir(lab, site, 'state'), { recursive: true, force: true });
   await rm(siteDir(lab, site, 'postgres', 'pgbackrest.conf'), { force: true });
   await forgetGenerations(lab, site);
+  await prepareServer(lab, site);
   for (const { name } of await serverStates(haproxySocket(lab), 'gateways'))
     await setServerState(haproxySocket(lab), 'gateways', name, name.startsWith(site) ? 'maint' : 'ready');
 }

@@ -55,7 +55,7 @@ export async function declarePostgres(lab: Lab, site: SiteName): Promise<void> {
     'shared_buffers = 128MB',
     'wal_level = replica',
     'max_wal_senders = 5',
-    'archive_mode = on',
+    `archive_mode = ${lab.databaseMethod === 'dump' ? 'off' : 'on'}`,
     `archive_command = 'pgbackrest --config=${dir}/pgbackrest.conf --stanza=${lab.deployment} archive-push %p'`,
     'archive_timeout = 60',
     'password_encryption = scram-sha-256',

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { waitReady as waitForPostgres } from '../adapters/postgres/client.ts';
 import { DrError } from '../domain/errors.ts';
 import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
-import { found, isFounded } from './found.ts';
+import { found, isFounded, prepareServer } from './found.ts';
 import { declareHaproxy } from './haproxy.ts';
 import { makeKeys } from './keys.ts';
 import { configFile, findLab, hasDatabase, localUrl, saveLab, siteDir, SITES } from './layout.ts';
@@ -47,6 +47,7 @@ export async function up(lab: Lab, say: Say): Promise<void> {
   const { site, why } = await servingSite(lab);
   if (site !== undefined && !(await isFounded(lab, site)))
     await timed(say, `data of the ${site} site`, () => found(lab, site));
+  for (const other of SITES) if (other !== site) await prepareServer(lab, other);
   await timed(say, 'workers', () => startWorkers(lab));
   if (site === undefined) say(`no site serves: ${why}`);
   else await timed(say, `Tyk on the ${site} site`, () => serve(lab, site));

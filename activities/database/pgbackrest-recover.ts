@@ -76,7 +76,7 @@ export async function restore(call: Call): Promise<StepResult> {
   const { exception } = staged.proof;
   const result: StepResult = {
     summary: summarise(staged),
-    proofs: [reached(staged), ...staged.proof.proofs],
+    proofs: [reached(staged), ...notLater(staged, target), ...staged.proof.proofs],
     ...(exception === undefined ? {} : { exception }),
   };
   // Goes in with the data: a worker that is killed after the switch must not take the proofs with it.
@@ -142,6 +142,14 @@ async function prove(
         `${sum(facts.rows)} rows${changed.length > 0 ? ` (${changed.slice(0, 5).join(', ')})` : ''}`,
       ),
     );
+    if (target.kind === 'time') {
+      // Between the set and the moment there may have been more or fewer: both are said, neither is judged.
+      const [apis] = CONTROL_TABLES as [string];
+      const found = facts.rows[apis] ?? 0;
+      proofs.push(
+        proof('APIs as of that moment', found > 0, `some (${attested.rows[apis] ?? 0} in the set)`, found),
+      );
+    }
     if (fewer.length > 0) {
       // All WAL was replayed and proven: somebody deleted these, on purpose or not. A person must hear of it.
       const told = fewer.map((table) => `${table} ${growth.changed[table]}`).join(', ');
@@ -166,6 +174,14 @@ function reached(staged: StagedRestore<Proven>): Proof {
     `at least ${staged.expected}`,
     `${staged.reachedLsn}${commit}`,
   );
+}
+
+/** Going back to a moment is about what is gone as much as about what is back. */
+function notLater({ lastCommitAt }: StagedRestore<Proven>, target: RecoveryTarget): Proof[] {
+  if (target.kind !== 'time') return [];
+  const found = lastCommitAt ?? 'none since the backup';
+  const ok = lastCommitAt === undefined || Date.parse(lastCommitAt) <= Date.parse(target.time);
+  return [proof('no change later than the moment is in it', ok, `at or before ${target.time}`, found)];
 }
 
 function summarise(staged: StagedRestore<Proven>): string {

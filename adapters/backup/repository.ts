@@ -200,7 +200,8 @@ async function describeSet(config: Repository, deployment: string, set: string):
       createdAt,
       site,
       bytes: objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0),
-      ...(database && { databaseBytes: database.databaseBytes }),
+      // Of a physical backup only: any other lies in the sealed objects.
+      ...(database?.method === 'pgbackrest' && { databaseBytes: database.databaseBytes }),
     };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;

@@ -72,12 +72,20 @@ describe('a component, in place on the same site', () => {
     const before = await apiCount('primary');
     const moment = new Date().toISOString();
     await deleteApis(lab.lab, 'primary');
+    await sql('primary', `UPDATE tyk_organisations SET owner_name = 'written after the moment'`);
     const answer = await lab.run(
       ...['recover', 'acme', '--to', 'primary', '--component', 'database', '--yes', '--json'],
       ...['--to-time', moment, '--reason', 'APIs were deleted'],
     );
     expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
     expect(await apiCount('primary')).toBe(before);
+    // And the report proves either half.
+    const { proofs } = recordOf(answer);
+    const proven = (name: string) => proofs.find((proof) => proof.name === name);
+    expect(proven('APIs as of that moment')).toMatchObject({ verdict: 'pass', actual: before });
+    const later = proven('no change later than the moment is in it')!;
+    expect(later).toMatchObject({ verdict: 'pass', expected: `at or before ${moment}` });
+    expect(Date.parse(later.actual)).toBeLessThanOrEqual(Date.parse(moment));
     expect(await sql('primary', 'SELECT DISTINCT owner_name FROM tyk_organisations')).toEqual([
       { owner_name: 'renamed since the backup' },
     ]);

@@ -3,17 +3,24 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { configFile } from '../../lab/layout.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
+import { sqlOn } from '../harness/sql.ts';
 
-/** A site whose components live on hosts of their own, each with its worker: every worker touches only its own. */
+/**
+ * A site whose components live on hosts of their own, each with its worker: every worker touches only its own. Its
+ * database is one that is reached by its port only, and backed up by a dump.
+ */
 
 interface SiteYaml {
   database: { worker?: string };
   gateways: { name: string; worker?: string }[];
 }
 
+const apis = (site: 'primary' | 'dr'): Promise<unknown[]> =>
+  sqlOn(lab.lab, site, `SELECT to_jsonb(t) - 'updated_at' AS row FROM tyk_apis t ORDER BY id`);
+
 let lab: TestLab;
 beforeAll(async () => {
-  lab = await TestLab.upAsReal();
+  lab = await TestLab.upAsReal('--database-method', 'dump');
   const path = configFile(lab.lab);
   const config = parse(await readFile(path, 'utf8')) as {
     deployments: { acme: { sites: Record<'primary' | 'dr', SiteYaml> } };
@@ -33,6 +40,7 @@ afterAll(() => lab.down());
 
 test('each host backs up, fences, restores and starts what it serves, and all of it recovers', async () => {
   await lab.expect('backup', 'acme');
+  const rows = await apis('primary');
   await lab.destroyPrimary();
   const before = await lab.starts();
   const answer = await lab.recover('--json');
@@ -43,6 +51,12 @@ test('each host backs up, fences, restores and starts what it serves, and all of
   expect(queueOf('fence-source')).toBe('tyk-dr.primary, tyk-dr.primary-db, tyk-dr.primary-gw2');
   expect(queueOf('start-gateways')).toBe('tyk-dr.dr, tyk-dr.dr-gw2');
   const after = await lab.starts();
+  expect(await apis('dr')).toEqual(rows);
+  const restored = record.proofs.filter(({ step }) => step === 'restore-database-data');
+  expect(restored.map(({ name, verdict }) => `${name} ${verdict}`)).toEqual([
+    'row counts of every table pass',
+    'schema digest pass',
+  ]);
   for (const service of ['dr-redis', 'dr-postgres', 'dr-dashboard', 'dr-gw1', 'dr-gw2', 'dr-pump'])
     expect((after[service] ?? 0) - (before[service] ?? 0), service).toBe(1);
   const loaded = record.proofs.filter(({ step, name }) => step === 'prove-gateways' && name.includes('APIs'));
