@@ -14,6 +14,7 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { redisEndpoint } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
+import { beginPart, scratchPath } from './leftovers.ts';
 import { sealObject } from './seal-object.ts';
 
 /**
@@ -24,12 +25,13 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   const { site, input, signal } = call;
   const config = site.redis;
   if (!config) return { summary: 'no Redis in this deployment', objects: [] };
+  await beginPart(call);
   const endpoint = await redisEndpoint(config, call.secret);
   const version = await withClient(
     endpoint,
     async (client) => parseInfo(await client.info('server'))['redis_version'] ?? 'unknown',
   );
-  const scratch = join(site.stateDir, `scratch-${input.set}`);
+  const scratch = scratchPath(site, 'scratch', input.set);
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {

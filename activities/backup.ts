@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
+import { noteMade } from '../adapters/backup/unfinished.ts';
 import { packTree } from '../adapters/backup/tree.ts';
 import { sealObject } from './seal-object.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
@@ -11,6 +12,7 @@ import { commitConfig } from './commit-config.ts';
 import { methodOf } from './database/choose.ts';
 import { sealDefinitions } from './definitions.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
+import { beginPart } from './leftovers.ts';
 import { liveState } from './live.ts';
 import { gatewaysOn, serves } from './site.ts';
 import { verifySet } from './verify-set.ts';
@@ -39,11 +41,13 @@ async function findLiveSite({ worker, site, input }: BackupCall): Promise<LiveRe
 async function backUpDatabase(call: BackupCall): Promise<PartResult> {
   const { database } = call.site;
   if (!database) return { summary: 'no database in this deployment', objects: [] };
+  await beginPart(call);
   return methodOf(database).backUp(call);
 }
 
 async function backUpConfig(call: BackupCall): Promise<PartResult> {
   const { worker, site, signal } = call;
+  await beginPart(call);
   const trees = [
     ...(site.dashboard && serves(worker, site, site.dashboard)
       ? [{ name: 'dashboard', ...site.dashboard }]
@@ -106,6 +110,7 @@ async function sealSet(
   };
   await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
   await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
+  await noteMade(setFolder(deployment.backup, input.deployment, input.set));
   return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call) };
 }
 

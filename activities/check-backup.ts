@@ -2,20 +2,18 @@ import {
   newestSet,
   readAttestation,
   readManifest,
-  setFolder,
   type SignedManifest,
-  verifyObjects,
 } from '../adapters/backup/repository.ts';
 import { newestRun } from '../adapters/backup/runs.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
-import type { BackupConfig } from '../domain/config.ts';
+import type { BackupConfig, Site } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
-import type { Proof, RunRecord, SetSummary } from '../domain/run.ts';
-import { methodOfSite, requireMethod } from './database/choose.ts';
+import type { RunRecord, SetSummary } from '../domain/run.ts';
+import { checkSet } from './check-set.ts';
+import { requireMethod } from './database/choose.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { checkPart, setOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -77,13 +75,10 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
       reason: `${set} was taken at ${manifest.createdAt}, after the damage of ${plan.backupBefore}`,
     });
   }
-  await verifyObjects(setFolder(deployment.backup, plan.deployment, set), manifest);
-  let database: Proof[] = [];
-  await together(call, (each) => [
-    checkDatabase(each, manifest).then((proofs) => void (database = proofs)),
-    ...readEveryObject(each, manifest),
-  ]);
   const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
+  const { database, doubts, walGap } = await checkSet(call, manifest, databaseOf(call, manifest));
+  if (walGap !== undefined && plan.point.kind === 'archive-end')
+    throw new DrError('OBJECT_MISSING', { object: `WAL segment ${walGap}, after it,`, set });
   const summary: SetSummary = {
     set,
     site: manifest.site,
@@ -103,41 +98,13 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
       proof('every object opens with its digest', true, manifest.objects.length, manifest.objects.length),
       ...database,
     ],
+    ...(doubts.length > 0 ? { exception: `the database repository is damaged: ${doubts.join('; ')}` } : {}),
   };
 }
 
-/** Does all at the same time; the first failure ends the others, and is the one that is thrown when all have ended. */
-async function together(call: Call, work: (call: Call) => Promise<void>[]): Promise<void> {
-  const stop = new AbortController();
-  const all = work({ ...call, signal: AbortSignal.any([call.signal, stop.signal]) });
-  try {
-    await Promise.all(all);
-  } catch (error) {
-    stop.abort();
-    await Promise.allSettled(all);
-    throw error;
-  }
-}
-
-/** Opening a small object is mostly the start of two processes. */
-const READERS = 3;
-
-/** A few at a time. Decrypts each to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
-function readEveryObject(call: Call, manifest: Manifest): Promise<void>[] {
-  const where = setOf(call);
-  const names = manifest.objects.map(({ name }) => name);
-  const reader = async (): Promise<void> => {
-    for (let name = names.pop(); name !== undefined; name = names.pop()) {
-      call.progress(`reading ${name}`);
-      await checkPart(where, manifest, name);
-    }
-  };
-  return Array.from({ length: READERS }, reader);
-}
-
-/** What the method of the target's database wants to see of the set, where the plan restores it. */
-async function checkDatabase(call: Call, manifest: Manifest): Promise<Proof[]> {
-  if (!manifest.database || !call.input.plan.steps.includes('restore-database-data')) return [];
-  requireMethod(call.target.database!, manifest, call.input.plan.to);
-  return methodOfSite(call.target).checkBackup(call, manifest);
+/** Undefined where the plan does not restore it. */
+function databaseOf({ input, target }: Call, manifest: Manifest): Site['database'] {
+  if (!manifest.database || !input.plan.steps.includes('restore-database-data')) return undefined;
+  requireMethod(target.database!, manifest, input.plan.to);
+  return target.database;
 }

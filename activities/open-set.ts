@@ -1,5 +1,11 @@
 import { Writable } from 'node:stream';
-import { checkObject, openIntoFile, openObject, type OpenRequest } from '../adapters/backup/open.ts';
+import {
+  checkObject,
+  checkSealed,
+  openIntoFile,
+  openObject,
+  type OpenRequest,
+} from '../adapters/backup/open.ts';
 import { readManifest, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
@@ -57,6 +63,13 @@ export async function checkPart(where: Where, manifest: Manifest, objectName: st
   const request = await requestFor(where, manifest, objectName);
   if (request.object.plain.bytes > LARGE_BYTES) return checkObject(request);
   await openObject(request, new Writable({ write: (_chunk, _encoding, done) => done() }));
+}
+
+/** Damage of the sealed bytes costs no decryption to be found; the large are hashed while they are opened. */
+export async function checkSealedParts(where: Where, manifest: Manifest): Promise<void> {
+  const folder = setFolder(where.deployment.backup, where.name, manifest.set);
+  for (const object of manifest.objects)
+    if (object.cipher.bytes <= LARGE_BYTES) await checkSealed({ folder, set: manifest.set, object });
 }
 
 /** `checkObject` waits for its bytes in a thread that file reads of others would have: worth it only for many. */

@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { CancelledFailure } from '@temporalio/activity';
+import { diskError } from '../adapters/files/disk-error.ts';
 import { DrError } from '../domain/errors.ts';
 import type { FailureDetails } from '../domain/run.ts';
 import { ProofError } from './proofs.ts';
@@ -31,6 +32,8 @@ export function toFailure(error: unknown): Error {
       details: [failureDetails(error)],
     });
   }
+  const disk = diskError((error as NodeJS.ErrnoException).path ?? 'a file', error);
+  if (disk instanceof DrError) return toFailure(disk);
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return ApplicationFailure.create({ message: cut(message), type: 'BUG', nonRetryable: true });
 }

@@ -3,15 +3,16 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listSets, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
-import { discardStaging } from '../adapters/files/switch-in.ts';
 import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Attestation, Manifest } from '../domain/manifest.ts';
 import type { StepResult } from '../domain/run.ts';
+import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { BackupCall } from './guard.ts';
+import { clearLeftovers, scratchPath } from './leftovers.ts';
 import { openPart, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
@@ -23,10 +24,12 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
   if (site.database) requireMethod(site.database, manifest, input.site);
   const method = manifest.database && site.database && methodOf(site.database);
   const scratch = method?.scratchFolder(call);
+  await clearLeftovers(call);
   try {
-    const redis = await verifyRedis(call, manifest, join(site.stateDir, `verify-${input.set}`));
+    await refuseDoubts(call, await checkSet(call, manifest, manifest.database && site.database));
+    const redis = await verifyRedis(call, manifest, scratchPath(site, 'verify', input.set));
     const database = scratch === undefined ? undefined : await method?.verify(call, manifest, scratch);
-    const trees = await verifyTrees(call, manifest, join(site.stateDir, `verify-${input.set}`));
+    const trees = await verifyTrees(call, manifest, scratchPath(site, 'verify', input.set));
     const attestation: Attestation = {
       format: 'tyk-dr/attestation/v1',
       set: input.set,
@@ -46,23 +49,44 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
       summary: `${input.set} restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${database.detail})` : ''}, ${trees} configuration trees`,
     };
   } finally {
-    if (scratch !== undefined) await discardStaging({ stagingDir: scratch });
+    await clearLeftovers(call);
   }
+}
+
+/**
+ * What a recovery could live with fails a proof. A gap in the WAL behind the set counts only where no newer set begins
+ * after it: WAL that lies between two sets may have been let go.
+ */
+async function refuseDoubts(call: BackupCall, { doubts, walGap }: CheckedSet): Promise<void> {
+  const { input } = call;
+  if (doubts.length > 0)
+    throw new DrError('OBJECT_DAMAGED', {
+      object: 'of the database repository',
+      set: input.set,
+      reason: doubts.join('; '),
+    });
+  if (walGap === undefined) return;
+  if ((await newestUsable(call)) === input.set) throw new DrError('WAL_MISSING', { segment: walGap });
 }
 
 /** A set by its id, or the newest of all: that is the one which nobody has looked at yet. */
 async function chosenSet({ deployment, input }: BackupCall): Promise<string> {
   if (input.set !== 'latest') return input.set;
-  const usable = ['verified', 'complete'];
-  const newest = (await listSets(deployment.backup, input.deployment)).find(({ state }) =>
-    usable.includes(state),
-  );
-  if (newest) return newest.set;
+  const newest = await newestUsable({ deployment, input });
+  if (newest !== undefined) return newest;
   throw new DrError('NO_BACKUP', {
     deployment: input.deployment,
     repository: deployment.backup.repository,
     reason: 'none is complete and signed',
   });
+}
+
+async function newestUsable({
+  deployment,
+  input,
+}: Pick<BackupCall, 'deployment' | 'input'>): Promise<string | undefined> {
+  const listed = await listSets(deployment.backup, input.deployment);
+  return listed.find(({ state }) => state === 'verified' || state === 'complete')?.set;
 }
 
 async function verifyRedis(

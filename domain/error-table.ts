@@ -116,6 +116,10 @@ export const ERRORS = {
     (d) => `${d.path} has ${d.freeBytes} bytes free; ${d.neededBytes} are needed`,
     'Old and restored data stand side by side until close-out. Free space or enlarge the disk.',
   ),
+  DISK_FAILED: failed(
+    (d) => `${d.path} cannot be written: ${d.reason}`,
+    'Free space, or mount it and mend its permissions, then try again: what was half written is removed.',
+  ),
   OTHER_SITE_SERVES: refused(
     (d) => `site ${d.other} runs its ${d.services}: two sites must never both write`,
     'Recover with --from that site, which fences it first; or stop it, if it must not serve.',

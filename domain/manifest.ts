@@ -86,6 +86,8 @@ export interface PostgresFacts {
   /** First and last WAL segment that recovery to the restore point needs. */
   readonly walStart: string;
   readonly walStop: string;
+  /** Absent in sets of the first version: 16 MiB. */
+  readonly walSegmentBytes?: number;
   readonly databaseBytes: number;
 }
 

@@ -17,11 +17,22 @@ export interface DatabaseMethod extends DatabaseBackUps, DatabaseRecovery, Datab
 /** What becomes part of a set, and what shows that it can be restored. */
 export interface DatabaseBackUps {
   backUp(call: BackupCall): Promise<PartResult>;
-  /** Where a scratch instance may lie, as the restore needs it: on a disk that is meant for data. */
+  /** Beyond the objects of the set, which are read anyway. Before the first effect of a recovery, and of a proof. */
+  checkBackup(call: Call | BackupCall, manifest: Manifest, note: Note): Promise<Proof[]>;
+  /**
+   * Where a scratch instance may lie, as the restore needs it: on a disk that is meant for data. It ends with the id of
+   * the set: so is found what a killed proof has left.
+   */
   scratchFolder(call: BackupCall): string;
   /** Restores the set into a scratch instance of its own in that folder; the caller removes the folder. */
   verify(call: BackupCall, manifest: Manifest, scratchDir: string): Promise<VerifiedDatabase>;
 }
+
+/**
+ * What a restore gets along with and somebody must hear of all the same: `damage`, in words, or the first segment that
+ * the WAL behind the set lacks although there are later ones.
+ */
+export type Note = (kind: 'damage' | 'wal-gap', what: string) => void;
 
 export interface VerifiedDatabase {
   readonly facts: DatabaseFacts;
@@ -33,8 +44,6 @@ export interface VerifiedDatabase {
 export interface DatabaseRecovery {
   /** Every secret that the steps below will ask for. */
   secrets(call: Call): (SecretRef | undefined)[];
-  /** Beyond the objects of the set, which are read anyway. Before the first effect. */
-  checkBackup(call: Call, manifest: Manifest): Promise<Proof[]>;
   /** The programs of the target. @throws DrError TOOL_MISSING, or another that an installation may mend */
   checkTools(call: Call, manifest: Manifest): Promise<Proof[]>;
   /** The folder in which the restore needs room; undefined where the data are none of our host's. */

@@ -1,14 +1,16 @@
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { compareLsn } from '../../adapters/postgres/lsn.ts';
 import { repositoryFolder } from '../../adapters/postgres/pgbackrest-config.ts';
-import { verifyRepositoryFiles, type RepositoryFile } from '../../adapters/postgres/repository-files.ts';
+import { checkRepository, type RepositoryCheck } from '../../adapters/postgres/repository-check.ts';
+import type { RepositoryFile } from '../../adapters/postgres/repository-files.ts';
 import { clusterOf, physicalFacts } from '../../domain/cluster.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import type { Proof } from '../../domain/run.ts';
 import type { SecretRef } from '../../domain/secret.ts';
 import { requireRepository } from '../endpoints.ts';
-import type { Call } from '../guard.ts';
+import type { BackupCall, Call } from '../guard.ts';
+import type { Note } from './method.ts';
 import { readPart, setOf } from '../open-set.ts';
 import { proof } from '../proofs.ts';
 import { requireTool } from '../require-tool.ts';
@@ -20,13 +22,22 @@ export function secrets({ target, deployment }: Call): (SecretRef | undefined)[]
   return [password, admin.password, deployment.backup.pgbackrest?.passphrase];
 }
 
-/** Every file of the backup and its WAL. */
-export async function checkBackup(call: Call, manifest: Manifest): Promise<Proof[]> {
+/** Every file of the backup and its WAL, both copies of the repository's own keys, and the WAL behind the set. */
+export async function checkBackup(call: Call | BackupCall, manifest: Manifest, note: Note): Promise<Proof[]> {
   const files = await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files');
   const repository = requireRepository(call.deployment.backup);
-  const root = repositoryFolder(repository, physicalFacts(manifest).generation);
+  const facts = physicalFacts(manifest);
   call.progress('verifying the database repository');
-  await verifyRepositoryFiles(root, files, manifest.set, { signal: call.signal });
+  const check: RepositoryCheck = {
+    root: repositoryFolder(repository, facts.generation),
+    set: manifest.set,
+    facts,
+    files,
+    passphrase: await call.secret(repository.passphrase),
+  };
+  const { doubts, walGap } = await checkRepository(check, call.signal);
+  for (const doubt of doubts) note('damage', doubt);
+  if (walGap !== undefined) note('wal-gap', walGap);
   const count = files.length;
   return [proof('every file of the database backup and its WAL has its digest', true, count, count)];
 }

@@ -1,22 +1,25 @@
 import { createHash } from 'node:crypto';
-import { mkdtemp, open, rm, stat, type FileHandle } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, rm, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { DrError } from '../../domain/errors.ts';
 import type { ManifestObject } from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { scratchFolder } from '../host/scratch-folder.ts';
 import { run } from '../process/run.ts';
 import { Meter, options, tool, type Tool } from './seal.ts';
 
 /** Opens a sealed object. What the sink has received counts only when the promise resolves: the end authenticates. */
 
-export interface OpenRequest {
+interface Sealed {
   /** The folder of the set. */
   readonly folder: string;
   readonly set: string;
   readonly object: ManifestObject;
+}
+
+export interface OpenRequest extends Sealed {
   readonly identity: Secret;
   readonly signal?: AbortSignal | undefined;
 }
@@ -57,7 +60,7 @@ export async function openIntoFile(request: OpenRequest, file: string): Promise<
 /** Opens an object to nowhere: whether our identity does, and whether every byte is as the manifest says. */
 export async function checkObject(request: OpenRequest): Promise<void> {
   await requireWhole(request);
-  const folder = await mkdtemp(join(tmpdir(), 'tyk-dr-fifo-'));
+  const folder = await scratchFolder('fifo');
   try {
     const fifo = join(folder, 'plain');
     await run(['mkfifo', '--mode=600', fifo]);
@@ -76,6 +79,13 @@ export async function checkObject(request: OpenRequest): Promise<void> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Whether the sealed bytes are those of the manifest. Says nothing of who can open them. */
+export async function checkSealed(request: Sealed): Promise<void> {
+  await requireWhole(request);
+  const actual = await sha256OfFile(join(request.folder, request.object.file));
+  compare(request, 'sealed', actual, request.object.cipher.sha256);
 }
 
 interface Output {
@@ -126,7 +136,7 @@ function tellsWhy(error: unknown): boolean {
 }
 
 /** @throws DrError OBJECT_MISSING, OBJECT_DAMAGED */
-async function requireWhole(request: OpenRequest): Promise<void> {
+async function requireWhole(request: Sealed): Promise<void> {
   const { object, set } = request;
   const found = await stat(join(request.folder, object.file)).catch(() => undefined);
   if (!found) throw new DrError('OBJECT_MISSING', { object: object.name, set });
@@ -151,7 +161,7 @@ async function sha256Of(handle: FileHandle, position: number | null): Promise<st
   }
 }
 
-function compare(request: OpenRequest, which: string, actual: string, expected: string): void {
+function compare(request: Sealed, which: string, actual: string, expected: string): void {
   if (actual !== expected) throw damaged(request, `the SHA-256 of the ${which} bytes differs`);
 }
 
@@ -173,6 +183,6 @@ async function explain(request: OpenRequest, cause: unknown): Promise<unknown> {
   return damaged(request, output.split('\n')[0] ?? 'it does not decrypt', cause);
 }
 
-function damaged({ object, set }: OpenRequest, reason: string, cause?: unknown): DrError {
+function damaged({ object, set }: Sealed, reason: string, cause?: unknown): DrError {
   return new DrError('OBJECT_DAMAGED', { object: object.name, set, reason }, { cause });
 }

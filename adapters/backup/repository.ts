@@ -258,9 +258,12 @@ async function readSigned(
   return bytes;
 }
 
+/** Only as we write it: base64 has spare bits, in which a flipped one would otherwise go unseen. */
 function parseSignature(text: string): Signature | undefined {
   try {
-    return z.object({ key: z.string(), signature: z.string() }).parse(JSON.parse(text));
+    const { key, signature } = z.object({ key: z.string(), signature: z.string() }).parse(JSON.parse(text));
+    const exact = Buffer.from(signature, 'base64').toString('base64') === signature;
+    return exact && text === JSON.stringify({ key, signature }) ? { key, signature } : undefined;
   } catch {
     return undefined;
   }

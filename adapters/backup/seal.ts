@@ -6,6 +6,7 @@ import { PassThrough, Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Fingerprint } from '../../domain/manifest.ts';
 import { DrError } from '../../domain/errors.ts';
+import { repositoryError } from '../files/disk-error.ts';
 import { durableRename } from '../files/durable.ts';
 
 /** Makes a sealed object of a stream: zstd, then age for every recipient, hashed on both sides. Memory stays flat. */
@@ -50,8 +51,8 @@ export async function sealStream(
   } catch (error) {
     zstd.kill();
     age.kill();
-    await rm(draft, { force: true });
-    throw error;
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw repositoryError(file, error);
   }
 }
 

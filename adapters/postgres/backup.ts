@@ -62,6 +62,7 @@ export async function takeBackup(request: TakeBackupRequest): Promise<PostgresFa
     restorePointLsn: point.lsn,
     walStart: backup.walStart,
     walStop: point.segment,
+    walSegmentBytes: server.walSegmentBytes,
     databaseBytes: backup.databaseBytes,
   };
 }
@@ -69,6 +70,7 @@ export async function takeBackup(request: TakeBackupRequest): Promise<PostgresFa
 interface ServerFacts {
   readonly version: string;
   readonly systemIdentifier: string;
+  readonly walSegmentBytes: number;
 }
 
 /** What the running server is. @throws DrError TABLESPACE_UNSUPPORTED */
@@ -82,7 +84,11 @@ export async function describeServer(client: Client): Promise<ServerFacts> {
     client,
     'SELECT system_identifier::text FROM pg_control_system()',
   );
-  return { version: version.split(' ')[0]!, systemIdentifier };
+  const walSegmentBytes = await queryValue<number>(
+    client,
+    `SELECT setting::int FROM pg_settings WHERE name = 'wal_segment_size'`,
+  );
+  return { version: version.split(' ')[0]!, systemIdentifier, walSegmentBytes };
 }
 
 /** Makes the stanza; does nothing where it exists and belongs to this cluster. */
@@ -121,7 +127,9 @@ export async function backUp(
   const before = await listBackups(tool);
   const chain = before.slice(before.findLastIndex((backup) => backup.type === 'full'));
   const used = chain.some(({ damagedPages }) => damagedPages) ? 'full' : type;
-  await pgbackrest(tool, 'backup', [`--type=${used}`], { signal, timeoutMs: BACKUP_TIMEOUT_MS });
+  // With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way.
+  const lock = `${tool.configFile}.lock`;
+  await pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS });
   const known = new Set(before.map(({ label }) => label));
   const fresh = (await listBackups(tool)).find(({ label }) => !known.has(label));
   if (!fresh) {

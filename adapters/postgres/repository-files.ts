@@ -6,7 +6,8 @@ import { pipeline } from 'node:stream/promises';
 import { DrError } from '../../domain/errors.ts';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import { readBackupManifest } from './backup-manifest.ts';
-import { SEGMENT_NAME } from './lsn.ts';
+import { DEFAULT_SEGMENT_BYTES, unbroken } from './archive-chain.ts';
+import { SEGMENT_NAME, segmentTimeline } from './lsn.ts';
 import type { Pgbackrest } from './pgbackrest.ts';
 import { listArchive } from './wal.ts';
 
@@ -14,8 +15,7 @@ import { listArchive } from './wal.ts';
  * Binds a backup set to the files of pgBackRest's repository: their digests are an object of the set, so that a
  * recovery can prove the repository whole before it switches anything, with nothing but the files.
  *
- * Left out are backup.info, archive.info and their copies: they change with every backup. pgBackRest keeps two of
- * each with a checksum, and a restore that can read neither fails before it writes.
+ * Left out are backup.info, archive.info and their copies: they change with every backup. See repository-info.ts.
  */
 
 export interface RepositoryFile {
@@ -28,7 +28,10 @@ export interface RepositoryFile {
 /** Hashing is one core's work; several at a time keep a cold disk busy meanwhile. */
 const PARALLEL = 8;
 
-type ListRequest = Pick<PostgresFacts, 'label' | 'stanza' | 'walStart' | 'walStop'>;
+type ListRequest = Pick<
+  PostgresFacts,
+  'label' | 'stanza' | 'timeline' | 'walStart' | 'walStop' | 'walSegmentBytes'
+>;
 
 export interface HashOptions {
   readonly signal?: AbortSignal | undefined;
@@ -48,16 +51,23 @@ export async function listRepositoryFiles(
   options: HashOptions = {},
 ): Promise<RepositoryFile[]> {
   const manifest = await readBackupManifest(tool, facts.label);
-  const { segments } = await listArchive(tool, manifest.archiveId);
+  const { segments, histories } = await listArchive(tool, manifest.archiveId);
   const wal = segments.filter(({ segment }) => segment >= facts.walStart && segment <= facts.walStop);
+  const present = new Set(wal.map(({ segment }) => segment));
   for (const end of [facts.walStart, facts.walStop]) {
-    if (SEGMENT_NAME.test(end) && wal.some(({ segment }) => segment === end)) continue;
+    if (SEGMENT_NAME.test(end) && present.has(end)) continue;
     throw new DrError('WAL_MISSING', { segment: end });
   }
+  const { missing } = unbroken(present, facts.walStart, facts.walSegmentBytes ?? DEFAULT_SEGMENT_BYTES);
+  if (missing !== undefined) throw new DrError('WAL_MISSING', { segment: missing });
   const archive = `archive/${facts.stanza}/${manifest.archiveId}`;
   const paths = [
     ...manifest.files.map((file) => `backup/${facts.stanza}/${file}`),
     ...wal.map(({ file }) => `${archive}/${file}`),
+    // How the timeline came about: those of later ones are written after the backup.
+    ...histories
+      .filter((name) => segmentTimeline(name) <= facts.timeline)
+      .map((name) => `${archive}/${name}`),
   ].sort();
   const progress = counter(options);
   return mapParallel(paths, async (path) => {

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
+import { scratchFolder } from '../host/scratch-folder.ts';
 import { userPrefix } from '../process/run.ts';
 import { waitReady, type Connection } from './client.ts';
 import { readControl, type Cluster } from './control.ts';
@@ -59,7 +59,7 @@ export async function startScratch(options: ScratchOptions): Promise<ScratchServ
   const { cluster } = options;
   const required = (await readControl(cluster)).required;
   // A socket's path may have 107 bytes at most, and a data directory often lies deeper.
-  const socketDir = await mkdtemp(join(tmpdir(), 'tyk-dr-pg-'));
+  const socketDir = await scratchFolder('pg');
   try {
     await writeFile(join(socketDir, 'postgresql.conf'), '# Everything is on the command line.\n');
     await writeFile(join(socketDir, 'pg_hba.conf'), 'local all all trust\n');

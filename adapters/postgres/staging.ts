@@ -94,7 +94,7 @@ function refuseOverlap(stagingDir: string, liveDataDir: string): void {
   }
 }
 
-export async function awaitLockFree(lockFile: string, signal: AbortSignal | undefined): Promise<void> {
+export async function awaitLockFree(lockFile: string, signal?: AbortSignal): Promise<void> {
   const deadline = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     try {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
+import { scratchFolder } from '../host/scratch-folder.ts';
 import { waitReady, type Client } from './client.ts';
 
 /** A private server that loads a data folder and is gone afterwards: unix socket only, dies with us. */
@@ -16,7 +16,7 @@ export async function withScratchRedis<T>(
   work: (client: Client) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'tyk-dr-redis-'));
+  const folder = await scratchFolder('redis');
   const socket = join(folder, 's');
   const conf = [
     'port 0',

@@ -135,7 +135,8 @@ function storeOf(dir: string, site: 'primary' | 'dr', store: Readonly<Record<str
   if (store['method'] === 'dump') return { ...store, port: Number(store['port']) + (site === 'dr' ? 0 : 1) };
   if (site === 'dr') return { ...store, service: STOPPED };
   const folder = (name: string): string => join(dir, 'primary', name);
-  const own = { port: Number(store['port']) + 1, dataDir: folder('data'), service: STOPPED };
+  const kind = 'pgbackrest' in store ? 'database' : 'redis';
+  const own = { port: Number(store['port']) + 1, dataDir: folder(`${kind}-data`), service: STOPPED };
   if (!('pgbackrest' in store)) return { ...store, ...own };
   const [configFile, lockPath, spoolPath, logPath] = ['conf', 'lock', 'spool', 'log'].map(folder);
   return { ...store, ...own, pgbackrest: { configFile, lockPath, spoolPath, logPath } };
