@@ -33,7 +33,7 @@ function referencesOf({ worker, site, deployment }: Host): Reference[] {
     ['backup.pgbackrest.passphrase', database && backup.pgbackrest?.passphrase, true],
     ['redis.password', own(site.redis)?.password],
     ['database.password', database?.password],
-    ['database.admin.password', database?.admin.password],
+    ['database.admin.password', database?.kind === 'postgresql' ? database.admin.password : undefined],
     ['dashboard.accessKey', site.dashboard?.accessKey],
     ['secrets.gateway', secrets.gateway],
     ['secrets.node', secrets.node],

@@ -1,3 +1,4 @@
+import { listCollections, withDatabase } from '../../adapters/mongodb/client.ts';
 import { requireArchiving } from '../../adapters/postgres/archiving.ts';
 import { queryValue, withClient } from '../../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
@@ -6,6 +7,7 @@ import { loadedPolicies } from '../../adapters/tyk/gateway.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
+import { mongoEndpoint } from '../database/mongodb.ts';
 import { adminConnection, databaseConnection, redisEndpoint, requireRepository } from '../endpoints.ts';
 import { gatewaysOn, serves } from '../site.ts';
 import type { Host } from './host.ts';
@@ -31,7 +33,10 @@ export async function checkStores(host: Host): Promise<Finding[]> {
         await withRedis(await redisEndpoint(redis, host.secret), (client) => client.ping());
     }),
     attempt('database', async () => {
-      if (database && serves(worker, site, database))
+      if (!database || !serves(worker, site, database)) return;
+      if (database.kind === 'mongodb')
+        await withDatabase(await mongoEndpoint(database, host.secret), listCollections);
+      else
         await withClient(await databaseConnection(database, host.secret), (client) =>
           client.query('SELECT 1'),
         );

@@ -45,7 +45,7 @@ export async function checkTools(host: Host): Promise<Finding[]> {
       if (!database || !serves(worker, site, database)) return undefined;
       await requireTool('pgbackrest', where);
       const { stdout } = await run(['pgbackrest', 'version']);
-      const version = manifest?.database
+      const version = manifest?.database?.method === 'pgbackrest'
         ? await checkMajorVersion(database.binDir, manifest.database.majorVersion)
         : await serverVersion(database.binDir);
       return `PostgreSQL ${version}, ${stdout.trim()}`;
