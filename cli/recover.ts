@@ -220,7 +220,7 @@ async function confirmOverwrite(
 }
 
 function databasePlace(database: DatabaseConfig | undefined): string | undefined {
-  if (database?.method !== 'dump') return database?.dataDir;
+  if (database?.method !== 'dump' && database?.method !== 'mongodump') return database?.dataDir;
   return `database ${database.name} at ${database.host}:${database.port}`;
 }
 

@@ -5,6 +5,9 @@ import { argv, component, path, port, secretRef } from './config-parts.ts';
 
 export const mongodb = z.strictObject({
   ...component,
+  service: component.service
+    .optional()
+    .describe('How the server is started, stopped and looked at; nothing for one that others run.'),
   kind: z.literal('mongodb'),
   method: z
     .literal('mongodump')
