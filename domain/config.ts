@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
+import { notify, schedules } from './config-watch.ts';
 import { postgres } from './config-postgres.ts';
 import { TIERS } from './objectives.ts';
 
@@ -130,6 +131,7 @@ const backup = z.strictObject({
     })
     .optional()
     .describe('What tyk-dr backup prune keeps; without it nothing is ever deleted.'),
+  schedules: schedules.optional(),
   pgbackrest: z
     .strictObject({
       repository: path.describe('The root of the pgBackRest repositories, one folder per site generation.'),
@@ -183,6 +185,7 @@ const deployment = z.strictObject({
     ),
   probes: z.array(probe).default([]),
   backup,
+  notify: notify.optional(),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });
