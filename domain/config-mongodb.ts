@@ -32,6 +32,11 @@ export const mongodb = z.strictObject({
     .describe(
       "The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone.",
     ),
+  mongodumpFolder: path
+    .optional()
+    .describe(
+      'What a mongodump of yours was given as --out: a set takes that dump instead of making one of its own.',
+    ),
   scratchServer: argv
     .default(['mongod', '--bind_ip', '127.0.0.1', '--port', '{port}', '--dbpath', '{dir}', '--nounixsocket'])
     .describe('Starts the private server in which sets are verified, with {port} and {dir} filled in.'),

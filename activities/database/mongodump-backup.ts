@@ -1,6 +1,7 @@
-import type { Writable } from 'node:stream';
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { dumpFolder } from '../../adapters/mongodb/dump-folder.ts';
 import { dumpDatabase } from '../../adapters/mongodb/dump.ts';
 import { stageDump, type DumpedCollection } from '../../adapters/mongodb/restore.ts';
 import { withScratchMongo } from '../../adapters/mongodb/scratch.ts';
@@ -18,20 +19,25 @@ import { mongoEndpoint, mongoFacts, mongoOf } from './mongodb.ts';
 
 export async function backUp(call: BackupCall): Promise<PartResult> {
   const objects: ManifestObject[] = [];
-  const facts = await dumpDatabase({
-    endpoint: await mongoEndpoint(mongoOf(call.site), call.secret),
-    store: async (path, content) => {
-      const object = await sealObject(call, objectName(path), content);
-      objects.push(object);
-      return object.name;
-    },
-    onProgress: call.progress,
-    signal: call.signal,
-  });
+  const config = mongoOf(call.site);
+  const store = async (path: string, content: Readable): Promise<string> => {
+    const object = await sealObject({ ...call, signal: ownSignal(call) }, objectName(path), content);
+    objects.push(object);
+    return object.name;
+  };
+  const take = { store, onProgress: call.progress, signal: call.signal };
+  const facts =
+    config.mongodumpFolder === undefined
+      ? await dumpDatabase({ ...take, endpoint: await mongoEndpoint(config, call.secret) })
+      : await dumpFolder({ ...take, folder: config.mongodumpFolder, database: config.name });
   const documents = facts.collections.reduce((sum, each) => sum + each.documents, 0);
   const sealed = objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0);
   const moment =
-    facts.consistency === 'snapshot' ? 'one moment' : 'not one moment: the server has no snapshots';
+    config.mongodumpFolder !== undefined
+      ? `taken from ${config.mongodumpFolder}, where mongodump wrote them at ${facts.takenAt}`
+      : facts.consistency === 'snapshot'
+        ? 'of one moment'
+        : 'not of one moment: the server has no snapshots';
   return {
     summary: `${documents} documents in ${facts.collections.length} collections, ${formatBytes(facts.databaseBytes)} as ${formatBytes(sealed)}; ${moment}`,
     objects: objects.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -62,7 +68,7 @@ export async function verify(
   const facts = mongoFacts(manifest);
   const { scratchServer } = mongoOf(call.site);
   const key = { run: 'verify', step: call.input.step, set: manifest.set };
-  const restored = await withScratchMongo(
+  const { collections: restored } = await withScratchMongo(
     scratchServer,
     scratchDir,
     facts.name,
@@ -88,12 +94,17 @@ export async function verify(
 
 /** The dump of a set, to be opened file by file. */
 export function dumpOf(call: Call | BackupCall, manifest: Manifest): DumpedCollection[] {
-  const open = (object: string) => (sink: NodeJS.WritableStream) =>
-    openPart(setOf(call), manifest, object, sink as Writable);
+  const open = (object: string) => (sink: Writable) =>
+    openPart({ ...setOf(call), signal: ownSignal(call) }, manifest, object, sink);
   return mongoFacts(manifest).collections.map((each) => ({
     name: each.name,
     metadata: open(each.metadata),
     ...(each.data === undefined ? {} : { data: open(each.data) }),
     counted: each,
   }));
+}
+
+/** Several objects at a time, each with several programs that listen: more than one signal is made for. */
+function ownSignal({ signal }: Call | BackupCall): AbortSignal {
+  return AbortSignal.any([signal]);
 }

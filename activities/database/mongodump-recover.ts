@@ -1,11 +1,5 @@
-import { stageDump, type RestoredCollection } from '../../adapters/mongodb/restore.ts';
-import {
-  discardOld as discard,
-  endStaging,
-  observeSwitch,
-  switchIn,
-  undoSwitch,
-} from '../../adapters/mongodb/switch-in.ts';
+import { restoreDump, type RestoredCollection } from '../../adapters/mongodb/restore.ts';
+import { discardOld as discard, undoSwitch } from '../../adapters/mongodb/switch-in.ts';
 import type { StepKey } from '../../adapters/files/switch-in.ts';
 import { stopService } from '../../adapters/service/service.ts';
 import type { Manifest } from '../../domain/manifest.ts';
@@ -25,27 +19,14 @@ export async function restore(call: Call): Promise<StepResult> {
   if (!manifest.database) return { summary: 'the set has no database' };
   await wake(call);
   return withServer(call, async (db) => {
-    const key = keyOf(call);
-    const { state, result } = await observeSwitch(db, key);
-    if (state !== 'absent') {
-      // Proven before a worker was killed: what is left, if anything, is to rename.
-      await switchIn(db, key);
-      const found = JSON.parse(result ?? '{}') as StepResult;
-      return state === 'done'
-        ? { ...found, summary: 'the restored data are in place already', observed: true }
-        : found;
-    }
-    await requireOurs(call, db);
-    const restored = await stageDump(db, key, dumpOf(call, manifest), {
+    const { result, observed } = await restoreDump<StepResult>(db, keyOf(call), dumpOf(call, manifest), {
       everything: false,
+      before: () => requireOurs(call, db),
+      describe: (restored) => resultOf(manifest, restored),
       onProgress: call.progress,
       signal: call.signal,
     });
-    const found = resultOf(manifest, restored);
-    await endStaging(db, key, JSON.stringify(found));
-    call.progress('switching');
-    await switchIn(db, key);
-    return found;
+    return observed ? { ...result, summary: 'the restored data are in place already', observed } : result;
   });
 }
 
@@ -73,7 +54,9 @@ export async function start(call: Call): Promise<StepResult> {
   const started = await wake(call);
   return withServer(call, async (db) => {
     const primary = (await db.command({ hello: 1 }))['isWritablePrimary'] === true;
-    const proofs = [proof('it accepts writes', primary, 'the primary', primary ? 'the primary' : 'a secondary')];
+    const proofs = [
+      proof('it accepts writes', primary, 'the primary', primary ? 'the primary' : 'a secondary'),
+    ];
     if (!call.input.plan.steps.includes('restore-database-data')) {
       const apis = (await countControl(db))['tyk_apis'] ?? 0;
       proofs.push(proof('the database, which was not restored, has APIs', apis > 0, 'some', apis));

@@ -50,7 +50,12 @@ export async function loadCollection(
       throw error;
     }
   };
-  const [opened, filled] = await Promise.allSettled([open(content), fill()]);
+  const opening = open(content).catch((error: unknown) => {
+    // It may not have got as far as the content.
+    content.destroy(error as Error);
+    throw error;
+  });
+  const [opened, filled] = await Promise.allSettled([opening, fill()]);
   // A damaged object says more than the BSON that it breaks off in.
   if (opened.status === 'rejected' && opened.reason !== (filled as Partial<PromiseRejectedResult>).reason)
     throw opened.reason;
@@ -117,7 +122,7 @@ function creatableIndex(index: IndexSpec): Document {
   );
 }
 
-const isIdIndex = ({ key }: IndexSpec): boolean => Object.keys(key).join() === '_id';
+export const isIdIndex = ({ key }: IndexSpec): boolean => Object.keys(key).join() === '_id';
 
 async function asked(db: Db, collection: string, command: Document): Promise<Document> {
   try {

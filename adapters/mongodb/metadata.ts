@@ -81,7 +81,10 @@ const SHAPE = z.looseObject({
  */
 export function parseMetadata(text: string, name: string): CollectionMetadata | undefined {
   try {
-    const { options, indexes, uuid, collectionName, type } = SHAPE.parse(JSON.parse(text));
+    const content = JSON.parse(text) as z.output<typeof SHAPE>;
+    // Looked at only: what the schema returns has its keys in another order.
+    SHAPE.parse(content);
+    const { options, indexes, uuid, collectionName, type } = content;
     const exact = <T>(value: unknown): T => EJSON.parse(JSON.stringify(value), { relaxed: false }) as T;
     return {
       name: collectionName ?? name,

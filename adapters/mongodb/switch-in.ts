@@ -1,4 +1,4 @@
-import type { Db } from 'mongodb';
+import { BSON, type Db, type Document } from 'mongodb';
 import { DrError } from '../../domain/errors.ts';
 import type { StepKey } from '../files/switch-in.ts';
 import { isOwn, OWN_PREFIX } from './client.ts';
@@ -22,6 +22,9 @@ interface Entry {
   /** Restored collections, and those that were there and are not in the set. */
   readonly restored: readonly string[];
   readonly extra: readonly string[];
+  /** Of the set, and those that were there: as Extended JSON, for their pipelines have operators as names. */
+  readonly views: string;
+  readonly oldViews: string;
   /** What the step found out and proved: a worker that is killed must not take it with it. */
   readonly result?: string;
 }
@@ -38,26 +41,38 @@ const keptName = (run: string, collection: string): string => `${OWN_PREFIX}old-
 export async function observeSwitch(
   db: Db,
   key: StepKey,
-): Promise<{ state: 'absent' | 'staged' | 'done'; result?: string }> {
+): Promise<{ state: 'absent' } | { state: 'staged' | 'done'; result: string }> {
   const entry = await read(db, key.run);
   if (!entry || entry.step !== key.step || entry.set !== key.set) return { state: 'absent' };
-  const { state, result } = entry;
-  if (state === 'done') return { state, ...(result === undefined ? {} : { result }) };
-  return { state: state === 'staged' || state === 'switching' ? 'staged' : 'absent' };
+  const { state, result = '{}' } = entry;
+  if (state === 'done') return { state, result };
+  return state === 'staged' || state === 'switching' ? { state: 'staged', result } : { state: 'absent' };
 }
 
 /** Removes the rest of an attempt that was killed and opens the ledger. */
 export async function beginStaging(db: Db, key: StepKey, restored: readonly string[]): Promise<void> {
-  await write(db, { ...entryOf(key), state: 'staging', restored, extra: [] });
+  await write(db, { ...entryOf(key), state: 'staging', restored, extra: [], views: '[]', oldViews: '[]' });
   await dropPrefixed(db, stagedName(key.run, ''));
 }
 
 /** Everything is there and proven. From here on a repeated step only switches. */
-export async function endStaging(db: Db, key: StepKey, result: string): Promise<void> {
+export async function endStaging(
+  db: Db,
+  key: StepKey,
+  { result, views }: { readonly result: string; readonly views: readonly View[] },
+): Promise<void> {
   const entry = (await read(db, key.run))!;
-  const present = (await names(db)).filter((name) => !isOwn(name));
-  const extra = present.filter((name) => !entry.restored.includes(name));
-  await write(db, { ...entry, state: 'staged', extra, result });
+  const present = (await db.listCollections().toArray()).filter(({ name }) => !isOwn(name)) as View[];
+  const oldViews = present.filter(({ type }) => type === 'view');
+  const extra = present.filter(({ name, type }) => type !== 'view' && !entry.restored.includes(name));
+  await write(db, {
+    ...entry,
+    state: 'staged',
+    extra: extra.map(({ name }) => name),
+    views: BSON.EJSON.stringify(views, { relaxed: false }),
+    oldViews: BSON.EJSON.stringify(oldViews, { relaxed: false }),
+    result,
+  });
 }
 
 /** @throws DrError TARGET_IS_ANOTHER where nothing whole of this step is staged. */
@@ -66,8 +81,10 @@ export async function switchIn(db: Db, key: StepKey): Promise<void> {
   if (entry?.state === 'done') return;
   if (!entry || (entry.state !== 'staged' && entry.state !== 'switching')) throw notStaged(db, key);
   await write(db, { ...entry, state: 'switching' });
-  for (const name of entry.restored) await exchange(db, key.run, name);
+  await dropViews(db);
   for (const name of entry.extra) await rename(db, name, keptName(key.run, name));
+  for (const name of entry.restored) await exchange(db, key.run, name);
+  await makeViews(db, entry.views);
   await write(db, { ...entry, state: 'done' });
 }
 
@@ -87,10 +104,10 @@ async function exchange(db: Db, run: string, name: string): Promise<void> {
 /** Puts the old collections back. Tolerates that nothing had happened. @returns what it did, for people. */
 export async function undoSwitch(db: Db, key: StepKey): Promise<string> {
   const entry = await read(db, key.run);
-  if (!entry) return 'nothing was switched';
-  const switched = ['switching', 'done', 'undoing'].includes(entry.state);
+  const switched = entry && ['switching', 'done', 'undoing'].includes(entry.state);
   if (switched) {
     await write(db, { ...entry, state: 'undoing' });
+    await dropViews(db);
     for (const name of entry.restored) {
       const there = await names(db);
       // Only a restored one has no staged one beside it.
@@ -98,10 +115,11 @@ export async function undoSwitch(db: Db, key: StepKey): Promise<string> {
       await rename(db, keptName(key.run, name), name);
     }
     for (const name of entry.extra) await rename(db, keptName(key.run, name), name);
+    await makeViews(db, entry.oldViews);
     await write(db, { ...entry, state: 'undone' });
   }
   await forget(db, key.run);
-  return switched || entry.state === 'undone' ? 'the old collections are back' : 'nothing was switched';
+  return switched || entry?.state === 'undone' ? 'the old collections are back' : 'nothing was switched';
 }
 
 /** What was kept for an undo. @returns how many collections that were. */
@@ -115,6 +133,24 @@ async function forget(db: Db, run: string): Promise<void> {
   await dropPrefixed(db, stagedName(run, ''));
   await ledger(db).deleteOne({ _id: run }, DURABLE);
   if ((await ledger(db).countDocuments()) === 0) await db.dropCollection(LEDGER);
+}
+
+export interface View {
+  readonly name: string;
+  readonly type?: string | undefined;
+  readonly options?: Document;
+}
+
+/** A view is a definition: it is not renamed but made anew. */
+async function makeViews(db: Db, views: string): Promise<void> {
+  const there = await names(db);
+  for (const { name, options } of BSON.EJSON.parse(views, { relaxed: false }) as View[])
+    if (!there.includes(name)) await db.command({ create: name, ...options });
+}
+
+async function dropViews(db: Db): Promise<void> {
+  for (const { name, type } of await db.listCollections().toArray())
+    if (type === 'view' && !isOwn(name)) await db.dropCollection(name);
 }
 
 /** Does nothing where `from` is not there. */

@@ -63,6 +63,8 @@ export interface Stores {
   /** Of the Dashboard's user and of the administrator; without them nobody connects by a password. */
   readonly passwords?: { readonly user: Secret; readonly admin: Secret };
   readonly pgbackrest?: { readonly repository: string; readonly stanza: string; readonly passphrase: Secret };
+  /** In its place, a MongoDB. */
+  readonly mongodb?: { readonly port: number } & Readonly<Record<string, unknown>>;
   /** The Redis of site dr. */
   readonly redis?: { readonly port: number; readonly dataDir: string } & Readonly<Record<string, unknown>>;
 }
@@ -99,6 +101,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
           }),
         }
       : {}),
+    ...(stores.mongodb ? { database: storeOf(dir, name, stores.mongodb) } : {}),
     ...(stores.redis ? { redis: storeOf(dir, name, stores.redis) } : {}),
   });
   const { pgbackrest } = stores;

@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Db, MongoClient } from 'mongodb';
+import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import type { Db, Document, MongoClient } from 'mongodb';
+import { rawDocuments } from '../../adapters/mongodb/dump.ts';
 import { waitReady, type MongoEndpoint } from '../../adapters/mongodb/client.ts';
 import { ferretdbCommand } from '../../lab/mongodb.ts';
 import { freePort } from './gateway.ts';
@@ -38,4 +40,82 @@ export async function startTestMongo(database = 'tyk_analytics'): Promise<TestMo
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** Every document of every collection, byte for byte, and what the server says of indexes and options. */
+export async function contentOf(of: Db): Promise<Record<string, string[]>> {
+  const content: Record<string, string[]> = {};
+  for (const { name, options } of (await of.listCollections().toArray()) as {
+    name: string;
+    options: Document;
+  }[]) {
+    const documents: string[] = [];
+    for await (const each of rawDocuments(of, name)) documents.push(each.toString('hex'));
+    const indexes = await of.collection(name).listIndexes().toArray();
+    content[name] = [
+      ...documents,
+      JSON.stringify(options),
+      ...indexes.map((each) => JSON.stringify(each)).sort(),
+    ];
+  }
+  return content;
+}
+
+/** Without what a restore keeps beside. */
+export function live(content: Record<string, string[]>): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(content).filter(([name]) => !name.startsWith('tyk-dr-')));
+}
+
+/** A line to the server that breaks for good right before a write: what a killed worker would leave. */
+export class Line {
+  cutAtWrite = Infinity;
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async to(port: number): Promise<Line> {
+    const server = createServer();
+    const made = new Line(server);
+    server.on('connection', (socket) => made.#join(socket, createConnection(port, '127.0.0.1')));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    return made;
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port;
+  }
+
+  #join(client: Socket, server: Socket): void {
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      socket.on('close', () => {
+        this.#sockets.delete(socket);
+        client.destroy();
+        server.destroy();
+      });
+    }
+    client.on('data', (bytes: Buffer) => {
+      // The name of a command is the first in its message.
+      if (
+        /\x02(insert|update|delete|create|createIndexes|drop|renameCollection)\0/.test(
+          bytes.toString('latin1'),
+        ) &&
+        this.cutAtWrite-- <= 0
+      ) {
+        for (const socket of this.#sockets) socket.destroy();
+        return;
+      }
+      server.write(bytes);
+    });
+    server.on('data', (bytes: Buffer) => client.write(bytes));
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
 }
