@@ -16,6 +16,7 @@ import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
+import { createServerConfigActivities } from './server-config.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
@@ -40,6 +41,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createRedisActivities(deps),
     ...createDatabaseActivities(deps),
     ...createConfigActivities(deps),
+    ...createServerConfigActivities(deps),
     ...createDashboardActivities(deps),
     ...createDashboardEditActivities(deps),
     ...createGatewayActivities(deps),
