@@ -2,6 +2,7 @@ import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
 import { createCheckTargetActivities } from './check-target.ts';
+import { createConfigRefActivities } from './config-ref.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
@@ -42,6 +43,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createDatabaseActivities(deps),
     ...createConfigActivities(deps),
     ...createServerConfigActivities(deps),
+    ...createConfigRefActivities(deps),
     ...createDashboardActivities(deps),
     ...createDashboardEditActivities(deps),
     ...createGatewayActivities(deps),

@@ -111,11 +111,11 @@ function staysInside(name: string): boolean {
 }
 
 /** No name of ours has a step upwards, wherever it would end. */
-function leadsUp(name: string): boolean {
+export function leadsUp(name: string): boolean {
   return name.startsWith('/') || name.split('/').includes('..');
 }
 
-function parents(name: string): string[] {
+export function parents(name: string): string[] {
   const parts = normalize(name).replace(/\/$/, '').split('/');
   return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
@@ -136,7 +136,7 @@ async function refuseOutsideLinks(
 }
 
 /** A step upwards behind a name could go up from wherever a link of that name leads: only at the beginning is it known. */
-function linkStaysInside(name: string, target: string): boolean {
+export function linkStaysInside(name: string, target: string): boolean {
   const upwards = target.split('/').lastIndexOf('..') + 1;
   const atBeginning = target
     .split('/')
