@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
 import { noteMade } from '../adapters/backup/unfinished.ts';
 import { packTree } from '../adapters/backup/tree.ts';
@@ -14,6 +13,7 @@ import { sealDefinitions } from './definitions.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { beginPart } from './leftovers.ts';
 import { liveState } from './live.ts';
+import { sealServerFiles } from './server-files.ts';
 import { gatewaysOn, serves } from './site.ts';
 import { verifySet } from './verify-set.ts';
 
@@ -64,13 +64,7 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
     const [object] = await Promise.all([sealObject(call, name, stream), ended]);
     objects.push(object);
   }
-  for (const [name, store] of [
-    ['redis-conf', site.redis],
-    [`${site.database?.kind ?? 'database'}-conf`, site.database],
-  ] as const) {
-    const file = serves(worker, site, store) ? store?.configFile : undefined;
-    if (file !== undefined) objects.push(await sealObject(call, name, createReadStream(file)));
-  }
+  objects.push(...(await sealServerFiles(call)));
   objects.push(...(await sealDefinitions(call)));
   const hello = await gatewayHello(site.gateways[0]!.url);
   return {

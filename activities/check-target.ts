@@ -7,6 +7,7 @@ import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { addressesOf } from './addresses.ts';
 import { networkProofs } from './check-network.ts';
+import { checkConfigRef } from './config-ref.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';
 import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { methodOf } from './database/choose.ts';
@@ -37,6 +38,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const secrets = await checkSecrets(call);
   const traffic = await checkTraffic(call);
   const network = await networkProofs({ ...call, site: input.plan.to });
+  const versioned = await checkConfigRef(call);
   const proofs = [
     ...tools.proofs,
     ...warm,
@@ -50,6 +52,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
     ...network,
     ...secrets,
     ...traffic,
+    ...versioned,
   ];
   const toCome = tools.toCome.length > 0 ? `; still to be installed: ${tools.toCome.join(', ')}` : '';
   return { summary: `${proofs.length} preconditions hold on ${input.plan.to}${toCome}`, proofs };

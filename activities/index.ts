@@ -2,6 +2,7 @@ import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
 import { createCheckTargetActivities } from './check-target.ts';
+import { createConfigRefActivities } from './config-ref.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
@@ -16,6 +17,7 @@ import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
+import { createServerConfigActivities } from './server-config.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
@@ -40,6 +42,8 @@ export function createActivities(deps: Deps, version: string) {
     ...createRedisActivities(deps),
     ...createDatabaseActivities(deps),
     ...createConfigActivities(deps),
+    ...createServerConfigActivities(deps),
+    ...createConfigRefActivities(deps),
     ...createDashboardActivities(deps),
     ...createDashboardEditActivities(deps),
     ...createGatewayActivities(deps),

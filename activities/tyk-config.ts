@@ -17,6 +17,7 @@ import type { Proof, StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
 import { certificateProofs } from './certificates.ts';
 import { certificateSecret, readConf } from './conf-file.ts';
+import { takeFromGit } from './config-ref.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openPart, setOf } from './open-set.ts';
@@ -115,6 +116,7 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
   const paths = placePaths(tree.root, input.run);
   const key = { run: input.run, step: `${input.step}/${restore.name}`, set: input.set ?? '' };
   const endpoints = await targetEndpoints(call, tree.root, restore.listen);
+  let fromGit: string | undefined;
   if (!(await placed(paths, key))) {
     const { manifest } = await manifestOf(setOf(call));
     await rm(paths.stagingDir, { recursive: true, force: true });
@@ -126,6 +128,7 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
     } finally {
       await rm(archive, { force: true });
     }
+    fromGit = await takeFromGit(call, restore.object, paths.stagingDir);
     await rewrite(join(paths.stagingDir, tree.config), restore, endpoints);
     await placeEntries(paths, key, [tree.config, ...tree.include]);
   }
@@ -143,7 +146,8 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
       : await certificateProofs(restore.name, tree.root, conf, restore.listen)),
   ];
   requireProofs(proofs);
-  return { summary: `${restore.name}: ${[tree.config, ...tree.include].join(', ')}`, proofs };
+  const files = [tree.config, ...tree.include].join(', ');
+  return { summary: `${restore.name}: ${files}${fromGit === undefined ? '' : ` ${fromGit}`}`, proofs };
 }
 
 /** Keeps owner and mode of the file as they were backed up. */

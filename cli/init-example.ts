@@ -39,6 +39,8 @@ deployments:
       identity: file:/etc/tyk-dr/secrets/age-identity
       signingKey: file:/etc/tyk-dr/secrets/signing-key.pem
       trustedKeys: ['ed25519:MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqo=']
+      # Configuration and definitions of each set as readable text, without secrets; a path or an address.
+      git: { repository: /srv/backup/tyk-config.git }
       # What backup prune keeps; without this nothing is ever deleted.
       keep: { last: 7, daily: 14, weekly: 8, monthly: 12, yearly: 3, verified: 2 }
       pgbackrest: { repository: /srv/backup/pgbackrest, stanza: payments, passphrase: file:/etc/tyk-dr/secrets/pgbackrest }

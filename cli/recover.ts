@@ -20,6 +20,7 @@ import {
   withDoor,
   type Door,
 } from './client.ts';
+import { withConfigRef } from './config-ref.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { shapeOf } from './shape.ts';
@@ -30,6 +31,7 @@ interface RecoverOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  readonly configRef?: string;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurred?: string;
@@ -52,6 +54,7 @@ export function registerRecover(program: Command, config: () => string | undefin
     .requiredOption('--to <site>', 'the site to recover on')
     .option('--from <site>', 'the site that failed; may be left out where there are two')
     .option('--backup <set>', 'a backup set, or latest', 'latest')
+    .option('--config-ref <ref>', 'configuration from the git repository: a tag, a commit or a set')
     .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option(
       '--scenario <scenario>',
@@ -92,7 +95,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
       value: '',
       expected: 'a sentence that says why',
     });
-  const plan = compilePlan(shapeOf(name, deployment), {
+  const compiled = compilePlan(shapeOf(name, deployment), {
     to: options.to,
     ...(options.from === undefined ? {} : { from: options.from }),
     backup: options.backup,
@@ -103,14 +106,15 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     inPlace: options.inPlace ?? false,
     onFailure: options.onFailure,
   });
-  if (plan.inPlace) await confirmOverwrite(plan, deployment, options);
+  if (compiled.inPlace) await confirmOverwrite(compiled, deployment, options);
   const digest = configDigest(deployment);
   await Promise.all([
-    requireWorkers(door, name, digest, workersNeeded(plan)),
-    ...(plan.steps.includes('fence-source') && !plan.sourceMayBeGone
-      ? [lookAtSource(door, name, digest, plan)]
+    requireWorkers(door, name, digest, workersNeeded(compiled)),
+    ...(compiled.steps.includes('fence-source') && !compiled.sourceMayBeGone
+      ? [lookAtSource(door, name, digest, compiled)]
       : []),
   ]);
+  const plan = await withConfigRef(door, deployment, compiled, options.configRef);
   const input: RecoverInput = {
     run: runId(),
     plan,

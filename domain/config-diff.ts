@@ -102,7 +102,8 @@ function diffIndex(before: string | undefined, after: string | undefined): Confi
   });
 }
 
-function diffTexts(name: string, was: string, is: string): FieldChange[] {
+/** By field or by setting where the text has such. */
+export function diffTexts(name: string, was: string, is: string): FieldChange[] {
   const [old, now] = [parseExactly(was), parseExactly(is)];
   if (typeof old === 'object' && typeof now === 'object') return diffValues(old, now);
   if (/\.(conf|ini|cnf|env|properties)$/.test(name)) return diffValues(settings(was), settings(is));

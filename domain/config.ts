@@ -11,11 +11,19 @@ import { TIERS } from './objectives.ts';
  * never imports this file: it would carry zod into the sandbox.
  */
 
+/** What is restored is put in place by these names: none may lead out of the root, or be the root. */
+const below = z
+  .string()
+  .regex(
+    /^(?!\/)(?!(.*\/)?\.\.?(\/|$)).+/,
+    'expected a path below root, without a step upwards and not root itself',
+  );
+
 const tree = z.strictObject({
   root: path.describe('The folder that holds its configuration file and everything beside it.'),
-  config: z.string().min(1).describe('The configuration file, relative to root.'),
+  config: below.describe('The configuration file, relative to root.'),
   include: z
-    .array(z.string().min(1))
+    .array(below)
     .default([])
     .describe(
       'Folders and files below root that belong to it: certificates, middleware, apps, policies, portal.',

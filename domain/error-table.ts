@@ -1,4 +1,5 @@
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
+import { GIT_ERRORS } from './git-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 
 /**
@@ -221,6 +222,7 @@ export const ERRORS = {
     'The archive was not made by tyk-dr. Keep it as evidence.',
   ),
 
+  ...GIT_ERRORS,
   ...STORE_ERRORS,
 
   // Services and proofs

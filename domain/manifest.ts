@@ -28,7 +28,7 @@ export interface Manifest {
 }
 
 export interface ManifestObject {
-  /** Unique within the set: `redis`, `redis-samples`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`, `dump-control`, `dump-analytics`. */
+  /** Unique within the set: `redis`, `redis-samples`, `dashboard`, `gateway-gw1`, `pump`, `pgbackrest-files`, `pgbackrest-passphrase`, `dump-control`, `dump-analytics`, `redis-server`, `postgresql-server`, `definitions`. */
   readonly name: string;
   /** Relative to the folder of the set. */
   readonly file: string;

@@ -35,6 +35,11 @@ export type Where =
   | 'traffic'
   | 'others';
 
+export interface ConfigRef {
+  readonly ref: string;
+  readonly commit: string;
+}
+
 export interface RecoverPlan {
   readonly deployment: string;
   readonly tier: Tier;
@@ -51,6 +56,8 @@ export interface RecoverPlan {
   readonly scenario: Scenario;
   /** A set's id, or `latest`. */
   readonly backup: string;
+  /** Where configuration comes from instead of from the set: what was asked for, and the commit that it meant. */
+  readonly configRef?: ConfigRef;
   /** Only sets taken before this moment may be chosen; present where the damage has a time. */
   readonly backupBefore?: string;
   readonly point: RecoveryPoint;

@@ -189,6 +189,8 @@ export interface RunRecord {
   readonly actor: string;
   readonly configDigest: string;
   readonly planDigest: string;
+  /** Where the configuration came from, where that was not the set. */
+  readonly configRef?: { readonly ref: string; readonly commit: string };
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;

@@ -77,6 +77,8 @@ function field(value: Json | undefined, name: string): Json | undefined {
   return isObject(value) ? value[name] : undefined;
 }
 
+/** MongoDB's own ids are `{$oid: '...'}`. */
 function text(value: Json | undefined): string {
+  if (isObject(value)) return text(value['$oid']);
   return typeof value === 'string' ? value : '';
 }

@@ -160,7 +160,7 @@ function steps(record: RunRecord): string {
   return `<section><h2>Steps</h2>${table(['phase', 'step', 'state', 'time', 'calls', 'result'], rows)}</section>`;
 }
 
-function backupSet({ set }: RunRecord): string {
+function backupSet({ set, configRef }: RunRecord): string {
   if (!set) return '';
   const rows = [
     row(['set', set.set]),
@@ -170,6 +170,7 @@ function backupSet({ set }: RunRecord): string {
     ...(set.redisKeys === undefined ? [] : [row(['Redis keys', String(set.redisKeys)])]),
     ...(set.databaseBytes === undefined ? [] : [row(['database', formatBytes(set.databaseBytes)])]),
     ...Object.entries(set.versions).map(([name, version]) => row([name, version])),
+    ...(configRef ? [row(['configuration', `git ${configRef.ref}, commit ${configRef.commit}`])] : []),
   ];
   return `<section><h2>Backup set</h2>${table(['', ''], rows)}</section>`;
 }

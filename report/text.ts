@@ -85,7 +85,7 @@ function objectives(record: RunRecord): string[] {
   ];
 }
 
-function backupSet({ set }: RunRecord): string[] {
+function backupSet({ set, configRef }: RunRecord): string[] {
   if (!set) return [];
   const sizes = [
     ...(set.redisKeys === undefined ? [] : [`${set.redisKeys} Redis keys`]),
@@ -94,6 +94,7 @@ function backupSet({ set }: RunRecord): string[] {
   return [
     `  ${set.set} of ${set.site}, taken ${set.createdAt}, ${set.verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
     `  ${sizes.join(', ')}`,
+    ...(configRef ? [`  configuration from git ${configRef.ref}, commit ${configRef.commit}`] : []),
   ];
 }
 

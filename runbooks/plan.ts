@@ -103,8 +103,16 @@ const ALWAYS: readonly RecoverStepId[] = [
 
 /** What a component's own recovery consists of: the guide's component procedures. */
 const COMPONENT_STEPS: Readonly<Record<Recoverable, readonly RecoverStepId[]>> = {
-  redis: ['restore-redis-data', 'start-redis', 'prove-redis', 'prove-gateways', 'prove-authentication'],
+  redis: [
+    'place-server-config',
+    'restore-redis-data',
+    'start-redis',
+    'prove-redis',
+    'prove-gateways',
+    'prove-authentication',
+  ],
   database: [
+    'place-server-config',
     'restore-database-data',
     'start-database',
     'prove-database',
@@ -149,16 +157,17 @@ function isNeeded(id: RecoverStepId, scenario: Scenario): boolean {
       return true;
     case 'human-error':
       // Somebody deleted definitions: the database goes back, the keys that were issued since stay.
-      return id !== 'restore-redis-data' && id !== 'prove-redis';
+      return !['restore-redis-data', 'prove-redis', 'place-server-config'].includes(id);
     case 'network':
       // The stores of the target are healthy; only who serves changes.
-      return !DATA_STEPS.includes(id) && id !== 'prove-redis' && id !== 'protect-database';
+      return ![...DATA_STEPS, 'place-server-config', 'prove-redis', 'protect-database'].includes(id);
   }
 }
 
 function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape): boolean {
   const needs: Partial<Record<RecoverStepId, boolean>> = {
     'provision-target': target.provisions,
+    'place-server-config': shape.hasRedis || shape.hasDatabase,
     'restore-redis-data': shape.hasRedis,
     'start-redis': shape.hasRedis,
     'prove-redis': shape.hasRedis,

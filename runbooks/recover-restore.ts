@@ -81,6 +81,16 @@ export const BRING_BACK = [
     limitMs: 5 * MINUTE_MS,
   },
   {
+    id: 'place-server-config',
+    phase: 'infrastructure',
+    after: ['claim-target'],
+    risk: 'mutate',
+    where: 'target',
+    purpose: 'Offer the configuration of the Redis and database servers beside the target’s own.',
+    proof: 'what differs is named and lies beside it; what is missing in place is back',
+    limitMs: 5 * MINUTE_MS,
+  },
+  {
     id: 'restore-redis-data',
     phase: 'redis',
     after: ['claim-target'],

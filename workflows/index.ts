@@ -6,6 +6,7 @@ export { launch } from './launch.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
+export { resolveConfigRef } from './resolve-ref.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';
 export { watch } from './watch.ts';

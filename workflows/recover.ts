@@ -57,8 +57,15 @@ async function untilAborted(context: StepContext, story: () => Promise<void>): P
 }
 
 async function tell(context: StepContext): Promise<void> {
+  const { inPlace } = context.input.plan;
   await infrastructure(context);
-  await settleAll([redis(context), database(context)]);
+  // In place it may bring back the file without which a server does not start; elsewhere nobody waits for it.
+  if (inPlace) await runStep(context, 'place-server-config');
+  await settleAll([
+    redis(context),
+    database(context),
+    ...(inPlace ? [] : [runStep(context, 'place-server-config')]),
+  ]);
   markDataRestored(context.record);
   await dashboard(context);
   await gateways(context);

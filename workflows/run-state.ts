@@ -35,6 +35,7 @@ export function openRecord(input: RecoverInput): RunRecord {
     actor: input.actor,
     configDigest: input.configDigest,
     planDigest: input.planDigest,
+    ...(plan.configRef === undefined ? {} : { configRef: plan.configRef }),
     objectives: plan.objectives,
     clock: openClock(input),
     phases: PHASES.map((phase) => ({

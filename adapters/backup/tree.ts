@@ -38,7 +38,6 @@ export async function packTree(
       '--create',
       '--file=-',
       '--sort=name',
-      '--numeric-owner',
       '--format=pax',
       `--directory=${tree.root}`,
       '--',
@@ -65,8 +64,8 @@ export async function unpackTree(archive: string, into: string, object: string):
       `--file=${archive}`,
       `--directory=${into}`,
       '--preserve-permissions',
+      // By name where this host knows it, else by number: the same user has another number elsewhere.
       asRoot ? '--same-owner' : '--no-same-owner',
-      '--numeric-owner',
     ],
     {
       timeoutMs: 10 * 60_000,
@@ -112,11 +111,11 @@ function staysInside(name: string): boolean {
 }
 
 /** No name of ours has a step upwards, wherever it would end. */
-function leadsUp(name: string): boolean {
+export function leadsUp(name: string): boolean {
   return name.startsWith('/') || name.split('/').includes('..');
 }
 
-function parents(name: string): string[] {
+export function parents(name: string): string[] {
   const parts = normalize(name).replace(/\/$/, '').split('/');
   return parts.slice(0, -1).map((_, index) => parts.slice(0, index + 1).join('/'));
 }
@@ -136,6 +135,12 @@ async function refuseOutsideLinks(
     await refuseOutsideLinks(root, join(entry, child.name), child);
 }
 
-function linkStaysInside(name: string, target: string): boolean {
-  return !target.startsWith('/') && staysInside(join(name, '..', target));
+/** A step upwards behind a name could go up from wherever a link of that name leads: only at the beginning is it known. */
+export function linkStaysInside(name: string, target: string): boolean {
+  const upwards = target.split('/').lastIndexOf('..') + 1;
+  const atBeginning = target
+    .split('/')
+    .slice(0, upwards)
+    .every((part) => part === '..');
+  return !target.startsWith('/') && atBeginning && staysInside(join(name, '..', target));
 }

@@ -38,8 +38,9 @@ export async function placed(paths: PlacePaths, key: StepKey): Promise<boolean> 
 export async function placeEntries(
   paths: PlacePaths,
   key: StepKey,
-  entries: readonly string[],
+  declared: readonly string[],
 ): Promise<void> {
+  const entries = topmost(declared);
   await mkdir(paths.undoDir, { recursive: true, mode: 0o700 });
   const ledger = { run: key.run, step: key.step, set: key.set, entries };
   await writeDurably(join(paths.undoDir, LEDGER), JSON.stringify({ ...ledger, done: false }));
@@ -55,6 +56,12 @@ export async function placeEntries(
   }
   await writeDurably(join(paths.undoDir, LEDGER), JSON.stringify({ ...ledger, done: true }));
   await rm(paths.stagingDir, { recursive: true, force: true });
+}
+
+/** What lies in another entry comes with it: placed for itself first, it would be taken for an old one. */
+function topmost(entries: readonly string[]): string[] {
+  const plain = [...new Set(entries.map((entry) => entry.replace(/\/+$/, '')))];
+  return plain.filter((entry) => !plain.some((other) => entry.startsWith(`${other}/`)));
 }
 
 /** Puts the old entries back and removes what was new. Tolerates that nothing had happened. */

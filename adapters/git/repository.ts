@@ -47,6 +47,19 @@ export async function withCopy<T>(
   }
 }
 
+/** For a commit that is known: where the copy has it already, the repository itself is not asked. */
+export async function withCommit<T>(
+  config: GitConfig,
+  dir: string,
+  commit: string,
+  signal: AbortSignal | undefined,
+  work: (copy: Copy) => Promise<T>,
+): Promise<T> {
+  const copy = { dir, config, signal };
+  if ((await resolveRef(copy, commit)) === commit) return work(copy);
+  return withCopy(config, dir, signal, work);
+}
+
 async function fetchInto({ dir, config, signal }: Copy): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await git(dir, ['init', '--quiet', '--bare', '--initial-branch', 'tyk-dr-none'], { signal });

@@ -12,7 +12,9 @@ export async function changedContents(
 ): Promise<[Contents, Contents]> {
   const empty: Awaited<ReturnType<typeof listFiles>> = new Map();
   const [old, now] = await Promise.all(
-    [before, after].map((commit) => (commit === undefined ? empty : listFiles(copy, commit, deployment))),
+    [before, after].map(async (commit) =>
+      commit === undefined ? empty : listFiles(copy, commit, deployment),
+    ),
   );
   const differs = (path: string): boolean => old!.get(path)?.blob !== now!.get(path)?.blob;
   const paths = [...new Set([...old!.keys(), ...now!.keys()])].filter(differs);

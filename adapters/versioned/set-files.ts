@@ -41,8 +41,7 @@ export interface SetFiles {
 
 /** The folder of a tree in the git repository, by the object of the set that holds it. */
 export function folderOf(object: string): string | undefined {
-  if (object === 'redis-server') return 'redis';
-  if (object === 'postgresql-server') return 'postgresql';
+  if (/^(redis|postgresql|mongodb)-server$/.test(object)) return object.replace(/-server$/, '');
   return object === 'dashboard' || object === 'pump' || object.startsWith('gateway-') ? object : undefined;
 }
 

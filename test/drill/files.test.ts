@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyFile, localUrl, siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
@@ -8,9 +9,15 @@ import { recordOf, TestLab } from '../harness/lab.ts';
 
 let lab: TestLab;
 let files: string[];
+/** The first set; the second one holds a mistake in a plugin. */
+let before: string;
+const PLUGIN = 'middleware/audit.js';
 beforeAll(async () => {
   lab = await TestLab.up('--mode', 'files');
-  files = await readdir(siteDir(lab.lab, 'primary', 'gateways', 'gw1', 'apps'));
+  const gateway = siteDir(lab.lab, 'primary', 'gateways', 'gw1');
+  files = await readdir(join(gateway, 'apps'));
+  before = (JSON.parse(await lab.expect('backup', 'acme', '--json')) as { set: string }).set;
+  await appendFile(join(gateway, PLUGIN), 'a mistake\n');
   await lab.expect('backup', 'acme');
   await lab.destroyPrimary();
 });
@@ -22,10 +29,28 @@ async function client(path: string, keyName?: string): Promise<number> {
   return (await fetch(`${localUrl(lab.lab.ports.traffic)}${path}`, { headers })).status;
 }
 
-test('is recovered from its files, what it lacks is said to be no part of it', async () => {
-  const answer = await lab.recover('--on-failure', 'abort', '--json');
+test('two sets are compared, by file', async () => {
+  const [newest] = (JSON.parse(await lab.expect('backup', 'list', '--json')) as { sets: { set: string }[] })
+    .sets;
+  const { exitCode, stdout } = await lab.run('config', 'diff', before, newest!.set);
+  expect(exitCode).toBe(3);
+  expect(stdout).toContain(`gateway-gw1\n  ~ ${PLUGIN}`);
+});
+
+test('a git reference that means nothing is refused before a run starts', async () => {
+  const answer = await lab.recover('--config-ref', 'set/none', '--json');
+  expect(answer).toMatchObject({ exitCode: 10, stdout: '' });
+  expect(answer.stderr).toContain("has no tag, branch or commit 'set/none'");
+});
+
+test('is recovered from its files, with the configuration of an older set; what it lacks is said to be no part of it', async () => {
+  const answer = await lab.recover('--on-failure', 'abort', '--json', '--config-ref', `set/${before}`);
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
   const record = recordOf(answer);
+  expect(record.configRef?.ref).toBe(`set/${before}`);
+  expect(await readFile(siteDir(lab.lab, 'dr', 'gateways', 'gw1', PLUGIN), 'utf8')).not.toContain(
+    'a mistake',
+  );
   const apis = files.filter((name) => !name.endsWith('-oas.json')).length;
   for (const gateway of ['gw1', 'gw2'])
     expect(record.proofs).toContainEqual({

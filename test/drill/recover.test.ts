@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { deleteApis, killService } from '../../lab/break.ts';
-import { keyFile, localUrl, type SiteName } from '../../lab/layout.ts';
+import { keyFile, localUrl, outside, siteDir, type SiteName } from '../../lab/layout.ts';
 import { serviceScript, stop } from '../../lab/services.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
@@ -36,6 +36,24 @@ async function client(path: string, key?: string): Promise<number> {
     key === undefined ? {} : { Authorization: (await readFile(keyFile(lab.lab, key), 'utf8')).trim() };
   return (await fetch(`${localUrl(lab.lab.ports.traffic)}${path}`, { headers })).status;
 }
+
+test('the set is in git under its tag, each API as a file, with no secret of the site in any object', async () => {
+  const git = async (...args: string[]): Promise<string> =>
+    (await execa('git', ['--git-dir', outside(lab.lab, 'config.git'), ...args])).stdout;
+  const [tag] = (await git('tag')).split('\n');
+  expect(tag).toMatch(/^set\//);
+  const apis = (await git('ls-tree', '--name-only', `${tag}:acme/apis`)).split('\n');
+  expect(String(apis.length)).toBe(await apiCount('primary'));
+  const objects = await git('cat-file', '--batch', '--batch-all-objects');
+  expect(objects).toContain('tyk_analytics.conf');
+  expect(objects).toContain('host all all 127.0.0.1/32 scram-sha-256');
+  for (const name of await readdir(keyFile(lab.lab, ''))) {
+    const lines = (await readFile(keyFile(lab.lab, name), 'utf8')).split('\n');
+    for (const line of lines.filter((text) => text.length >= 12 && !/^(#|-----)/.test(text)))
+      for (const form of [line, Buffer.from(line).toString('base64')])
+        expect(objects.includes(form), `${name} is in git`).toBe(false);
+  }
+});
 
 describe('a component, in place on the same site', () => {
   test.each(['redis', 'dashboard', 'gateway'] as const)(
@@ -138,6 +156,11 @@ describe('a whole site', () => {
     const record = recordOf(answer);
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
     expect(record.exceptions.join()).toContain('the rack has no power');
+    // Each server has its own; that of the lost site is offered beside it.
+    const offered = record.steps.find(({ id }) => id === 'place-server-config')?.summary;
+    expect(offered).toMatch(/redis\.conf differs in .*\bport\b.*postgresql\.conf differs in .*\bport\b/s);
+    const etc = await readdir(siteDir(lab.lab, 'dr', 'postgres', 'etc'));
+    expect(etc).toContain('postgresql.conf.from-backup');
     expect(await redisKeys('dr')).toBeGreaterThanOrEqual(keys - 300);
     expect(await apiCount('dr')).toBe(rows);
     expect(await client('/api-0/')).toBe(200);

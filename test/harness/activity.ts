@@ -74,11 +74,10 @@ export async function callActivity({
   try {
     return {
       killed: false,
-      result: await new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(
-        work,
-        input,
-        ...more,
-      ),
+      result: await new MockActivityEnvironment(
+        { currentAttemptScheduledTimestampMs: Date.now() },
+        { logger: new DefaultLogger('ERROR') },
+      ).run(work, input, ...more),
     };
   } catch (error) {
     const { type, message } = error as { type?: string; message: string };

@@ -10,7 +10,7 @@ import type { Json } from '../../domain/json.ts';
 import type { ManifestObject } from '../../domain/manifest.ts';
 import type { Definitions } from '../../domain/versioned.ts';
 import { callActivity } from './activity.ts';
-import { backupStepOf, signSet, writeDeployment, type TestDeployment } from './deployment.ts';
+import { backupStepOf, signSet, writeDeployment, type Stores, type TestDeployment } from './deployment.ts';
 
 /** Sets that hold configuration only, made by the product's own activity, and a git repository to keep them in. */
 
@@ -21,8 +21,12 @@ export interface ConfigScene extends TestDeployment {
 }
 
 /** @param git lines of `backup.git` besides the repository */
-export async function configScene(dir: string, git: Record<string, unknown> = {}): Promise<ConfigScene> {
-  const made = await writeDeployment(dir, {});
+export async function configScene(
+  dir: string,
+  git: Record<string, unknown> = {},
+  stores: Stores = {},
+): Promise<ConfigScene> {
+  const made = await writeDeployment(dir, stores);
   const repository = join(dir, 'config.git');
   const config = parse(await readFile(made.configFile, 'utf8')) as {
     deployments: {

@@ -52,3 +52,24 @@ test('an undo after a kill before the first move deletes nothing', async () => {
   await undoPlacing(paths);
   expect([await read('tyk.conf'), await read('portal/upload')]).toEqual(['old', 'only here']);
 });
+
+test('what the set holds beside the declared entries is not placed; a file takes the place of a folder', async () => {
+  await rm(join(paths.stagingDir, 'certs'), { recursive: true });
+  await writeFile(join(paths.stagingDir, 'certs'), 'a file now');
+  await mkdir(join(root, 'certs'));
+  await writeFile(join(root, 'certs', 'old.pem'), 'old');
+  await writeFile(join(paths.stagingDir, 'tyk'), 'another program');
+  await placeEntries(paths, KEY, ENTRIES);
+  expect([await read('certs'), await read('tyk')]).toEqual(['a file now', 'missing']);
+  await undoPlacing(paths);
+  expect(await read('certs/old.pem')).toBe('old');
+});
+
+test('an entry that lies in another one comes with it, and goes with it', async () => {
+  await mkdir(join(root, 'certs'));
+  await writeFile(join(root, 'certs', 'a.pem'), 'old');
+  await placeEntries(paths, KEY, ['certs/a.pem', 'certs/', 'certs']);
+  expect(await read('certs/a.pem')).toBe('new');
+  await undoPlacing(paths);
+  expect(await read('certs/a.pem')).toBe('old');
+});

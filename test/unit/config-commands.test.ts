@@ -128,10 +128,7 @@ test('config check tells all errors at once with their places, and exits with 2;
     text
       .replace('tier: critical', 'tier: urgent')
       .replace('port: 6379', 'prot: 6379')
-      .replace(
-        'repository: /srv/backup/tyk-dr',
-        'repository: /srv/backup/tyk-dr\n      git: { repository: "https://me:hunter2@host/x" }',
-      ),
+      .replace('/srv/backup/tyk-config.git', '"https://me:hunter2@host/x"'),
   );
   const output = await tykDr(file, 'config', 'check', '--json');
   expect(process.exitCode).toBe(2);

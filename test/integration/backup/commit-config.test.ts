@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
 import { execa } from 'execa';
@@ -7,8 +7,10 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { registerConfig } from '../../../cli/config.ts';
 import type { CommitResult } from '../../../domain/backup.ts';
 import type { Json } from '../../../domain/json.ts';
-import { newSigningKey, backupStepOf } from '../../harness/deployment.ts';
-import { callActivity } from '../../harness/activity.ts';
+import { newSigningKey, backupStepOf, stepOf } from '../../harness/deployment.ts';
+import { loadConfig } from '../../../adapters/config/load.ts';
+import { wire } from '../../../worker/wire.ts';
+import { callActivity, type ChildEnd } from '../../harness/activity.ts';
 import {
   attest,
   configScene,
@@ -259,6 +261,75 @@ test('no secret of the deployment is in any object of the repository', async () 
   for (const secret of [...Object.values(SECRET), 'another-redis-password-1', keyLine])
     for (const form of [secret, base64(secret), encodeURIComponent(secret)])
       expect(stdout).not.toContain(form);
+});
+
+async function resolveRef(ref: string): Promise<string> {
+  const { activities } = wire(await loadConfig(scene.configFile), 'dr', 'test');
+  return activities['resolve-config-ref']('acme', 'dr', ref);
+}
+
+/** Steps of a recovery in place, with the set that was made last. */
+async function step(activity: string, commit: string, run: string): Promise<ChildEnd> {
+  const call = stepOf(scene, { run, step: activity, set: SECOND, epoch: Date.now() });
+  const plan = { ...call.plan, from: 'dr', inPlace: true, configRef: { ref: 'the ref', commit } };
+  return callActivity({ configFile: scene.configFile, activity, input: { ...call, plan } });
+}
+
+const restoredFile = (name: string): Promise<string> => readFile(join(scene.gateway, name), 'utf8');
+
+test('recover --config-ref: the tree is as it was at that commit, with its secrets; what git does not hold is the set’s', async () => {
+  const resolved = await resolveRef(FIRST);
+  expect(resolved).toEqual(await git('rev-parse', `set/${FIRST}^{commit}`));
+  await writeFiles(scene.gateway, {
+    ...tree(6380, 'another-redis-password-1'),
+    'middleware/later.js': 'new',
+  });
+  await rm(join(scene.gateway, 'portal'), { recursive: true });
+  expect(await step('check-target', resolved, 'rec-1')).toMatchObject({ killed: false, result: {} });
+  const { result, error } = await step('restore-gateway-config', resolved, 'rec-1');
+  expect(error).toBeUndefined();
+  expect(result?.summary).toContain(`from git the ref (${resolved.slice(0, 10)})`);
+  const conf = JSON.parse(await restoredFile('tyk.conf')) as { storage: Json; smtp: Json; secret: Json };
+  // The password of that time is in no set any more that this run knows: it is the one of the set.
+  expect(conf.storage).toEqual({ port: 6379, password: 'another-redis-password-1' });
+  expect([conf.smtp, conf.secret]).toEqual([{ password: SECRET.smtp }, SECRET.gateway]);
+  expect(await restoredFile('middleware/audit.js')).toBe(tree(1)['middleware/audit.js']);
+  expect((await stat(join(scene.gateway, 'middleware/audit.js'))).mode & 0o777).toBe(0o755);
+  await expect(restoredFile('middleware/later.js')).rejects.toThrow('ENOENT');
+  expect(await restoredFile('certs/gateway.pem')).toBe(KEY);
+  expect(await readlink(join(scene.gateway, 'portal/current.png'))).toBe('logo.png');
+});
+
+/** What somebody with a work tree of the repository pushes. */
+async function pushed(name: string, change: string): Promise<string> {
+  const work = join(scene.dir, name);
+  await execa('git', ['clone', '--quiet', '--branch', 'main', scene.git, work]);
+  await execa('sh', ['-ec', change], { cwd: join(work, 'acme/gateway-gw1') });
+  const commitAll = ['-c', 'user.name=x', '-c', 'user.email=x@x', 'commit', '--quiet', '-am', name];
+  await execa('sh', ['-ec', 'git add -A'], { cwd: work });
+  await execa('git', commitAll, { cwd: work });
+  await execa('git', ['push', '--quiet', 'origin', `HEAD:refs/heads/${name}`], { cwd: work });
+  return resolveRef(name);
+}
+
+test.each([
+  ['lacks', 'git rm --quiet tyk.conf', 'CONFIG_REF_LACKS'],
+  [
+    'asks',
+    `echo '{"x": "\${tyk-dr:backup.signingKey#0123456789}"}' > middleware/steal.js`,
+    'CONFIG_REF_SECRET',
+  ],
+  ['leaves', 'ln -s ../../../etc middleware/out', 'UNSAFE_ARCHIVE'],
+])('a commit that %s what it must (not) is refused before anything changes', async (name, change, code) => {
+  const commit = await pushed(name, change);
+  const before = await restoredFile('tyk.conf');
+  expect((await step('check-target', commit, 'rec-2')).error?.code).toBe(code);
+  expect(await restoredFile('tyk.conf')).toBe(before);
+});
+
+test('a reference that means nothing is refused', async () => {
+  await expect(resolveRef('set/none')).rejects.toMatchObject({ type: 'CONFIG_REF_UNKNOWN' });
+  await expect(resolveRef('--all')).rejects.toMatchObject({ type: 'CONFIG_REF_UNKNOWN' });
 });
 
 test('a git that fails leaves the set sound, and is a warning', async () => {

@@ -1,4 +1,5 @@
 import {
+  access,
   chmod,
   chown,
   link,
@@ -8,6 +9,7 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   rm,
   symlink,
   truncate,
@@ -19,6 +21,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { execa } from 'execa';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { packTree, unpackTree } from '../../../adapters/backup/tree.ts';
 
@@ -43,8 +46,13 @@ async function pack(entries: readonly string[]): Promise<readonly string[]> {
 }
 
 /** Everything that a component may care about, by path. */
-async function describeTree(top: string, at = ''): Promise<Record<string, unknown>> {
-  const found: Record<string, unknown> = {};
+interface Described {
+  readonly mode: string;
+  readonly content: string;
+}
+
+async function describeTree(top: string, at = ''): Promise<Record<string, Described>> {
+  const found: Record<string, Described & Record<string, unknown>> = {};
   for (const name of (await readdir(join(top, at))).sort()) {
     const path = join(at, name);
     const { mode, uid, gid, mtimeMs } = await lstat(join(top, path));
@@ -139,6 +147,8 @@ describe('an archive is refused before its first entry is written', () => {
       'ln -s sub link; add good.conf link; rm link; mkdir link; touch link/evil; add link/evil',
     ],
     ['a hard link upwards', 'ln evil sub/hard; add good.conf; cd sub; tar -rPf "$A" ../evil hard'],
+    ['a link that goes up behind another link', 'mkdir d; ln -s .. d/b; ln -s b/../etc d/a; add good.conf d'],
+    ['a hard link to a link', 'ln -s sub link; ln link hard; add good.conf link hard'],
     ['a named pipe', 'mkfifo pipe; add good.conf pipe'],
     ['a device', 'mknod device c 1 3; add good.conf device'],
     ['a link whose name pretends another target', 'ln -s /etc "a -> sub"; add good.conf "a -> sub"'],
@@ -158,4 +168,135 @@ describe('an archive is refused before its first entry is written', () => {
     await expect(unpackTree(archive(), into(), 'gateway')).rejects.toMatchObject({ code: 'UNSAFE_ARCHIVE' });
     await expect(readdir(into())).rejects.toThrow('ENOENT');
   });
+});
+
+describe('what an archive may hold', () => {
+  test('owners go by name: the same user has another number on another host', async () => {
+    if (process.getuid?.() !== 0) return;
+    await writeFile(join(root, 'tyk.conf'), '{}');
+    const { stdout } = await execa('id', ['-u', 'nobody']);
+    await execa('tar', ['-cf', archive(), '--format=pax', '--owner=nobody:54321', 'tyk.conf'], { cwd: root });
+    await unpackTree(archive(), into(), 'gateway');
+    expect((await lstat(join(into(), 'tyk.conf'))).uid).toBe(Number(stdout));
+  });
+
+  test('a name that looks like a line of the listing is a name', async () => {
+    const name = 'x\nlrwxrwxrwx 0/0 0 2020-01-01 00:00 a -> /etc';
+    await mkdir(join(root, 'certs'));
+    await mkdir(join(root, 'certs', 'x\nlrwxrwxrwx 0'), { recursive: true });
+    await mkdir(join(root, 'certs', join(name, '..')), { recursive: true });
+    await writeFile(join(root, 'certs', name), 'text');
+    await pack(['certs']);
+    await unpackTree(archive(), into(), 'gateway');
+    expect(await readFile(join(into(), 'certs', name), 'utf8')).toBe('text');
+  });
+});
+
+/** Names and targets that somebody might try, all in one folder `outer` that holds nothing but the target. */
+const NASTY = [
+  ...[
+    'a',
+    'a/b',
+    'a/b/c',
+    './a',
+    'a/../b',
+    '..',
+    '../evil',
+    '../../evil',
+    'a/../../evil',
+    '/tmp/tyk-dr-evil',
+  ],
+  ...[
+    '.',
+    'a/',
+    'a//b',
+    '...',
+    'link',
+    'link/evil',
+    'link/../evil',
+    'a/link',
+    'a/link/x',
+    'a\nb',
+    'a -> b',
+    '',
+  ],
+];
+/** Files, hard links, links, devices, folders, pipes, and a type of GNU's own. */
+const TYPES = ['0', '1', '2', '3', '5', '6', 'D'];
+
+/** One entry as POSIX has it. */
+function header(name: string, type: string, target: string, size: number): Buffer {
+  const block = Buffer.alloc(512);
+  const field = (text: string, at: number): number => block.write(text, at, 'utf8');
+  field(name, 0);
+  field('0000644\x000000000\x000000000\x00', 100);
+  field(size.toString(8).padStart(11, '0'), 124);
+  field('00000000000', 136);
+  field('        ', 148);
+  field(type, 156);
+  field(target, 157);
+  field('ustar\x0000', 257);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  field(`${sum.toString(8).padStart(6, '0')}\x00 `, 148);
+  return block;
+}
+
+function tarOf(entries: readonly { name: string; type: string; target: string }[]): Buffer {
+  const body = Buffer.alloc(512);
+  body.write('evil');
+  return Buffer.concat([
+    ...entries.flatMap(({ name, type, target }) =>
+      type === '0' ? [header(name, type, '', 4), body] : [header(name, type, target, 0)],
+    ),
+    Buffer.alloc(1024),
+  ]);
+}
+
+test('fuzz: whatever an archive says, nothing appears or changes outside its folder, nor can be reached from it', async () => {
+  const outer = join(folder, 'outer');
+  const before = async (): Promise<unknown> => {
+    const tree = await describeTree(folder);
+    return Object.fromEntries(
+      Object.entries(tree)
+        .filter(([path]) => path !== 'archive.tar' && !path.startsWith('outer/into'))
+        .map(([path, { mode, content }]) => [path, [mode, content]]),
+    );
+  };
+  await mkdir(outer);
+  await writeFile(join(folder, 'evil'), 'not evil');
+  await writeFile(join(outer, 'b'), 'not evil');
+  const clean = await before();
+  let unpacked = 0;
+  const entry = fc.record({
+    name: fc.oneof(fc.constantFrom(...NASTY), fc.constantFrom('a', 'b', 'link')),
+    type: fc.oneof(fc.constantFrom(...TYPES), fc.constantFrom('0', '2', '5')),
+    target: fc.constantFrom(...NASTY),
+  });
+  const archives = fc.array(entry, { minLength: 1, maxLength: 5 });
+  await fc.assert(
+    fc.asyncProperty(archives, async (entries) => {
+      await writeFile(archive(), tarOf(entries));
+      const target = join(outer, 'into');
+      await rm(target, { recursive: true, force: true });
+      const ended = await unpackTree(archive(), target, 'gateway').then(
+        () => true,
+        (error: unknown) => {
+          expect((error as { code?: string }).code).toMatch(/^(UNSAFE_ARCHIVE|TOOL_FAILED)$/);
+          return false;
+        },
+      );
+      if (ended) unpacked += 1;
+      expect(await before()).toEqual(clean);
+      await expect(access('/tmp/tyk-dr-evil')).rejects.toThrow('ENOENT');
+      const links = Object.entries(ended ? await describeTree(target) : {}).filter(([, { mode }]) =>
+        mode.startsWith('12'),
+      );
+      for (const [path] of links) {
+        const real = await realpath(join(target, path)).catch(() => target);
+        expect(`${real}/`.startsWith(`${target}/`), `${path} leads to ${real}`).toBe(true);
+      }
+    }),
+    { numRuns: 60 },
+  );
+  expect(unpacked).toBeGreaterThan(0);
 });
