@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -87,6 +87,26 @@ export function addressOf({ socket, host, port }: RedisEndpoint): string {
   return socket ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`;
 }
 
+/** What Redis or the connection to it says, as an error of the table; what came from elsewhere as it is. */
+export function explained(error: unknown, endpoint: RedisEndpoint): unknown {
+  if (error instanceof DrError || !(error instanceof Error)) return error;
+  const refused = denied(error, endpoint);
+  if (refused) return refused;
+  const address = addressOf(endpoint);
+  const reason = error.message;
+  if (error instanceof ReplyError) {
+    const { command } = error as { command?: { name?: string } };
+    return new DrError(
+      'REDIS_REFUSES',
+      { address, command: (command?.name ?? 'a command').toUpperCase(), reason },
+      { cause: error },
+    );
+  }
+  if (reason !== 'Connection is closed.' && (error as NodeJS.ErrnoException).syscall === undefined)
+    return error;
+  return new DrError('STORE_UNREACHABLE', { store: 'Redis', address, reason }, { cause: error });
+}
+
 /** An error of Redis that says that this user, or nobody, may give the command: named, with the user. */
 export function denied(error: unknown, endpoint: RedisEndpoint): DrError | undefined {
   if (!(error instanceof Error)) return undefined;
@@ -114,7 +134,7 @@ export async function withClient<T>(
   try {
     return await work(client);
   } catch (error) {
-    throw denied(error, endpoint) ?? error;
+    throw explained(error, endpoint);
   } finally {
     client.disconnect();
   }

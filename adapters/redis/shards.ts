@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
-import { addressOf, connect, denied, parseInfo, type Client, type RedisEndpoint } from './client.ts';
+import { addressOf, connect, explained, parseInfo, type Client, type RedisEndpoint } from './client.ts';
 import { isCurrent, masterAddress, replicaAddresses, type SentinelGroup } from './sentinel.ts';
 import { keySlot, openSlots, parseClusterNodes, slotOwners, slotProblem, type ClusterNode } from './slots.ts';
 
@@ -87,7 +87,7 @@ async function closing<T>(shards: Shards, work: (shards: Shards) => Promise<T>):
   try {
     return await work(shards);
   } catch (error) {
-    throw denied(error, shards.all[0]!.endpoint) ?? error;
+    throw explained(error, shards.all[0]!.endpoint);
   } finally {
     for (const { client } of shards.all) client.disconnect();
   }
@@ -184,7 +184,7 @@ async function askAny(seeds: readonly RedisEndpoint[]): Promise<{ text: string; 
         client.disconnect();
       }
     } catch (error) {
-      failure = clusterOff(error, seed) ?? denied(error, seed) ?? error;
+      failure = clusterOff(error, seed) ?? explained(error, seed);
     }
   }
   throw failure;
