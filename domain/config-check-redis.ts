@@ -1,4 +1,4 @@
-import type { RedisConfig } from './config.ts';
+import type { Deployment, RedisConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 
 /** What fits together in `redis:`: each way of reaching it allows only some ways of saving it. */
@@ -32,4 +32,20 @@ export function redisIsSound(redis: RedisConfig | undefined): ConfigProblem[] {
     );
   }
   return problems;
+}
+
+/** What is restored lies in the database where it was. */
+export function redisDatabasesAreAlike({ sites }: Deployment): ConfigProblem[] {
+  const [first, ...others] = Object.entries(sites);
+  const wanted = first?.[1].redis?.database;
+  return others.flatMap(([name, { redis }]) =>
+    redis === undefined || wanted === undefined || redis.database === wanted
+      ? []
+      : [
+          {
+            path: ['sites', name, 'redis', 'database'],
+            message: `${redis.database}; site ${first![0]} has ${wanted}; expected the same on every site`,
+          },
+        ],
+  );
 }

@@ -1,5 +1,5 @@
 import type { Config, Deployment, Site } from './config.ts';
-import { redisIsSound } from './config-check-redis.ts';
+import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
 /** What one field alone cannot show: contradictions between parts of a configuration that has the right shape. */
 
@@ -30,6 +30,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...trafficNamesSites(deployment),
     ...databaseHasRepository(deployment),
     ...sitesAreAlike(deployment),
+    ...redisDatabasesAreAlike(deployment),
     ...probesCanProve(deployment),
     ...duplicates(deployment.backup.recipients).map((index) => ({
       path: ['backup', 'recipients', index],

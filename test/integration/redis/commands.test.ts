@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify, parse } from 'yaml';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { withClient } from '../../../adapters/redis/client.ts';
+import { redisSettings } from '../../../adapters/redis/settings.ts';
 import type { PartResult } from '../../../domain/backup.ts';
 import type { Manifest } from '../../../domain/manifest.ts';
 import { Secret } from '../../../domain/secret.ts';
@@ -131,6 +133,21 @@ test('a backup takes every key, by commands that stall nobody, and leaves nothin
   expect(await readdir(join(dir, 'config', 'primary', 'state'))).toEqual([]);
   manifest = await signSet(scene, { set: SET, objects: part.objects, redis: part.redis! });
   await eventually(async () => expect(await source.client().exists('apikey-brief')).toBe(0));
+});
+
+test('the settings of a live server are read, with and without the right to CONFIG', async () => {
+  const asAdmin = await redisSettings(source.client());
+  expect(asAdmin).toMatchObject({
+    appendOnly: false,
+    appendFsync: 'everysec',
+    save: '',
+    disklessDelaySeconds: 0,
+  });
+  expect(asAdmin.usedMemoryBytes).toBeGreaterThan(MANY * 60);
+  const password = new Secret('password-of-reader');
+  const asReader = await withClient({ ...source.endpoint, username: 'reader', password }, redisSettings);
+  expect(asReader).toMatchObject({ appendOnly: false, evictionPolicy: 'noeviction' });
+  expect(asReader.configDenied).toContain("'config|get' command");
 });
 
 describe('a restore', () => {
