@@ -102,7 +102,6 @@ async function takeKeys(call: BackupCall, { binary }: RedisConfig, shards: Shard
   return { object, counted, samples, version, rdbVersion, from };
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- restoreKeys takes what arrives over time
 async function* each(records: readonly KeyRecord[]): AsyncGenerator<KeyRecord> {
   yield* records;
 }

@@ -2,7 +2,7 @@ import { parse, stringify } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../adapters/config/load.ts';
 import { EXAMPLE } from '../../cli/init-example.ts';
-import { DrError } from '../../domain/errors.ts';
+import type { DrError } from '../../domain/errors.ts';
 
 /** `redis:` of the example with fields changed; undefined takes one out. */
 function errors(change: Record<string, unknown>, ofParis: Record<string, unknown> = {}): string {

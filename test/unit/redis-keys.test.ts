@@ -28,7 +28,6 @@ async function read(bytes: Buffer, size = bytes.length): Promise<KeyRecord[]> {
   for await (const one of decodeRecords(from(chunks))) records.push(one);
   return records;
 }
-// eslint-disable-next-line @typescript-eslint/require-await -- what the decoder reads arrives over time
 async function* from<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
 }
