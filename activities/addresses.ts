@@ -1,4 +1,5 @@
-import type { Site } from '../domain/config.ts';
+import type { RedisConfig, Site } from '../domain/config.ts';
+import { hostPort } from './endpoints.ts';
 
 /** Where the components of a site are reached. An IPv6 address stands in brackets, as in a URL. */
 
@@ -13,9 +14,7 @@ export interface Address {
 /** Where every component of a site answers. */
 export function addressesOf(site: Site): Address[] {
   return [
-    ...(site.redis
-      ? [{ component: 'redis', name: 'redis', host: site.redis.host, port: site.redis.port }]
-      : []),
+    ...(site.redis ? redisAddresses(site.redis) : []),
     ...(site.database
       ? [{ component: 'database', name: 'database', host: site.database.host, port: site.database.port }]
       : []),
@@ -23,6 +22,13 @@ export function addressesOf(site: Site): Address[] {
     ...site.gateways.map((gateway) => addressOf('gateway', gateway.url, `gateway ${gateway.name}`)),
     ...(site.pump?.url === undefined ? [] : [addressOf('pump', site.pump.url)]),
   ];
+}
+
+/** The Sentinels, or the nodes that are named of a Cluster, where there is no one server. */
+function redisAddresses({ host, port, sentinel, cluster }: RedisConfig): Address[] {
+  const nodes = (sentinel ?? cluster)?.nodes;
+  if (!nodes) return [{ component: 'redis', name: 'redis', host, port }];
+  return nodes.map((node) => ({ component: 'redis', name: `redis ${node}`, ...hostPort(node) }));
 }
 
 export function addressOf(component: string, url: string, name = component): Address {

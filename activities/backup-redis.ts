@@ -12,6 +12,7 @@ import type { PartResult } from '../domain/backup.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import { backUpByCommands } from './backup-redis-commands.ts';
 import { redisEndpoint } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
 import { beginPart, scratchPath } from './leftovers.ts';
@@ -26,6 +27,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   const config = site.redis;
   if (!config) return { summary: 'no Redis in this deployment', objects: [] };
   await beginPart(call);
+  if (config.method === 'commands') return backUpByCommands(call, config);
   const endpoint = await redisEndpoint(config, call.secret);
   const version = await withClient(
     endpoint,
@@ -48,7 +50,13 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
     ]);
     const format = await formatOf(file, config);
     call.progress('counting in a scratch instance');
-    const { samples, ...counted } = await withScratchRedis(config.binary, scratch, collectFacts, signal);
+    const { samples, ...counted } = await withScratchRedis(
+      config.binary,
+      scratch,
+      collectFacts,
+      signal,
+      config.database,
+    );
     return {
       summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}`,
       objects: [object, await sealObject(call, 'redis-samples', Readable.from([JSON.stringify(samples)]))],

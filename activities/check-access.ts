@@ -26,6 +26,7 @@ function secretsOf(call: Call): SecretRef[] {
   return [
     backup.identity,
     own(target.redis)?.password,
+    own(target.redis)?.sentinel?.password,
     ...(database ? methodOf(database).secrets(call) : []),
     target.dashboard?.accessKey,
     secrets.gateway,

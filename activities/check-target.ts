@@ -13,6 +13,7 @@ import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { methodOf } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, setOf } from './open-set.ts';
+import { checkRunningRedis } from './redis-commands.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
 import { warmStores } from './warm-stores.ts';
@@ -33,7 +34,7 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
   if (rebuilt) await checkNotGivenUp(call);
   else await checkDoesNotServe(call);
-  const warm = await warmStores(call, manifest);
+  const warm = [...(await warmStores(call, manifest)), ...(await checkRunningRedis(call, manifest))];
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
   const traffic = await checkTraffic(call);
@@ -71,10 +72,14 @@ async function checkDoesNotServe({ worker, target, input }: Call): Promise<void>
     if ((await stateOrAbsent(target, service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });
   }
-  // A managed database runs all the time: that it answers says nothing.
-  const managed = target.database && target.database.service === undefined;
-  for (const { name: component, host, port } of addressesOf(target)) {
-    if (managed && component === 'database') continue;
+  // What is managed runs all the time, and so may Sentinels and nodes that others run: that they answer says nothing.
+  const { redis, database } = target;
+  const elsewhere = [
+    ...(redis && (!redis.service || redis.sentinel || redis.cluster) ? ['redis'] : []),
+    ...(database && !database.service ? ['database'] : []),
+  ];
+  for (const { name: component, component: kind, host, port } of addressesOf(target)) {
+    if (elsewhere.includes(kind)) continue;
     if (await somebodyListens(host, port)) throw new DrError('PORT_TAKEN', { port, component, site });
   }
 }
@@ -87,7 +92,7 @@ async function checkDisk(call: Call, manifest: Manifest): Promise<Proof[]> {
     [
       'redis',
       steps.includes('restore-redis-data') && serves(worker, target, target.redis)
-        ? target.redis?.dataDir
+        ? restoreFolder(target)
         : undefined,
       manifest.objects.find((object) => object.name === 'redis')?.plain.bytes ?? 0,
     ],
@@ -118,4 +123,9 @@ async function checkDisk(call: Call, manifest: Manifest): Promise<Proof[]> {
     );
   }
   return proofs;
+}
+
+/** Where what is opened of the set lies before it is put in. */
+function restoreFolder({ redis, stateDir }: Call['target']): string | undefined {
+  return redis?.method === 'commands' ? stateDir : redis?.dataDir;
 }

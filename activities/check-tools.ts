@@ -41,7 +41,8 @@ export async function checkTools(call: Call, manifest: Manifest, provisioned: bo
     return [];
   });
   const { redis, database } = target;
-  if (redis && manifest.redis && restores('redis')) {
+  // A managed one is asked itself: see `checkRunningRedis`.
+  if (redis?.service && manifest.redis && restores('redis')) {
     const facts = manifest.redis;
     await check('redis', isToCome(target, 'redis'), async () => {
       const actual = await redisVersion(redis.binary);

@@ -1,4 +1,6 @@
+import type { RedisConfig } from '../domain/config.ts';
 import type { Endpoints } from '../domain/tyk-conf.ts';
+import type { RedisTarget } from '../domain/tyk-conf-redis.ts';
 import { addressesOf } from './addresses.ts';
 import type { Call } from './guard.ts';
 
@@ -15,16 +17,7 @@ export async function targetEndpoints(
   return {
     root,
     ...(listen === undefined ? {} : { listen }),
-    ...(redis
-      ? {
-          redis: {
-            host: redis.host,
-            port: redis.port,
-            ...(redis.username === undefined ? {} : { username: redis.username }),
-            ...(redis.password === undefined ? {} : { password: await secret(redis.password) }),
-          },
-        }
-      : {}),
+    ...(redis ? { redis: await redisTarget(redis, secret) } : {}),
     ...(database?.kind === 'postgresql'
       ? {
           database: {
@@ -58,6 +51,25 @@ export async function targetEndpoints(
       ...(secrets.admin === undefined ? {} : { admin: await secret(secrets.admin) }),
       ...(secrets.certificate === undefined ? {} : { certificate: await secret(secrets.certificate) }),
     },
+  };
+}
+
+async function redisTarget(redis: RedisConfig, secret: Call['secret']): Promise<RedisTarget> {
+  const { host, port, username, password, database, sentinel, cluster, tls } = redis;
+  return {
+    ...{ host, port, database },
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password: await secret(password) }),
+    ...(cluster ? { cluster } : {}),
+    ...(tls ? { tls: tls as NonNullable<RedisTarget['tls']> } : {}),
+    ...(sentinel
+      ? {
+          sentinel: {
+            ...{ name: sentinel.name, nodes: sentinel.nodes },
+            ...(sentinel.password === undefined ? {} : { password: await secret(sentinel.password) }),
+          },
+        }
+      : {}),
   };
 }
 

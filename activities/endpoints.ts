@@ -2,7 +2,8 @@ import { basename } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import type { Connection } from '../adapters/postgres/client.ts';
 import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
-import type { RedisEndpoint } from '../adapters/redis/client.ts';
+import type { RedisEndpoint, RedisTls } from '../adapters/redis/client.ts';
+import type { RedisStore } from '../adapters/redis/shards.ts';
 import type { BackupConfig, ClusterConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
@@ -11,13 +12,54 @@ import type { Secret, SecretRef } from '../domain/secret.ts';
 
 type Resolve = (reference: SecretRef) => Promise<Secret>;
 
+/** The one server of `host` and `port`: for method files. */
 export async function redisEndpoint(config: RedisConfig, secret: Resolve): Promise<RedisEndpoint> {
   return {
     host: config.host,
     port: config.port,
     username: config.username,
     password: config.password === undefined ? undefined : await secret(config.password),
+    tls: config.tls && (await redisTls(config.tls, secret)),
+    database: config.database,
   };
+}
+
+/** The server, the master behind Sentinels or the Cluster. */
+export async function redisStore(config: RedisConfig, secret: Resolve): Promise<RedisStore> {
+  const node = await redisEndpoint(config, secret);
+  const { sentinel, cluster } = config;
+  if (cluster) return { node, cluster: cluster.nodes.map((address) => ({ ...node, ...hostPort(address) })) };
+  if (!sentinel) return { node };
+  const login = {
+    username: sentinel.username,
+    password: sentinel.password === undefined ? undefined : await secret(sentinel.password),
+    tls: node.tls,
+  };
+  const nodes = sentinel.nodes.map((address) => ({ ...login, ...hostPort(address) }));
+  return { node, sentinel: { name: sentinel.name, nodes } };
+}
+
+export function hostPort(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
+}
+
+async function redisTls(
+  { ca, cert, key, serverName }: NonNullable<RedisConfig['tls']>,
+  secret: Resolve,
+): Promise<RedisTls> {
+  return {
+    ca: ca === undefined ? undefined : await pem(ca),
+    cert: cert === undefined ? undefined : await pem(cert),
+    key: key === undefined ? undefined : await secret(`file:${key}`),
+    serverName,
+  };
+}
+
+async function pem(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new DrError('SECRET_MISSING', { reference: path, reason: error.code ?? String(error) });
+  });
 }
 
 /** The Dashboard's own door to its database. */

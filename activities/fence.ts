@@ -63,7 +63,7 @@ async function requireSilence(worker: string, source: Site, site: string): Promi
     ['redis', source.redis],
     ['database', source.database],
   ] as const) {
-    // A managed database cannot be stopped: what writes to it is.
+    // A managed store cannot be stopped from here: what writes to it is.
     if (store?.service && serves(worker, source, store) && (await somebodyListens(store.host, store.port))) {
       throw notFenced(site, `${name} still listens on ${store.host}:${store.port}`);
     }

@@ -15,9 +15,12 @@ export interface LiveState {
 
 export async function liveState(worker: string, siteName: string, site: Site): Promise<LiveState> {
   const fencedBy = await readFence(site.stateDir);
-  const stores = servicesOf(siteName, site, { worker }).filter(
-    ({ component }) => component === 'redis' || component === 'database',
-  );
+  const own = servicesOf(siteName, site, { worker });
+  // Where all stores are managed and always run, what uses them tells which site lives.
+  const managed = !site.redis?.service && !site.database?.service;
+  const stores = managed
+    ? own
+    : own.filter(({ component }) => component === 'redis' || component === 'database');
   const states = await Promise.all(stores.map(serviceState));
   const live = fencedBy === undefined && states.every((state) => state === 'running');
   const summary = stores.map(({ name }, index) => `${name} ${states[index]}`).join(', ');

@@ -16,7 +16,7 @@ import type { BackupCall, Call } from './guard.ts';
 
 /** Reads parts of a set. The manifest is verified anew each time: what a step trusts it has seen signed itself. */
 
-interface Where {
+export interface Where {
   readonly deployment: Deployment;
   readonly name: string;
   readonly set: string | undefined;

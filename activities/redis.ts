@@ -11,20 +11,23 @@ import {
 import { run } from '../adapters/process/run.ts';
 import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
-import { waitReady, withClient } from '../adapters/redis/client.ts';
+import { countKeys } from '../adapters/redis/mark.ts';
+import { waitForMasters, withMasters } from '../adapters/redis/shards.ts';
 import { appendOnlySetting } from '../adapters/redis/server-config.ts';
 import { startService } from '../adapters/service/service.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import type { StepResult } from '../domain/run.ts';
-import { redisEndpoint } from './endpoints.ts';
+import { redisStore } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
+import { manifestOf, openRedisFacts, setOf } from './open-set.ts';
 import { proof, requireProofs } from './proofs.ts';
+import { restoreByCommands } from './redis-commands.ts';
+import { openAsRdb } from './redis-object.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
 
-/** Redis: built beside the old data, switched in, started, compared. */
+/** Redis: built beside the old data and switched in, or put into the running server; started, compared. */
 
 const LOAD_TIMEOUT_MS = 10 * 60_000;
 
@@ -38,7 +41,8 @@ export function createRedisActivities(deps: Deps) {
 
 async function restoreRedisData(call: Call): Promise<StepResult> {
   const config = redisOf(call);
-  const paths = switchPaths(config.dataDir, call.input.run);
+  if (config.method === 'commands') return restoreByCommands(call, config);
+  const paths = switchPaths(config.dataDir!, call.input.run);
   const key: StepKey = { run: call.input.run, step: call.input.step, set: call.input.set ?? '' };
   const state = await observeSwitch(paths, key);
   if (state === 'done') return { summary: 'the restored data are in place already', observed: true };
@@ -55,7 +59,7 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
   const { manifest } = await manifestOf(setOf(call));
   const appendOnly = await appendOnlySetting(config.configFile);
   call.progress('decrypting the RDB');
-  await openPartIntoFile(setOf(call), manifest, 'redis', await rdbFile(paths.stagingDir, appendOnly));
+  await openAsRdb(setOf(call), manifest, config, await rdbFile(paths.stagingDir, appendOnly));
   await finishDataDir(paths.stagingDir, appendOnly);
   await writeLedger(paths.stagingDir, key);
   if (config.runAs !== undefined && process.getuid?.() === 0)
@@ -64,17 +68,18 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
 
 async function startRedis(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
-  const service = serviceOf(input.plan.to, target, 'redis');
-  const started = await startService(service, signal);
+  const config = redisOf(call);
+  const store = await redisStore(config, call.secret);
+  const service = config.service && serviceOf(input.plan.to, target, 'redis');
+  const started = service !== undefined && (await startService(service, signal));
   call.progress('loading');
-  const endpoint = await redisEndpoint(redisOf(call), call.secret);
-  const client = await whileRunning(service, signal, (either) =>
-    waitReady(endpoint, LOAD_TIMEOUT_MS, either),
-  );
-  try {
+  const ready = (until: AbortSignal): Promise<void> => waitForMasters(store, LOAD_TIMEOUT_MS, until);
+  await (service ? whileRunning(service, signal, ready) : ready(signal));
+  return withMasters(store, async (shards) => {
     const restored = input.plan.steps.includes('restore-redis-data');
-    const dropped = restored ? await dropAnalytics(client) : 0;
-    const keys = await client.dbsize();
+    // What commands put there has none, and a managed Redis may not allow the search for them.
+    const dropped = restored && config.method === 'files' ? await dropAnalytics(shards) : 0;
+    const keys = await countKeys(shards);
     const what = started ? 'started' : 'ran already';
     // Where it was not restored nothing else tells an empty Redis from a healthy one.
     const proofs = restored
@@ -86,9 +91,7 @@ async function startRedis(call: Call): Promise<StepResult> {
       observed: !started,
       proofs,
     };
-  } finally {
-    client.disconnect();
-  }
+  });
 }
 
 async function proveRedis(call: Call): Promise<StepResult> {
@@ -98,8 +101,8 @@ async function proveRedis(call: Call): Promise<StepResult> {
   if (!facts) return { summary: 'the set has no Redis' };
   // One component is recovered in place: the Gateways beside it have found their Redis again and write.
   const inUse = call.input.plan.component !== undefined;
-  const proofs = await withClient(await redisEndpoint(redisOf(call), call.secret), (client) =>
-    compareFacts(facts, client, { inUse }),
+  const proofs = await withMasters(await redisStore(redisOf(call), call.secret), (shards) =>
+    compareFacts(facts, shards, { inUse }),
   );
   return {
     summary: `${proofs[0]!.actual} keys; ${proofs[1]!.actual} of ${facts.samples.length} samples`,

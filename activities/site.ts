@@ -27,8 +27,8 @@ export function servicesOf(siteName: string, site: Site, { component, worker }: 
       worker: of.worker ?? site.worker,
     });
   };
-  if (site.redis) add('redis', 'redis', site.redis);
-  // A managed database has none: it always runs.
+  // What is managed always runs: nobody here starts or stops it.
+  if (site.redis?.service) add('redis', 'redis', { ...site.redis, service: site.redis.service });
   if (site.database?.service)
     add('database', 'database', { ...site.database, service: site.database.service });
   if (site.dashboard) add('dashboard', 'dashboard', site.dashboard);

@@ -1,9 +1,11 @@
 import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-entries.ts';
 import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
+import type { RedisConfig } from '../domain/config.ts';
 import type { StepResult } from '../domain/run.ts';
 import { methodOf } from './database/choose.ts';
 import type { DatabaseMethod } from './database/method.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { releaseByCommands, undoByCommands } from './redis-commands.ts';
 import { gatewaysOn, serves } from './site.ts';
 
 /** What was replaced is kept until close-out: put back when the run is given up, removed when it has recovered. */
@@ -22,6 +24,8 @@ async function undo(call: Call): Promise<StepResult> {
     return { summary: database ? await database.undo(call) : 'nothing to undo' };
   }
   if (input.step === 'restore-redis-data') {
+    const redis = redisByCommands(call);
+    if (redis) return { summary: await undoByCommands(call, redis) };
     const dataDir = redisFolder(call);
     const key = { run: input.run, step: input.step, set: input.set ?? '' };
     if (dataDir === undefined) return { summary: 'nothing to undo' };
@@ -40,6 +44,8 @@ async function discardOldData(call: Call): Promise<StepResult> {
   if (redis !== undefined && (await discardUndo(switchPaths(redis, run)))) removed += 1;
   if (await databaseOf(call)?.discardOld(call)) removed += 1;
   for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
+  const filled = redisByCommands(call);
+  if (filled && call.input.plan.steps.includes('restore-redis-data')) await releaseByCommands(call, filled);
   return {
     summary:
       removed > 0
@@ -50,7 +56,14 @@ async function discardOldData(call: Call): Promise<StepResult> {
 
 /** The stores of this worker's host only. */
 function redisFolder({ worker, target }: Call): string | undefined {
-  return serves(worker, target, target.redis) ? target.redis?.dataDir : undefined;
+  const files = target.redis?.method === 'files' ? target.redis : undefined;
+  return serves(worker, target, files) ? files?.dataDir : undefined;
+}
+
+/** Where this worker serves one that is restored by commands: it has no old folder that was kept. */
+function redisByCommands({ worker, target }: Call): RedisConfig | undefined {
+  const { redis } = target;
+  return redis?.method === 'commands' && serves(worker, target, redis) ? redis : undefined;
 }
 
 function databaseOf({ worker, target }: Call): DatabaseMethod | undefined {

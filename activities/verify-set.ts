@@ -13,7 +13,8 @@ import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { BackupCall } from './guard.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { openPart, openPartIntoFile, openRedisFacts, setOf } from './open-set.ts';
+import { openPart, openRedisFacts, setOf } from './open-set.ts';
+import { openAsRdb } from './redis-object.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
@@ -100,7 +101,7 @@ async function verifyRedis(
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
     call.progress('loading Redis');
-    await openPartIntoFile(setOf(call), manifest, 'redis', await rdbFile(scratch, false));
+    await openAsRdb(setOf(call), manifest, call.site.redis, await rdbFile(scratch, false));
     await finishDataDir(scratch, false);
     return await withScratchRedis(
       call.site.redis.binary,
@@ -111,6 +112,7 @@ async function verifyRedis(
         return { keys: await client.dbsize(), expires: redis.expires, samplesEqual: redis.samples.length };
       },
       call.signal,
+      call.site.redis.database,
     );
   } finally {
     await rm(scratch, { recursive: true, force: true });

@@ -4,9 +4,12 @@ import type { RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof } from '../domain/run.ts';
+import { countKeys } from '../adapters/redis/mark.ts';
+import { withMasters } from '../adapters/redis/shards.ts';
 import { methodOf } from './database/choose.ts';
+import { redisStore } from './endpoints.ts';
 import type { Call } from './guard.ts';
-import { proof } from './proofs.ts';
+import { notMeasured, proof } from './proofs.ts';
 import { serves } from './site.ts';
 
 /**
@@ -31,7 +34,16 @@ export async function warmStores(call: Call, manifest: Manifest): Promise<Proof[
 }
 
 /** Redis says nothing about whose data it holds; that there are any is all that its files tell. */
-async function warmRedis({ input }: Call, { dataDir }: RedisConfig): Promise<Proof> {
+async function warmRedis(call: Call, redis: RedisConfig): Promise<Proof> {
+  const name = 'Redis, which is not restored, holds data';
+  const { dataDir, service } = redis;
+  const site = call.input.plan.to;
+  if (!service) {
+    const keys = await withMasters(await redisStore(redis, call.secret), countKeys);
+    if (keys === 0) throw cold(site, 'redis', 'it runs and holds no keys');
+    return proof(name, true, 'some keys', keys);
+  }
+  if (dataDir === undefined) return notMeasured(name, 'it is stopped and its files are not here');
   const folder = join(dataDir, 'appendonlydir');
   const names = await readdir(folder).catch((): string[] => []);
   const files = [join(dataDir, 'dump.rdb'), ...names.map((name) => join(folder, name))];
@@ -47,8 +59,8 @@ async function warmRedis({ input }: Call, { dataDir }: RedisConfig): Promise<Pro
   );
   const total = bytes.reduce((sum, size) => sum + size, 0);
   // An empty Redis writes a base of less than this.
-  if (total < EMPTY_REDIS_BYTES) throw cold(input.plan.to, 'redis', `${dataDir} holds no data`);
-  return proof('Redis, which is not restored, holds data', true, 'more than an empty one', `${total} bytes`);
+  if (total < EMPTY_REDIS_BYTES) throw cold(site, 'redis', `${dataDir} holds no data`);
+  return proof(name, true, 'more than an empty one', `${total} bytes`);
 }
 
 const EMPTY_REDIS_BYTES = 200;

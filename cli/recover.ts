@@ -234,7 +234,7 @@ function overwritten(
   only: Recoverable | undefined,
 ): (string | undefined)[] {
   const folders: [string, string | undefined][] = [
-    ['redis', site.redis?.dataDir],
+    ['redis', site.redis?.method === 'commands' ? keysOf(site.redis) : site.redis?.dataDir],
     ['database', databasePlace(site.database)],
     ['dashboard', site.dashboard?.root],
     ...site.gateways.map((gateway): [string, string] => ['gateway', gateway.root]),
@@ -243,4 +243,13 @@ function overwritten(
   return folders
     .filter(([component]) => only === undefined || component === only)
     .map(([, folder]) => folder);
+}
+
+function keysOf({
+  host,
+  port,
+  sentinel,
+  cluster,
+}: NonNullable<Deployment['sites'][string]['redis']>): string {
+  return `every key in Redis at ${(sentinel ?? cluster)?.nodes.join(', ') ?? `${host}:${port}`}; they are not kept`;
 }

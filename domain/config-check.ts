@@ -1,5 +1,6 @@
 import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
+import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
 /** What one field alone cannot show: contradictions between parts of a configuration that has the right shape. */
 
@@ -30,6 +31,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...trafficNamesSites(deployment),
     ...databaseHasRepository(deployment),
     ...sitesAreAlike(deployment),
+    ...redisDatabasesAreAlike(deployment),
     ...probesCanProve(deployment),
     ...duplicates(deployment.backup.recipients).map((index) => ({
       path: ['backup', 'recipients', index],
@@ -44,6 +46,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
         ...addressesAreDistinct(site),
         ...foldersAreDistinct(site),
         ...methodHasItsFields(site),
+        ...redisIsSound(site.redis),
       ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
     ),
     ...backupsLieOutside(deployment),
@@ -153,7 +156,8 @@ interface Listener {
 function listeners(site: Site): Listener[] {
   const stores = (['redis', 'database'] as const).flatMap((kind) => {
     const store = site[kind];
-    if (!store) return [];
+    // What listens elsewhere, or is no one server, takes no port of this host.
+    if (!store?.service || ('cluster' in store && (store.cluster ?? store.sentinel))) return [];
     return [
       { path: [kind, 'port'], worker: store.worker ?? site.worker, host: store.host, port: store.port },
     ];

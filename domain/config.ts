@@ -4,6 +4,7 @@ import { argv, component, durationMs, name, path, port, secretRef, url } from '.
 import { mongodb } from './config-mongodb.ts';
 import { notify, schedules } from './config-watch.ts';
 import { postgres } from './config-postgres.ts';
+import { redis } from './config-redis.ts';
 import { TIERS } from './objectives.ts';
 
 /**
@@ -28,21 +29,6 @@ const tree = z.strictObject({
     .describe(
       'Folders and files below root that belong to it: certificates, middleware, apps, policies, portal.',
     ),
-});
-
-const redis = z.strictObject({
-  ...component,
-  host: z.string().default('127.0.0.1'),
-  port,
-  username: z.string().optional(),
-  password: secretRef.optional(),
-  dataDir: path.describe('Where Redis keeps dump.rdb or appendonlydir.'),
-  configFile: path.optional().describe("The server's own configuration file, backed up with the set."),
-  binary: z.string().default('redis-server'),
-  runAs: z
-    .string()
-    .optional()
-    .describe('The system user that owns the data; default the user of the worker.'),
 });
 
 const dashboard = z.strictObject({
@@ -233,4 +219,4 @@ export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
 export type ProbeConfig = Deployment['probes'][number];
-export type ServiceConfig = RedisConfig['service'];
+export type ServiceConfig = GatewayConfig['service'];

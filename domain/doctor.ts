@@ -72,6 +72,10 @@ export const CHECKS = {
     what: 'The stores and programs that serve take the configured passwords and keys.',
     hint: 'Correct the reference in tyk-dr.yaml, or the password.',
   },
+  'redis-settings': {
+    what: 'The live Redis saves, syncs and evicts as the RPO needs it.',
+    hint: 'Change the setting in redis.conf and with CONFIG SET.',
+  },
   archiving: {
     what: 'PostgreSQL archives its WAL into its repository, without failures.',
     hint: "Put tyk-dr's archive_command into postgresql.conf, and read the log of PostgreSQL for failures.",

@@ -43,9 +43,12 @@ export interface Fingerprint {
 
 export interface RedisFacts {
   readonly version: string;
-  /** The RDB format's own version, from the file's first nine bytes. */
+  /** The RDB format's own version: from the file's first nine bytes, or the newest among the keys' payloads. */
   readonly rdbVersion: number;
   readonly takenAt: string;
+  /** Absent for a streamed RDB: one moment. By commands: what each key was when it was reached, until `endedAt`. */
+  readonly method?: 'commands';
+  readonly endedAt?: string;
   /** Counted in a scratch load of this very RDB, without `analytics-*`. */
   readonly keys: number;
   readonly expires: number;

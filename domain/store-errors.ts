@@ -26,9 +26,28 @@ export const STORE_ERRORS = {
     'A restore beside the old data cannot hold them. Move their tables to pg_default and drop them.',
   ),
   REDIS_TOO_OLD: refused(
-    (d) =>
-      `Redis ${d.actual} on the target cannot load an RDB of version ${d.rdbVersion} (Redis ${d.expected})`,
+    (d) => `Redis ${d.actual} ${d.where} cannot load an RDB of version ${d.rdbVersion} (Redis ${d.expected})`,
     'Install at least the version that the backup was made with.',
+  ),
+  REDIS_DENIED: refused(
+    (d) => `user ${d.user} may not run ${d.command} on Redis at ${d.address}: ${d.reason}`,
+    'Grant the command and the keys to the user in the ACL of Redis; docs/redis.md lists what each part needs.',
+  ),
+  REDIS_REFUSES: transient(
+    (d) => `Redis at ${d.address} answers ${d.command} with an error: ${d.reason}`,
+    'OOM means that its maxmemory is too small for the data; MOVED, READONLY and CLUSTERDOWN that its nodes are changing places. Mend it and retry.',
+  ),
+  REDIS_NOT_EMPTY: refused(
+    (d) => `Redis at ${d.address} holds ${d.keys} keys that no run of ours put there`,
+    'A restore by commands goes into an empty Redis, so that nothing is overwritten by mistake. Empty its database yourself, or rebuild the site in place.',
+  ),
+  REDIS_CLUSTER_UNSOUND: refused(
+    (d) => `the Redis Cluster of ${d.address} cannot be used as a whole: ${d.reason}`,
+    'Each slot needs a master that answers, and none may be on its way to another. Mend it (redis-cli --cluster check), then begin again.',
+  ),
+  REDIS_SENTINEL: refused(
+    (d) => `no Sentinel of ${d.nodes} tells the master '${d.name}': ${d.reason}`,
+    'Check the name, the addresses and the password of the Sentinels.',
   ),
   WAL_DAMAGED: failed(
     (d) => `WAL ended at ${d.reachedLsn}, before ${d.expectedLsn}: ${d.reason}`,

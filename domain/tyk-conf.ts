@@ -1,5 +1,6 @@
 import { mongoUrl, type MongoAddress } from './mongo-url.ts';
 import type { Secret } from './secret.ts';
+import { pointAtRedis, type RedisTarget } from './tyk-conf-redis.ts';
 
 /**
  * Restored configurations follow the target: every address, secret and path in them becomes the target's. Field
@@ -15,12 +16,7 @@ export interface Endpoints {
   readonly root: string;
   /** Where the component itself listens; absent for a part without a port. */
   readonly listen?: string;
-  readonly redis?: {
-    readonly host: string;
-    readonly port: number;
-    readonly username?: string;
-    readonly password?: Secret;
-  };
+  readonly redis?: RedisTarget;
   readonly database?: {
     readonly host: string;
     readonly port: number;
@@ -56,7 +52,7 @@ function rewriteGateway(conf: JsonObject, to: Endpoints): void {
   setListen(conf, to);
   conf['secret'] = to.secrets.gateway.reveal();
   conf['node_secret'] = to.secrets.node.reveal();
-  if (to.redis) setStorage(object(conf, 'storage'), to.redis);
+  if (to.redis) pointAtRedis('gateway', object(conf, 'storage'), to.redis);
   if (to.secrets.certificate) {
     object(conf, 'security')['private_certificate_encoding_secret'] = to.secrets.certificate.reveal();
   }
@@ -81,13 +77,7 @@ function rewriteDashboard(conf: JsonObject, to: Endpoints): void {
     api['Host'] = `${url.protocol}//${url.hostname}`;
     api['Port'] = portOf(url);
   }
-  if (to.redis) {
-    conf['redis_host'] = to.redis.host;
-    conf['redis_port'] = to.redis.port;
-    if (to.redis.username !== undefined) conf['redis_username'] = to.redis.username;
-    if (to.redis.password) conf['redis_password'] = to.redis.password.reveal();
-    delete conf['redis_addrs'];
-  }
+  if (to.redis) pointAtRedis('dashboard', conf, to.redis);
   if (to.mongodb && typeof conf['mongo_url'] === 'string')
     conf['mongo_url'] = mongoUrl(conf['mongo_url'], to.mongodb);
   const stores = conf['storage'];
@@ -100,7 +90,7 @@ function rewriteDashboard(conf: JsonObject, to: Endpoints): void {
 }
 
 function rewritePump(conf: JsonObject, to: Endpoints): void {
-  if (to.redis) setStorage(object(conf, 'analytics_storage_config'), to.redis);
+  if (to.redis) pointAtRedis('pump', object(conf, 'analytics_storage_config'), to.redis);
   if (to.listen !== undefined) conf['health_check_endpoint_port'] = Number(portOf(new URL(to.listen)));
   const pumps = conf['pumps'];
   const all = [...(isObject(pumps) ? Object.values(pumps) : []), conf['uptime_pump_config'] ?? null];
@@ -116,15 +106,6 @@ function rewritePump(conf: JsonObject, to: Endpoints): void {
 
 function setListen(conf: JsonObject, to: Endpoints): void {
   if (to.listen !== undefined) conf['listen_port'] = Number(portOf(new URL(to.listen)));
-}
-
-function setStorage(storage: JsonObject, redis: NonNullable<Endpoints['redis']>): void {
-  storage['host'] = redis.host;
-  storage['port'] = redis.port;
-  if (redis.username !== undefined) storage['username'] = redis.username;
-  if (redis.password) storage['password'] = redis.password.reveal();
-  delete storage['addrs'];
-  delete storage['hosts'];
 }
 
 /** A connection string for the target's database that keeps every other option of the old one (sslmode, ...). */

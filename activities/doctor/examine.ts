@@ -17,6 +17,7 @@ import { checkKeyFiles, checkKeys, checkSecrets, fingerprintsOf, keptKeys, recip
 import { checkArchiving, checkChecksums, checkStores } from './live-stores.ts';
 import { checkNetwork, checkPermissions } from './places.ts';
 import { checkDecryption, checkRepository, checkSpace, newestUsable } from './sets.ts';
+import { checkRedisSettings } from './redis-settings.ts';
 import { checkTools, versionsOf } from './tools.ts';
 
 /** One host, examined: everything that a recovery will need of it. Looks only; changes nothing. */
@@ -32,6 +33,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   space: checkSpace,
   permissions: checkPermissions,
   stores: checkStores,
+  'redis-settings': checkRedisSettings,
   archiving: checkArchiving,
   checksums: checkChecksums,
   licence: checkLicence,

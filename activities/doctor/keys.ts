@@ -32,6 +32,7 @@ function referencesOf({ worker, site, deployment }: Host): Reference[] {
     ['backup.signingKey', database || own(site.redis) ? backup.signingKey : undefined, true],
     ['backup.pgbackrest.passphrase', database && backup.pgbackrest?.passphrase, true],
     ['redis.password', own(site.redis)?.password],
+    ['redis.sentinel.password', own(site.redis)?.sentinel?.password],
     ['database.password', database?.password],
     ['database.admin.password', database?.kind === 'postgresql' ? database.admin.password : undefined],
     ['dashboard.accessKey', site.dashboard?.accessKey],

@@ -1,13 +1,13 @@
 import { requireArchiving } from '../../adapters/postgres/archiving.ts';
 import { queryValue, withClient } from '../../adapters/postgres/client.ts';
-import { withClient as withRedis } from '../../adapters/redis/client.ts';
+import { withMasters } from '../../adapters/redis/shards.ts';
 import { statusWithKey } from '../../adapters/tyk/dashboard.ts';
 import { loadedPolicies } from '../../adapters/tyk/gateway.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
 import { methodOf } from '../database/choose.ts';
-import { adminConnection, redisEndpoint, requireRepository } from '../endpoints.ts';
+import { adminConnection, redisStore, requireRepository } from '../endpoints.ts';
 import { gatewaysOn, serves } from '../site.ts';
 import type { Host } from './host.ts';
 
@@ -29,7 +29,9 @@ export async function checkStores(host: Host): Promise<Finding[]> {
   await Promise.all([
     attempt('Redis', async () => {
       if (redis && serves(worker, site, redis))
-        await withRedis(await redisEndpoint(redis, host.secret), (client) => client.ping());
+        await withMasters(await redisStore(redis, host.secret), ({ all }) =>
+          Promise.all(all.map(({ client }) => client.ping())),
+        );
     }),
     attempt('database', async () => {
       if (database && serves(worker, site, database)) await methodOf(database).ping(host);

@@ -1,5 +1,7 @@
+import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import { Redis, ReplyError } from 'ioredis';
+import type { ConnectionOptions } from 'node:tls';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 
@@ -14,6 +16,17 @@ export interface RedisEndpoint {
   readonly socket?: string;
   readonly username?: string | undefined;
   readonly password?: Secret | undefined;
+  readonly tls?: RedisTls | undefined;
+  /** Its number; 0 where nothing is said. */
+  readonly database?: number | undefined;
+}
+
+/** In PEM. What is not given is the system's: its authorities, the host as the name. */
+export interface RedisTls {
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: Secret | undefined;
+  readonly serverName?: string | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;
@@ -27,6 +40,10 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
       : { path: endpoint.socket }),
     ...(endpoint.username === undefined ? {} : { username: endpoint.username }),
     ...(endpoint.password === undefined ? {} : { password: endpoint.password.reveal() }),
+    ...(endpoint.tls === undefined ? {} : { tls: tlsOptions(endpoint.tls, endpoint.host) }),
+    db: endpoint.database ?? 0,
+    // A user may have the right to few commands; this one serves only to be seen in CLIENT LIST.
+    disableClientInfo: true,
     lazyConnect: true,
     connectTimeout: CONNECT_TIMEOUT_MS,
     enableReadyCheck: false,
@@ -41,13 +58,72 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
     return client;
   } catch (error) {
     client.disconnect();
-    const address = endpoint.socket ?? `${endpoint.host ?? '127.0.0.1'}:${endpoint.port ?? 6379}`;
-    throw new DrError(
-      'STORE_UNREACHABLE',
-      { store: 'Redis', address, reason: reason || String(error) },
+    throw (
+      denied(error, endpoint) ??
+      new DrError(
+        'STORE_UNREACHABLE',
+        { store: 'Redis', address: addressOf(endpoint), reason: reason || String(error) },
+        { cause: error },
+      )
+    );
+  }
+}
+
+export function tlsOptions(
+  { ca, cert, key, serverName }: RedisTls,
+  host: string | undefined,
+): ConnectionOptions {
+  // An address is no name to ask for.
+  const named = host !== undefined && isIP(host) === 0 ? host : undefined;
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key: key.reveal() }),
+    ...(serverName === undefined && named === undefined ? {} : { servername: serverName ?? named }),
+  };
+}
+
+export function addressOf({ socket, host, port }: RedisEndpoint): string {
+  return socket ?? `${host ?? '127.0.0.1'}:${port ?? 6379}`;
+}
+
+/** What Redis or the connection to it says, as an error of the table; what came from elsewhere as it is. */
+export function explained(error: unknown, endpoint: RedisEndpoint): unknown {
+  if (error instanceof DrError || !(error instanceof Error)) return error;
+  const refused = denied(error, endpoint);
+  if (refused) return refused;
+  const address = addressOf(endpoint);
+  const reason = error.message;
+  if (error instanceof ReplyError) {
+    const { command } = error as { command?: { name?: string } };
+    return new DrError(
+      'REDIS_REFUSES',
+      { address, command: (command?.name ?? 'a command').toUpperCase(), reason },
       { cause: error },
     );
   }
+  if (reason !== 'Connection is closed.' && (error as NodeJS.ErrnoException).syscall === undefined)
+    return error;
+  return new DrError('STORE_UNREACHABLE', { store: 'Redis', address, reason }, { cause: error });
+}
+
+/** An error of Redis that says that this user, or nobody, may give the command: named, with the user. */
+export function denied(error: unknown, endpoint: RedisEndpoint): DrError | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const named = (error as { command?: { name?: string } }).command?.name;
+  const [, missing] = /^ERR unknown command ['`]?([\w|-]+)/i.exec(error.message) ?? [];
+  if (missing === undefined && !error.message.startsWith('NOPERM')) return undefined;
+  const [, asked] = /run the '([^']+)' command/.exec(error.message) ?? [];
+  return new DrError(
+    'REDIS_DENIED',
+    {
+      user: endpoint.username ?? 'default',
+      command: (asked ?? missing ?? named ?? 'a command').replace('|', ' ').toUpperCase(),
+      address: addressOf(endpoint),
+      reason: error.message,
+    },
+    { cause: error },
+  );
 }
 
 export async function withClient<T>(
@@ -57,6 +133,8 @@ export async function withClient<T>(
   const client = await connect(endpoint);
   try {
     return await work(client);
+  } catch (error) {
+    throw explained(error, endpoint);
   } finally {
     client.disconnect();
   }

@@ -4,14 +4,14 @@ import type { RedisFacts, RedisSample } from '../../domain/manifest.ts';
 import type { Proof } from '../../domain/run.ts';
 import { parseInfo, type Client } from './client.ts';
 import { valueDigest } from './digest.ts';
+import { expiriesOf } from './expiry.ts';
+import { countKeys } from './mark.ts';
+import { ANALYTICS, scanKeys } from './scan.ts';
+import { shardsOf, type Keys } from './shards.ts';
 
 /** What a Redis holds: counted on a scratch load at backup, compared on the target after recovery. */
 
 const SAMPLES = 200;
-/** Few enough that a batch is gone before V8 moves it to where only a full collection removes it. */
-const SCAN_COUNT = 500;
-/** Raw analytics that the Pump has already taken when the snapshot comes back: they must not be counted twice. */
-const ANALYTICS = 'analytics-*';
 
 export interface CountedFacts extends Pick<RedisFacts, 'keys' | 'expires' | 'prefixes'> {
   readonly samples: readonly RedisSample[];
@@ -27,7 +27,7 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
   const dropped = await dropAnalytics(client);
   const prefixes: Record<string, number> = {};
   const picked: { order: string; key: Buffer }[] = [];
-  for await (const batch of scan(client)) {
+  for await (const batch of scanKeys(client)) {
     for (const key of batch) {
       const prefix = /^[^-.:]*/.exec(key.toString('latin1'))![0].slice(0, 30);
       prefixes[prefix] = (prefixes[prefix] ?? 0) + 1;
@@ -39,12 +39,13 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
   const samples = await takeSamples(
     client,
     picked.map(({ key }) => key),
-  );
+  ).then((all) => all.map(({ exact: _, ...told }): RedisSample => told));
   const largest = Object.entries(prefixes)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 30);
   const now = await keyspace(client);
-  const keys = Math.max(now.keys, loaded - dropped);
+  // Databases beside ours were loaded as well; then what has expired of ours cannot be told apart.
+  const keys = Math.max(now.keys, now.alone ? loaded - dropped : 0);
   // What is gone had an expiry.
   const expires = now.expires + keys - now.keys;
   return { keys, expires, prefixes: Object.fromEntries(largest), samples };
@@ -65,18 +66,25 @@ function keepSmallest(picked: { order: string; key: Buffer }[], entry: { order: 
 }
 
 /** All at once over the one connection: one after the other would cost a round trip each. In the order of the keys. */
-function takeSamples(client: Client, keys: readonly Buffer[]): Promise<RedisSample[]> {
-  return Promise.all(keys.map((key) => sample(client, key)));
+function takeSamples(target: Keys, keys: readonly Buffer[]): Promise<Sampled[]> {
+  const shards = shardsOf(target);
+  return Promise.all(keys.map((key) => sample(shards.of(key), key)));
 }
 
-async function sample(client: Client, key: Buffer): Promise<RedisSample> {
-  const type = await client.type(key);
+async function sample(client: Client, key: Buffer): Promise<Sampled> {
+  const [type, expiry] = await Promise.all([client.type(key), expiriesOf(client, [key])]);
   return {
     key: key.toString('base64'),
     type,
     digest: await valueDigest(client, key, type),
-    expiresAtMs: Number(await client.call('PEXPIRETIME', key)),
+    expiresAtMs: expiry.atMs[0]!,
+    exact: expiry.exact,
   };
+}
+
+interface Sampled extends RedisSample {
+  /** Whether the server could tell the expiry to the millisecond. */
+  readonly exact: boolean;
 }
 
 /** What Gateways write all the time, and make anew: no proof of a restore, and never the same twice. */
@@ -93,9 +101,15 @@ function isVolatile(key: Buffer): boolean {
  *
  * @returns how many keys.
  */
-export async function dropAnalytics(client: Client): Promise<number> {
-  const keys = await client.keysBuffer(ANALYTICS);
-  return keys.length === 0 ? 0 : client.unlink(...keys);
+export async function dropAnalytics(target: Keys): Promise<number> {
+  let dropped = 0;
+  for (const { client } of shardsOf(target).all) {
+    const keys = await client.keysBuffer(ANALYTICS);
+    // One by one: those of a Cluster's node lie in many slots.
+    await Promise.all(keys.map((key) => client.unlink(key)));
+    dropped += keys.length;
+  }
+  return dropped;
 }
 
 /**
@@ -106,28 +120,23 @@ export async function dropAnalytics(client: Client): Promise<number> {
  */
 export async function compareFacts(
   expected: CountedFacts,
-  client: Client,
+  target: Keys,
   { nowMs = Date.now(), inUse = false }: { nowMs?: number; inUse?: boolean } = {},
 ): Promise<Proof[]> {
   const least = expected.keys - expected.expires;
-  let keys = await client.dbsize();
-  if (keys > expected.keys && !inUse) keys = await countWithoutAnalytics(client);
+  let keys = await countKeys(shardsOf(target));
+  if (keys > expected.keys && !inUse) keys = await countWithoutAnalytics(target);
   const range = inUse ? `${least} or more` : `${least} to ${expected.keys}`;
   if ((keys > expected.keys && !inUse) || keys < least) throw unproven('Redis keys', range, keys);
   let equal = 0;
   let expired = 0;
   const sampled = expected.samples.map(({ key }) => Buffer.from(key, 'base64'));
-  for (const [index, now] of (await takeSamples(client, sampled)).entries()) {
+  for (const [index, now] of (await takeSamples(target, sampled)).entries()) {
     const before = expected.samples[index]!;
     const key = sampled[index]!;
     if (now.type === 'none' && before.expiresAtMs > 0 && before.expiresAtMs <= nowMs + EXPIRY_SLACK_MS)
       expired += 1;
-    else if (
-      now.digest === before.digest &&
-      now.type === before.type &&
-      now.expiresAtMs === before.expiresAtMs
-    )
-      equal += 1;
+    else if (now.digest === before.digest && now.type === before.type && sameExpiry(now, before)) equal += 1;
     else
       throw unproven(
         `Redis key ${printable(key)}`,
@@ -151,31 +160,30 @@ export async function compareFacts(
   ];
 }
 
+function sameExpiry(now: Sampled, before: RedisSample): boolean {
+  if (now.exact || now.expiresAtMs < 0) return now.expiresAtMs === before.expiresAtMs;
+  return Math.abs(now.expiresAtMs - before.expiresAtMs) <= EXPIRY_SLACK_MS;
+}
+
 /**
  * Raw analytics that expired since the backup are no part of its count and are not found by KEYS to be dropped, and
  * yet they are in DBSIZE until Redis comes to remove them. A walk over their names makes it do so; it is rarely needed.
  */
-async function countWithoutAnalytics(client: Client): Promise<number> {
-  for await (const batch of scan(client, ANALYTICS)) void batch;
-  return client.dbsize();
+async function countWithoutAnalytics(target: Keys): Promise<number> {
+  for (const { client } of shardsOf(target).all)
+    for await (const batch of scanKeys(client, ANALYTICS)) void batch;
+  return countKeys(shardsOf(target));
 }
 
 /** Redis removes a key a little after or, by its own clock, before we look. */
 const EXPIRY_SLACK_MS = 2_000;
 
-async function* scan(client: Client, pattern = '*'): AsyncGenerator<Buffer[]> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-    cursor = next.toString();
-    if (keys.length > 0) yield keys;
-  } while (cursor !== '0');
-}
-
-async function keyspace(client: Client): Promise<{ keys: number; expires: number }> {
-  const text = parseInfo(await client.info('keyspace'))['db0'] ?? '';
-  const [, keys, expires] = /keys=(\d+),expires=(\d+)/.exec(text) ?? [];
-  return { keys: Number(keys ?? 0), expires: Number(expires ?? 0) };
+async function keyspace(client: Client): Promise<{ keys: number; expires: number; alone: boolean }> {
+  const databases = parseInfo(await client.info('keyspace'));
+  const own = `db${client.options.db ?? 0}`;
+  const [, keys, expires] = /keys=(\d+),expires=(\d+)/.exec(databases[own] ?? '') ?? [];
+  const alone = Object.keys(databases).every((name) => name === own);
+  return { keys: Number(keys ?? 0), expires: Number(expires ?? 0), alone };
 }
 
 function unproven(what: string, expected: string, actual: string | number): DrError {

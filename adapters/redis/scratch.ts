@@ -15,6 +15,7 @@ export async function withScratchRedis<T>(
   dataDir: string,
   work: (client: Client) => Promise<T>,
   signal?: AbortSignal,
+  database = 0,
 ): Promise<T> {
   const folder = await scratchFolder('redis');
   const socket = join(folder, 's');
@@ -26,6 +27,7 @@ export async function withScratchRedis<T>(
     'appendonly no',
     'save ""',
     'dbfilename dump.rdb',
+    `databases ${Math.max(16, database + 1)}`,
     'daemonize no',
   ];
   await writeFile(join(folder, 'redis.conf'), `${conf.join('\n')}\n`);
@@ -50,7 +52,7 @@ export async function withScratchRedis<T>(
   });
   ended.catch(() => undefined);
   try {
-    const client = await Promise.race([waitReady({ socket }, LOAD_TIMEOUT_MS, signal), ended]);
+    const client = await Promise.race([waitReady({ socket, database }, LOAD_TIMEOUT_MS, signal), ended]);
     try {
       return await Promise.race([work(client), ended]);
     } finally {

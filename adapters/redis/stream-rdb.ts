@@ -1,8 +1,9 @@
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { DrError } from '../../domain/errors.ts';
-import type { RedisEndpoint } from './client.ts';
+import { addressOf, denied, tlsOptions, type RedisEndpoint } from './client.ts';
 
 /**
  * The RDB of a live server, over the replication link: never SAVE, which stalls every client for seconds. The
@@ -21,25 +22,19 @@ export function streamRdb(endpoint: RedisEndpoint, signal?: AbortSignal): Readab
 }
 
 async function* transfer(endpoint: RedisEndpoint, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const socket = connect({
-    host: endpoint.host ?? '127.0.0.1',
-    port: endpoint.port ?? 6379,
-    noDelay: true,
-    ...(signal ? { signal } : {}),
-  });
+  const address = { host: endpoint.host ?? '127.0.0.1', port: endpoint.port ?? 6379 };
+  const options = { ...address, noDelay: true, ...(signal ? { signal } : {}) };
+  const { tls } = endpoint;
+  const socket = tls ? connectTls({ ...options, ...tlsOptions(tls, address.host) }) : connect(options);
   const broken = (reason: string, cause?: unknown): DrError =>
     new DrError(
       'STORE_UNREACHABLE',
-      {
-        store: 'Redis replication',
-        address: `${endpoint.host ?? '127.0.0.1'}:${endpoint.port ?? 6379}`,
-        reason,
-      },
+      { store: 'Redis replication', address: addressOf(endpoint), reason },
       { cause },
     );
   socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy(new Error('no answer in time')));
   try {
-    await once(socket, 'connect');
+    await once(socket, tls ? 'secureConnect' : 'connect');
     socket.setTimeout(SILENCE_TIMEOUT_MS);
     yield* payload(new Incoming(socket), endpoint, broken);
   } catch (error) {
@@ -61,18 +56,22 @@ async function* payload(
     await command(
       incoming,
       ['AUTH', ...(endpoint.username === undefined ? [] : [endpoint.username]), endpoint.password.reveal()],
+      endpoint,
       broken,
     );
   // Only the snapshot, please, and it may come straight from the fork without a file on the server's disk.
-  await command(incoming, ['REPLCONF', 'rdb-only', '1'], broken);
-  await command(incoming, ['REPLCONF', 'capa', 'eof'], broken);
+  await command(incoming, ['REPLCONF', 'rdb-only', '1'], endpoint, broken);
+  await command(incoming, ['REPLCONF', 'capa', 'eof'], endpoint, broken);
   incoming.send(['SYNC']);
   let header = '';
   while (header === '') header = await incoming.line();
   const [, length, mark] = /^\$(?:(\d+)|EOF:(.{40}))$/.exec(header) ?? [];
   if (length !== undefined) yield* counted(incoming, Number(length), broken);
   else if (mark !== undefined) yield* marked(incoming, Buffer.from(mark, 'latin1'), broken);
-  else throw broken(`SYNC was answered with ${header.slice(0, 100)}`);
+  else {
+    const error = Object.assign(new Error(header.slice(1, 200)), { command: { name: 'SYNC' } });
+    throw denied(error, endpoint) ?? broken(`SYNC was answered with ${header.slice(0, 100)}`);
+  }
 }
 
 async function* counted(
@@ -110,12 +109,15 @@ async function* marked(
 async function command(
   incoming: Incoming,
   words: readonly string[],
+  endpoint: RedisEndpoint,
   broken: (reason: string) => DrError,
 ): Promise<void> {
   incoming.send(words);
   const answer = await incoming.line();
   // rdb-only came with Redis 7; older servers may refuse it and still send the snapshot.
-  if (answer.startsWith('-') && words[1] !== 'rdb-only') throw broken(answer.slice(1));
+  if (!answer.startsWith('-') || words[1] === 'rdb-only') return;
+  const error = Object.assign(new Error(answer.slice(1)), { command: { name: words[0] } });
+  throw denied(error, endpoint) ?? broken(error.message);
 }
 
 /** What the server sends, first by line and then as it comes. */

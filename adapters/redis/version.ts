@@ -19,9 +19,14 @@ export async function redisVersion(binary: string): Promise<string> {
 }
 
 /** @throws DrError REDIS_TOO_OLD where the server would refuse the file. */
-export function requireReads(actual: string, rdbVersion: number, expected: string): void {
+export function requireReads(
+  actual: string,
+  rdbVersion: number,
+  expected: string,
+  where = 'on the target',
+): void {
   const readable = READS.filter(([release]) => compare(actual, release) >= 0).at(-1)?.[1] ?? 0;
-  if (readable < rdbVersion) throw new DrError('REDIS_TOO_OLD', { actual, rdbVersion, expected });
+  if (readable < rdbVersion) throw new DrError('REDIS_TOO_OLD', { actual, rdbVersion, expected, where });
 }
 
 function compare(left: string, right: string): number {

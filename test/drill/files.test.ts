@@ -1,11 +1,13 @@
-import { appendFile, readdir, readFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { keyFile, localUrl, siteDir } from '../../lab/layout.ts';
+import { configFile, keyFile, localUrl, siteDir, SITES } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
+import { withClient } from '../../adapters/redis/client.ts';
+import { redisOf } from '../../lab/connections.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
 
-/** A deployment without a Dashboard: Redis, and Gateways that read APIs and policies from files. */
+/** A deployment without a Dashboard: Redis, saved by commands, and Gateways that read APIs and policies from files. */
 
 let lab: TestLab;
 let files: string[];
@@ -14,6 +16,9 @@ let before: string;
 const PLUGIN = 'middleware/audit.js';
 beforeAll(async () => {
   lab = await TestLab.up('--mode', 'files');
+  const config = await readFile(configFile(lab.lab), 'utf8');
+  await writeFile(configFile(lab.lab), config.replaceAll(/^( +)redis:$/gm, '$&\n$1  method: commands'));
+  for (const site of SITES) await lab.restartWorker(site);
   const gateway = siteDir(lab.lab, 'primary', 'gateways', 'gw1');
   files = await readdir(join(gateway, 'apps'));
   before = (JSON.parse(await lab.expect('backup', 'acme', '--json')) as { set: string }).set;
@@ -62,11 +67,14 @@ test('is recovered from its files, with the configuration of an older set; what 
     });
   expect(record.proofs.find((proof) => proof.name.includes('unreachable upstream'))?.verdict).toBe('pass');
   const text = await lab.expect('report', record.run);
+  expect(text).toMatch(/restore-redis-data .* \d+ keys put into Redis/);
   for (const phase of ['database', 'dashboard'])
     expect(text).toContain(`${phase}: not part of this deployment`);
   const html = await lab.expect('report', record.run, '--format', 'html');
   expect(html).toMatch(/restore-database-data<\/td>\s*<td[^>]*>not part of this deployment/);
   expect(await readdir(siteDir(lab.lab, 'dr', 'gateways', 'gw2', 'apps'))).toEqual(files);
+  // What marked it as ours while it was filled has gone at close-out.
+  expect(await withClient(await redisOf(lab.lab, 'dr'), (redis) => redis.exists('tyk-dr:restore'))).toBe(0);
 });
 
 test('serves its keys, and its policies apply', async () => {

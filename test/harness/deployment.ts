@@ -66,7 +66,9 @@ export interface Stores {
   /** In its place, a MongoDB. */
   readonly mongodb?: { readonly port: number } & Readonly<Record<string, unknown>>;
   /** The Redis of site dr. */
-  readonly redis?: { readonly port: number; readonly dataDir: string } & Readonly<Record<string, unknown>>;
+  readonly redis?: Readonly<Record<string, unknown>>;
+  /** The Redis of the primary, where a test looks at both. */
+  readonly primaryRedis?: Readonly<Record<string, unknown>>;
 }
 
 /** Nothing is started or stopped by these tests' configurations: a command that always says 'stopped'. */
@@ -102,7 +104,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
         }
       : {}),
     ...(stores.mongodb ? { database: storeOf(dir, name, stores.mongodb) } : {}),
-    ...(stores.redis ? { redis: storeOf(dir, name, stores.redis) } : {}),
+    ...(stores.redis ? { redis: redisOf(dir, name, stores) } : {}),
   });
   const { pgbackrest } = stores;
   const configFile = join(dir, 'tyk-dr.yaml');
@@ -132,11 +134,16 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
   return { dir, configFile, keys, deployment };
 }
 
-/** Both sites have the same components; that of the primary is never looked at. */
+function redisOf(dir: string, site: 'primary' | 'dr', { redis, primaryRedis }: Stores): unknown {
+  if (site === 'dr' || primaryRedis === undefined) return storeOf(dir, site, redis!);
+  return { service: STOPPED, ...primaryRedis };
+}
+
+/** Both sites have the same components; that of the primary is looked at only where a test says so. */
 function storeOf(dir: string, site: 'primary' | 'dr', store: Readonly<Record<string, unknown>>): unknown {
   // A managed database has neither folders nor a service.
   if (store['method'] === 'dump') return { ...store, port: Number(store['port']) + (site === 'dr' ? 0 : 1) };
-  if (site === 'dr') return { ...store, service: STOPPED };
+  if (site === 'dr') return { service: STOPPED, ...store };
   const folder = (name: string): string => join(dir, 'primary', name);
   const kind = 'pgbackrest' in store ? 'database' : 'redis';
   const own = { port: Number(store['port']) + 1, dataDir: folder(`${kind}-data`), service: STOPPED };
@@ -170,9 +177,20 @@ export async function signSet(
 /** The input of one step of one run that recovers the deployment on dr. */
 export function stepOf(
   { deployment }: TestDeployment,
-  call: { run: string; step: string; set: string; point?: RecoveryPoint; epoch?: number },
+  call: {
+    run: string;
+    step: string;
+    set: string;
+    point?: RecoveryPoint;
+    epoch?: number;
+    /** Rebuilt by a person's own word. */
+    component?: 'redis';
+  },
 ): StepInput {
-  const plan = compilePlan(shapeOf('acme', deployment), REQUEST);
+  const plan = {
+    ...compilePlan(shapeOf('acme', deployment), REQUEST),
+    ...(call.component ? { component: call.component } : {}),
+  };
   return {
     run: call.run,
     step: call.step,
@@ -185,14 +203,19 @@ export function stepOf(
   };
 }
 
-/** The input of one step of a backup of site dr. */
-export function backupStepOf({ deployment }: TestDeployment, step: string, set: string): BackupStepInput {
+/** The input of one step of a backup. */
+export function backupStepOf(
+  { deployment }: TestDeployment,
+  step: string,
+  set: string,
+  site = 'dr',
+): BackupStepInput {
   return {
     run: 'bak-test',
     step,
     set,
     deployment: 'acme',
-    site: 'dr',
+    site,
     configDigest: configDigest(deployment),
     full: true,
     notAfter: '2999-01-01T00:00:00.000Z',

@@ -27,20 +27,21 @@ export interface TestRedis {
   readonly close: () => Promise<void>;
 }
 
-export async function startTestRedis(settings: readonly string[] = ['appendonly yes']): Promise<TestRedis> {
+/** `settings` come last and may take the place of what stands here; `reach` says how it is spoken to then. */
+export async function startTestRedis(
+  settings: readonly string[] | ((port: number) => readonly string[]) = ['appendonly yes'],
+  reach: Partial<RedisEndpoint> = {},
+): Promise<TestRedis> {
   const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-redis-test-'));
   const dataDir = join(dir, 'data');
   const configFile = join(dir, 'redis.conf');
-  const endpoint = { host: '127.0.0.1', port: await freePort(), password: REDIS_PASSWORD };
+  const endpoint = { host: '127.0.0.1', port: await freePort(), password: REDIS_PASSWORD, ...reach };
+  const { port } = endpoint as { port: number };
   await mkdir(dataDir);
   const lines = [
-    ...[
-      'bind 127.0.0.1',
-      `port ${endpoint.port}`,
-      `requirepass ${REDIS_PASSWORD.reveal()}`,
-      `dir ${dataDir}`,
-    ],
-    ...['save ""', 'repl-diskless-sync-delay 0', 'enable-debug-command yes', ...settings],
+    ...['bind 127.0.0.1', `port ${port}`, `requirepass ${REDIS_PASSWORD.reveal()}`, `dir ${dataDir}`],
+    ...['save ""', 'repl-diskless-sync-delay 0', 'enable-debug-command yes'],
+    ...(typeof settings === 'function' ? settings(port) : settings),
   ];
   await writeFile(configFile, `${lines.join('\n')}\n`, { mode: 0o600 });
   let server: ChildProcess | undefined;
@@ -62,7 +63,7 @@ export async function startTestRedis(settings: readonly string[] = ['appendonly 
     dir,
     dataDir,
     configFile,
-    endpoint,
+    endpoint: { ...endpoint, port },
     client: () => client!,
     start,
     stop: () => end('SIGTERM'),
