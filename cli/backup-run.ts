@@ -5,6 +5,7 @@ import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { newSetId } from '../adapters/backup/repository.ts';
 import { configDigest } from '../adapters/config/digest.ts';
 import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
+import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/workers.ts';
@@ -34,14 +35,9 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
       known: Object.keys(deployment.sites).join(', '),
     });
   }
-  const sites = Object.entries(shapeOf(name, deployment).sites)
-    .filter(([site]) => choice.site === undefined || site === choice.site)
-    .map(([site, shape]) => ({
-      site,
-      all: everyWorker(shape),
-      redis: shape.redisWorker ?? shape.worker,
-      database: shape.databaseWorker ?? shape.worker,
-    }));
+  const sites = siteWorkers(name, deployment).filter(
+    ({ site }) => choice.site === undefined || site === choice.site,
+  );
   const digest = configDigest(deployment);
   await requireOneSite(door, name, digest, sites);
   const fresh = newSetId();
@@ -54,6 +50,16 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
     full: choice.full ?? false,
     actor: userInfo().username,
   };
+}
+
+/** The workers of every site. */
+export function siteWorkers(name: string, deployment: Deployment): SiteWorkers[] {
+  return Object.entries(shapeOf(name, deployment).sites).map(([site, shape]) => ({
+    site,
+    all: everyWorker(shape),
+    redis: shape.redisWorker ?? shape.worker,
+    database: shape.databaseWorker ?? shape.worker,
+  }));
 }
 
 /** The workers of one site at least must all be there; those of a lost site may be missing. */

@@ -10,6 +10,7 @@ import { registerLab } from './lab.ts';
 import { registerPlan } from './plan.ts';
 import { registerRecover } from './recover.ts';
 import { registerReport } from './report.ts';
+import { registerSchedule } from './schedule.ts';
 import { registerStatus } from './status.ts';
 import { registerUnfence } from './unfence.ts';
 import { VERSION } from './version.ts';
@@ -35,6 +36,7 @@ export function buildProgram(): Command {
   registerReport(program, config);
   registerBackup(program, config);
   registerDoctor(program, config);
+  registerSchedule(program, config);
   registerConfig(program, config);
   registerInit(program);
   registerKeys(program);

@@ -1,3 +1,4 @@
+import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
 
 /** What one field alone cannot show: contradictions between parts of a configuration that has the right shape. */
@@ -46,6 +47,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
       ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
     ),
     ...backupsLieOutside(deployment),
+    ...schedulesAreSound(deployment),
   ];
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
+import { notify, schedules } from './config-watch.ts';
 import { postgres } from './config-postgres.ts';
 import { TIERS } from './objectives.ts';
 
@@ -132,6 +133,7 @@ const backup = z.strictObject({
     })
     .optional()
     .describe('What tyk-dr backup prune keeps; without it nothing is ever deleted.'),
+  schedules: schedules.optional(),
   pgbackrest: z
     .strictObject({
       repository: path.describe('The root of the pgBackRest repositories, one folder per site generation.'),
@@ -190,6 +192,7 @@ const deployment = z.strictObject({
     ),
   probes: z.array(probe).default([]),
   backup,
+  notify: notify.optional(),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });

@@ -19,6 +19,14 @@ export const ERRORS = {
     'Each line names the place, the value and what was expected.',
     (d) => `tyk-dr config check ${d.path}`,
   ),
+  RPO_MISSED: usage(
+    (d) => `the schedules of ${d.deployment} cannot meet its RPO:\n  ${d.sums}`,
+    'Back up more often, or state an RPO under objectives that this deployment can keep. Nothing was changed.',
+  ),
+  SCHEDULE_FOREIGN: refused(
+    (d) => `the schedule ${d.id} was not made by tyk-dr for this deployment`,
+    'Look at it in the Temporal UI; delete or rename it, then apply again.',
+  ),
   UNKNOWN_DEPLOYMENT: usage(
     (d) => `no deployment '${d.deployment}' in the configuration; it declares ${d.known}`,
     'Use one of the names under deployments:.',

@@ -9,7 +9,7 @@ import {
   type KeyName,
 } from './doctor.ts';
 import { groupBy } from './group.ts';
-import { liveHosts, liveSites, standingLine, standings, STORES, type HostFigures } from './standing.ts';
+import { liveHosts, liveSites, standingLine, standings, storesOf, type HostFigures } from './standing.ts';
 import { compareVersions } from './version.ts';
 
 /** What no host can see alone: whether they agree with each other, and whether one of them is enough. Pure. */
@@ -159,8 +159,7 @@ function versions(reports: readonly HostReport[], figures: readonly HostFigures[
 }
 
 function freshness(figures: readonly HostFigures[], rpoMs: number): Finding[] {
-  const served = STORES.filter((store) => figures.some(({ serves }) => serves.includes(store)));
-  return standings(figures, served, rpoMs).map((standing) => {
+  return standings(figures, storesOf(figures), rpoMs).map((standing) => {
     const line = standingLine(standing);
     if (standing.state === 'in bounds') return fine('freshness', DEPLOYMENT, line);
     return standing.state === 'out of bounds'

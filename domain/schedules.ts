@@ -27,13 +27,13 @@ export interface ScheduleConfig {
   readonly jitter: number;
   readonly catchUp: number;
   /** Of a set: whether it is proven by a restore at once. */
-  readonly verify: boolean;
+  readonly verify?: boolean | undefined;
 }
 
 export type Schedules = Readonly<Partial<Record<ScheduleKind, ScheduleConfig | undefined>>>;
 
 /** Where staleness is to be noticed without saying how often. */
-const WATCH: ScheduleConfig = { every: 300_000, jitter: 0, catchUp: 60_000, verify: false };
+const WATCH: ScheduleConfig = { every: 300_000, jitter: 0, catchUp: 60_000 };
 
 /** With schedules there is always a watch: a schedule that fails in silence is worse than none. */
 export function withWatch(schedules: Schedules | undefined): Schedules {
@@ -51,4 +51,6 @@ export interface LaunchInput {
   /** Of the deployment's tier, 1 to 4: schedules carry no priority, so the child gets it. */
   readonly priority: number;
   readonly verify: boolean;
+  /** What stays out of bounds is told again after this long. */
+  readonly remindMs: number;
 }

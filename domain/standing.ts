@@ -107,6 +107,11 @@ export function standings(
   });
 }
 
+/** The stores that the hosts serve, in our order. */
+export function storesOf(hosts: readonly HostFigures[]): Store[] {
+  return STORES.filter((store) => hosts.some(({ serves }) => serves.includes(store)));
+}
+
 interface Exposure {
   readonly exposureMs?: number;
   readonly basis: string;
