@@ -8,6 +8,7 @@ import type { StepResult } from '../domain/run.ts';
 import type { backup, verify } from '../workflows/index.ts';
 import { pruneText, registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
+import { registerBackupStatus } from './backup-status.ts';
 import { backupInput, executeBackup, followBackup } from './backup-run.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { soon } from './run-record.ts';
@@ -37,6 +38,7 @@ export function registerBackup(program: Command, config: () => string | undefine
       withDoor(config(), (door) => makeSet(door, name, options)),
     );
   registerList(command, config);
+  registerBackupStatus(command, config);
   command
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')

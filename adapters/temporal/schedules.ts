@@ -99,7 +99,7 @@ function describedFacts({ spec, policies, action }: ScheduleDescription): Schedu
     ? 'several times'
     : interval
       ? `every ${interval.every} ms${interval.offset ? ` from ${interval.offset} ms` : ''}`
-      : `cron ${calendar?.comment ?? 'changed by hand'}`;
+      : `cron ${calendar?.comment || 'changed by hand'}`;
   return {
     when,
     jitterMs: spec.jitter ?? 0,

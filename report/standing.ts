@@ -1,0 +1,55 @@
+import { formatBytes, formatDuration } from '../domain/duration.ts';
+import { exposureText, type Standing, type Trend } from '../domain/standing.ts';
+
+/** The table of `backup status`: one row a store, what was not measured named as such. */
+
+interface Row extends Standing {
+  readonly nextAt?: string;
+}
+
+interface Status {
+  readonly deployment: string;
+  readonly stores: readonly Row[];
+  readonly problems: readonly string[];
+}
+
+const HEADINGS = ['STORE', 'EXPOSED', 'RPO', 'STATE', 'LAST SET', 'VERIFIED', 'SIZE', 'TOOK', 'NEXT RUN'];
+
+export function statusText({ deployment, stores, problems }: Status, nowMs: number): string {
+  const ago = (at: string | undefined): string =>
+    at === undefined ? 'never' : `${formatDuration(Math.max(0, nowMs - Date.parse(at)))} ago`;
+  const rows = [
+    HEADINGS,
+    ...stores.map((row) => [
+      row.store,
+      exposureText(row),
+      formatDuration(row.rpoMs),
+      row.state === 'in bounds' ? 'ok' : row.state.toUpperCase(),
+      ago(row.lastSuccess),
+      ago(row.lastVerified),
+      trendText(row.bytes, formatBytes),
+      trendText(row.durationMs, formatDuration),
+      nextText(row.nextAt, nowMs),
+    ]),
+  ];
+  const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const bad = stores.filter(({ state }) => state !== 'in bounds').length;
+  return [
+    `${deployment}: ${bad === 0 ? 'every store is within its RPO' : `${bad} of ${stores.length} stores are NOT within their RPO`}`,
+    ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd()),
+    ...stores.map(({ store, basis }) => `  ${store}: ${basis}`),
+    ...problems.map((problem) => `  not measured: ${problem}`),
+  ].join('\n');
+}
+
+/** `36.2 MB +4 %`: against the median of the sets before. */
+function trendText(trend: Trend | undefined, format: (value: number) => string): string {
+  if (!trend) return 'not measured';
+  const { value, changePercent } = trend;
+  if (changePercent === undefined) return format(value);
+  return `${format(value)} ${changePercent < 0 ? '' : '+'}${changePercent} %`;
+}
+
+function nextText(at: string | undefined, nowMs: number): string {
+  return at === undefined ? 'no schedule' : `in ${formatDuration(Math.max(0, Date.parse(at) - nowMs))}`;
+}
