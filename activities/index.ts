@@ -10,6 +10,7 @@ import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
 import type { Deps } from './guard.ts';
 import { createMeasureActivities } from './measure.ts';
+import { createNotifyActivities } from './notify.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
@@ -34,6 +35,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
     ...createMeasureActivities(deps),
+    ...createNotifyActivities(deps),
     ...createFenceActivities(deps),
     ...createRedisActivities(deps),
     ...createDatabaseActivities(deps),

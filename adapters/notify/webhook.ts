@@ -1,0 +1,36 @@
+import { createHmac } from 'node:crypto';
+import { DrError } from '../../domain/errors.ts';
+import type { Notice } from '../../domain/notice.ts';
+import type { Secret } from '../../domain/secret.ts';
+import { call } from '../tyk/http.ts';
+
+/** One POST with the notice as JSON. Signed, the receiver can tell ours from anybody's. */
+
+export interface Webhook {
+  readonly url: string;
+  readonly secret?: Secret | undefined;
+  readonly timeoutMs: number;
+}
+
+/** @throws DrError NOTICE_UNSENT. It names the host only: the path of a webhook is often its password. */
+export async function postNotice({ url, secret, timeoutMs }: Webhook, notice: Notice): Promise<void> {
+  const body = JSON.stringify({ version: 1, ...notice });
+  const signature = secret && createHmac('sha256', secret.reveal()).update(body).digest('hex');
+  const { status, error } = await call(url, {
+    method: 'POST',
+    headers: {
+      'Content-Type': 'application/json',
+      'User-Agent': 'tyk-dr',
+      ...(signature === undefined ? {} : { 'Tyk-Dr-Signature': `sha256=${signature}` }),
+    },
+    body,
+    timeoutMs,
+  });
+  if (status >= 200 && status < 300) return;
+  throw new DrError('NOTICE_UNSENT', {
+    channel: webhookName(url),
+    reason: error ?? `it answered ${status}`,
+  });
+}
+
+export const webhookName = (url: string): string => `webhook ${new URL(url).host}`;
