@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationMs, secretRef, url } from './config-parts.ts';
+import { durationMs, name, secretRef, url } from './config-parts.ts';
 import { parseCron } from './cron.ts';
 import { SCHEDULABLE } from './schedules.ts';
 
@@ -84,5 +84,19 @@ export const notify = z
       .describe('What stays out of bounds is told again after this long.'),
   })
   .describe('Who hears of failures and of staleness.');
+
+const listen = z.string().regex(/^.+:\d{1,5}$/, 'expected HOST:PORT');
+
+export const metrics = z
+  .record(
+    name,
+    z.strictObject({
+      listen: listen.describe('Serves /metrics for Prometheus there, such as 127.0.0.1:9464.'),
+      temporal: listen
+        .optional()
+        .describe("Serves the metrics of Temporal's own SDK there: latencies, failures, slots."),
+    }),
+  )
+  .describe('What a worker shows Prometheus, by the name of the worker.');
 
 export type NotifyConfig = z.output<typeof notify>;

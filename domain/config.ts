@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
-import { notify, schedules } from './config-watch.ts';
+import { metrics, notify, schedules } from './config-watch.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
 import { TIERS } from './objectives.ts';
@@ -197,6 +197,7 @@ export const configSchema = z.strictObject({
     .strictObject({ address: z.string(), namespace: z.string().default('default'), ui: url.optional() })
     .optional()
     .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
+  metrics: metrics.optional(),
   deployments: z.record(name, deployment),
 });
 

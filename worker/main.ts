@@ -1,12 +1,19 @@
 import { access } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflowCode, NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
 import { temporalConnection } from '../adapters/temporal/connection.ts';
 import { faultPoints } from './fault-points.ts';
+import { serveMetrics } from './metrics.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { wire } from './wire.ts';
 
@@ -25,11 +32,14 @@ const MAX_CACHED_WORKFLOWS = 20;
  */
 export async function runWorker(config: Config, name: string, version: string): Promise<void> {
   const settings = temporalConnection(config);
+  const watched = config.metrics?.[name];
+  if (watched?.temporal !== undefined)
+    Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: watched.temporal } } } });
   const connection = await NativeConnection.connect(settings.options).catch((error: unknown) => {
     throw new DrError('TEMPORAL_UNREACHABLE', { address: settings.address }, { cause: error });
   });
   await registerSearchAttributes(connection, settings.namespace);
-  const { activities } = wire(config, name, version);
+  const { activities, deps } = wire(config, name, version);
   const shared: Pick<
     WorkerOptions,
     'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'identity'
@@ -58,8 +68,10 @@ export async function runWorker(config: Config, name: string, version: string): 
       stickyQueueScheduleToStartTimeout: '2s',
     }),
   ]);
+  const metrics = watched && (await serveMetrics(config, deps, watched.listen));
   process.stderr.write(`worker ${name} serves ${workerQueue(name)} on ${settings.address}\n`);
   await Promise.all(workers.map((worker) => worker.run()));
+  metrics?.close();
   await connection.close();
 }
 

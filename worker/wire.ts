@@ -6,7 +6,11 @@ import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
-export function wire(config: Config, worker: string, version: string): { activities: Activities } {
+export function wire(
+  config: Config,
+  worker: string,
+  version: string,
+): { activities: Activities; deps: Deps } {
   const deps: Deps = {
     worker,
     deployment(name) {
@@ -24,5 +28,5 @@ export function wire(config: Config, worker: string, version: string): { activit
     },
     secret: resolveSecret,
   };
-  return { activities: createActivities(deps, version) };
+  return { activities: createActivities(deps, version), deps };
 }
