@@ -25,6 +25,7 @@ export async function databaseConnection(config: PostgresConfig, secret: Resolve
   return {
     host: config.host,
     port: config.port,
+    tls: config.tls,
     user: config.user,
     database: config.name,
     password: await secret(config.password),
@@ -41,6 +42,7 @@ export async function adminConnection(
   return {
     host: config.host,
     port: config.port,
+    tls: config.tls,
     user,
     database,
     password: password === undefined ? undefined : await secret(password),
