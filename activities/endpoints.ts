@@ -67,6 +67,7 @@ export async function databaseConnection(config: PostgresConfig, secret: Resolve
   return {
     host: config.host,
     port: config.port,
+    tls: config.tls,
     user: config.user,
     database: config.name,
     password: await secret(config.password),
@@ -83,6 +84,7 @@ export async function adminConnection(
   return {
     host: config.host,
     port: config.port,
+    tls: config.tls,
     user,
     database,
     password: password === undefined ? undefined : await secret(password),

@@ -31,6 +31,14 @@ export const postgres = z.strictObject({
   admin: z
     .strictObject({ user: z.string().default('postgres'), password: secretRef.optional() })
     .prefault({}),
+  tls: z
+    .strictObject({
+      caFile: path.optional().describe("The authorities that the server's certificate is checked against."),
+    })
+    .optional()
+    .describe(
+      'Connect by TLS, with the certificate and the name in it checked; an empty group ({}) trusts the authorities of the system.',
+    ),
   dataDir: path.optional().describe('Needed with the method pgbackrest.'),
   configFile: path
     .optional()

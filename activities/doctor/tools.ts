@@ -2,6 +2,7 @@ import { readManifest } from '../../adapters/backup/repository.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { installedVersion } from '../../adapters/service/version.ts';
 import { checkMajorVersion, serverVersion } from '../../adapters/postgres/control.ts';
+import { requireAtLeast, toolVersion } from '../../adapters/postgres/dump-restore.ts';
 import { run } from '../../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../../adapters/redis/version.ts';
 import { gatewayHello } from '../../adapters/tyk/gateway.ts';
@@ -50,6 +51,14 @@ export async function checkTools(host: Host): Promise<Finding[]> {
           ? await checkMajorVersion(database.binDir, manifest.database.majorVersion)
           : await serverVersion(database.binDir);
       return `PostgreSQL ${version}, ${stdout.trim()}`;
+    }),
+    tell(async () => {
+      const { database } = site;
+      if (database?.method !== 'dump' || !serves(worker, site, database)) return undefined;
+      const version = await toolVersion(database.binDir, 'pg_dump');
+      if (manifest?.database?.method === 'dump')
+        requireAtLeast(`${database.binDir}/pg_restore`, version, manifest.database);
+      return `pg_dump ${version}`;
     }),
     tell(async () => {
       const { traffic } = deployment;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
@@ -14,6 +15,8 @@ export interface Connection {
   readonly user: string;
   readonly database: string;
   readonly password?: Secret | undefined;
+  /** By TLS, with certificate and name checked: against these authorities, else those of the system. */
+  readonly tls?: { readonly caFile?: string | undefined } | undefined;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -29,6 +32,7 @@ const NOT_YET = ['57P03', '57P01', '57P02'];
  */
 export async function connect(connection: Connection): Promise<Client> {
   const client = new pg.Client({
+    ...(await ssl(connection)),
     host: connection.host,
     port: connection.port,
     user: connection.user,
@@ -48,6 +52,20 @@ export async function connect(connection: Connection): Promise<Client> {
     await client.end().catch(() => undefined);
     throw unreachable(connection, error);
   }
+}
+
+async function ssl({ tls }: Connection): Promise<Pick<pg.ClientConfig, 'ssl'>> {
+  if (!tls) return {};
+  const { caFile } = tls;
+  if (caFile === undefined) return { ssl: true };
+  const ca = await readFile(caFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new DrError(
+      'SECRET_MISSING',
+      { reference: `file:${caFile}`, reason: error.code },
+      { cause: error },
+    );
+  });
+  return { ssl: { ca } };
 }
 
 /**

@@ -9,7 +9,10 @@ export interface Libpq {
   readonly secrets: readonly Secret[];
 }
 
-export function libpq({ host, port, user, database, password }: Connection): Libpq {
+/** Where Debian, Ubuntu and Alpine keep them all: libpq before version 16 does not ask the system itself. */
+const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
+
+export function libpq({ host, port, user, database, password, tls }: Connection): Libpq {
   return {
     database: `dbname='${database.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`,
     env: {
@@ -19,6 +22,7 @@ export function libpq({ host, port, user, database, password }: Connection): Lib
       PGAPPNAME: 'tyk-dr',
       LC_ALL: 'C',
       ...(password ? { PGPASSWORD: password.reveal() } : {}),
+      ...(tls ? { PGSSLMODE: 'verify-full', PGSSLROOTCERT: tls.caFile ?? SYSTEM_AUTHORITIES } : {}),
     },
     secrets: password ? [password] : [],
   };

@@ -14,6 +14,8 @@ interface Shape {
   readonly maximum?: number;
   readonly items?: Shape;
   readonly anyOf?: readonly Shape[];
+  /** Told apart by the one property that has a constant in each. */
+  readonly oneOf?: readonly Shape[];
   readonly properties?: Readonly<Record<string, Shape>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: Shape | false;
@@ -38,7 +40,7 @@ export function configurationPage(schema: z.ZodType): string {
     'Configuration',
     '`tyk-dr.yaml`, found by `--config`, else `TYK_DR_CONFIG`, else in the current folder. `tyk-dr init` writes a ' +
       'commented example, `tyk-dr config show` prints what a file means. `<name>` stands for a name of your own, ' +
-      '`[]` for each entry of a list. Fields that are not listed here are errors.',
+      '`[]` for each entry of a list, `(kind)` for a section with that kind. Fields that are not listed here are errors.',
     [section('Fields', table(['field', 'type', 'default', 'meaning'], rows))],
   );
 }
@@ -55,10 +57,16 @@ function fieldsOf(path: string, shape: Shape): Field[] {
     // Each alternative requires its own fields; of the group as a whole, none is.
     fieldsOf(path, inner).map((field) => ({ ...field, required: false })),
   );
-  return [...properties, ...named, ...listed, ...alternatives];
+  const kinds = (shape.oneOf ?? []).flatMap((inner) => fieldsOf(`${path}(${kindOf(inner)})`, inner));
+  return [...properties, ...named, ...listed, ...alternatives, ...kinds];
+}
+
+function kindOf({ properties = {} }: Shape): string {
+  return String(Object.values(properties).find((property) => property.const !== undefined)?.const);
 }
 
 function typeOf(shape: Shape): string {
+  if (shape.oneOf) return `one of: ${shape.oneOf.map(kindOf).join(', ')}`;
   if (shape.anyOf)
     return `one of: ${shape.anyOf.map((inner) => Object.keys(inner.properties ?? {}).join('+')).join(', ')}`;
   if (shape.const !== undefined) return code(String(shape.const));

@@ -97,7 +97,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
             ...stores.database,
             password: stores.passwords ? await secret('user', stores.passwords.user) : unused,
             admin: {
-              user: 'postgres',
+              user: stores.database.admin.user,
               ...(stores.passwords ? { password: await secret('admin', stores.passwords.admin) } : {}),
             },
           }),

@@ -24,7 +24,7 @@ function errorsOf(text: string): string {
 }
 
 interface Example {
-  deployments: { payments: { sites: { paris: Record<string, unknown> } } };
+  deployments: { payments: { sites: Record<'london' | 'paris', Record<string, unknown>> } };
 }
 
 const lineOf = (text: string, part: string): number => text.slice(0, text.indexOf(part)).split('\n').length;
@@ -176,6 +176,24 @@ describe('contradictions between parts', () => {
     expect(errorsOf(stringify(config))).toContain(
       'sites.paris.pump: missing; expected the same components on every site, and london has one',
     );
+  });
+
+  test('a database that is backed up otherwise on another site, or by files that nobody named', () => {
+    const config = parse(EXAMPLE, { merge: true }) as Example;
+    const database = config.deployments.payments.sites.paris['database'] as Record<string, unknown>;
+    for (const field of ['dataDir', 'pgbackrest', 'service']) delete database[field];
+    expect(errorsOf(stringify(config))).toMatch(
+      /paris\.database\.service: missing[^]*paris\.database\.dataDir: missing[^]*paris\.database\.pgbackrest: missing/,
+    );
+    database['method'] = 'dump';
+    expect(errorsOf(stringify(config))).toContain(
+      'sites.paris.database.method: site london has pgbackrest; expected the same method on every site',
+    );
+    const london = config.deployments.payments.sites.london['database'] as Record<string, unknown>;
+    london['method'] = 'dump';
+    expect(() => parseConfig(stringify(config), 'tyk-dr.yaml')).not.toThrow();
+    london['dataDirr'] = '/typo';
+    expect(errorsOf(stringify(config))).toContain('sites.london.database.dataDirr');
   });
 
   test('components of different hosts may use the same port', () => {

@@ -68,6 +68,19 @@ describe('the plan', () => {
     },
   );
 
+  test('without a log of the database there is no point but that of a set', () => {
+    const shape = { ...FULL_SHAPE, hasDatabaseLog: false };
+    const whole = compilePlan(shape, REQUEST);
+    expect(whole.point).toEqual({ kind: 'set' });
+    // The outage has a time, and no set is worse for having been taken since.
+    expect(compilePlan(shape, { ...REQUEST, occurredAt: OCCURRED }).backupBefore).toBeUndefined();
+    expect(() => compilePlan(shape, { ...REQUEST, toTime: OCCURRED })).toThrow(
+      /--to-time .*each set is one point; --scenario human-error --occurred/,
+    );
+    const undone = compilePlan(shape, { ...REQUEST, scenario: 'human-error', occurredAt: OCCURRED });
+    expect(undone).toMatchObject({ point: { kind: 'set' }, backupBefore: OCCURRED });
+  });
+
   test('of a human error keeps the keys that were issued since', () => {
     const { steps } = compilePlan(FULL_SHAPE, { ...REQUEST, scenario: 'human-error', occurredAt: OCCURRED });
     expect(steps).toContain('restore-database-data');
