@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import type { BackupConfig } from '../../domain/config.ts';
 import { canonicalJson, parseExactly } from '../../domain/json.ts';
 import type { Manifest } from '../../domain/manifest.ts';
@@ -52,12 +54,16 @@ export async function filesOfSet(request: SetFilesRequest): Promise<SetFiles> {
   try {
     const raw: VersionedFile[] = [];
     const index: Record<string, Record<string, IndexEntry>> = {};
-    for (const { name } of manifest.objects) {
-      const folder = folderOf(name);
-      if (folder === undefined) continue;
-      const tree = await readTree(await unpacked(request, name));
-      raw.push(...tree.files.map((file) => ({ ...file, path: `${folder}/${file.path}` })));
-      index[folder] = tree.entries;
+    const names = manifest.objects.map(({ name }) => name).filter((name) => folderOf(name) !== undefined);
+    // Opening a small object is mostly the start of processes: a few at a time.
+    for (let from = 0; from < names.length; from += READERS) {
+      const slice = names.slice(from, from + READERS);
+      const trees = await Promise.all(slice.map(async (name) => readTree(await unpacked(request, name))));
+      for (const [at, tree] of trees.entries()) {
+        const folder = folderOf(slice[at]!)!;
+        raw.push(...tree.files.map((file) => ({ ...file, path: `${folder}/${file.path}` })));
+        index[folder] = tree.entries;
+      }
     }
     raw.push(...(await definitionsOf(request)));
     const secrets = new Map<string, string>();
@@ -74,6 +80,8 @@ export async function filesOfSet(request: SetFilesRequest): Promise<SetFiles> {
     await rm(scratch, { recursive: true, force: true });
   }
 }
+
+const READERS = 3;
 
 async function unpacked(request: SetFilesRequest, name: string): Promise<string> {
   const archive = join(request.scratch, `${name}.tar`);
@@ -115,16 +123,24 @@ export async function readTree(
       entries[path] = { type: 'folder', ...entry };
       for (const name of (await readdir(join(root, path))).sort()) await visit(join(path, name));
     } else {
-      const bytes = await readFile(join(root, path));
-      const withheld = reasonToWithhold(path, bytes);
-      const digest = { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') };
-      entries[path] = { type: 'file', ...entry, ...(withheld ? { withheld, ...digest } : {}) };
+      const file = join(root, path);
+      // An upload may be larger than what fits into memory.
+      const bytes = found.size > LARGEST_BYTES ? undefined : await readFile(file);
+      const withheld = bytes === undefined ? 'large' : reasonToWithhold(path, bytes);
+      const what = withheld ? { withheld, bytes: found.size, sha256: await sha256Of(file) } : {};
+      entries[path] = { type: 'file', ...entry, ...what };
       const kind = found.mode & 0o100 ? 'executable' : 'file';
-      if (!withheld) files.push({ path, kind, content: bytes.toString('utf8') });
+      if (!withheld) files.push({ path, kind, content: bytes!.toString('utf8') });
     }
   };
   for (const name of (await readdir(root)).sort()) await visit(name);
   return { files, entries };
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
 }
 
 /** A file of this size is an upload, not something that is read in a diff. */
@@ -136,7 +152,6 @@ const CREDENTIAL =
 
 function reasonToWithhold(path: string, bytes: Buffer): IndexEntry['withheld'] {
   if (CREDENTIAL.test(path)) return 'private key';
-  if (bytes.length > LARGEST_BYTES) return 'large';
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
