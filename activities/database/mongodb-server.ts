@@ -57,6 +57,10 @@ export async function requireOurs({ deployment, target }: Call, db: Db): Promise
 }
 
 async function ids(db: Db, collection: string): Promise<string[]> {
-  const found = await db.collection(collection).find({}, { projection: { _id: 1 } }).limit(1000).toArray();
+  const found = await db
+    .collection(collection)
+    .find({}, { projection: { _id: 1 } })
+    .limit(1000)
+    .toArray();
   return found.map(({ _id }) => String(_id));
 }

@@ -36,7 +36,13 @@ export async function mongoEndpoint(
 }
 
 /** What the Dashboard serves from. Tyk writes organisations with an s; some tools of its do not. */
-const CONTROL: readonly string[] = ['tyk_apis', 'tyk_policies', 'tyk_organisations', 'tyk_organizations', 'tyk_analytics_users'];
+const CONTROL: readonly string[] = [
+  'tyk_apis',
+  'tyk_policies',
+  'tyk_organisations',
+  'tyk_organizations',
+  'tyk_analytics_users',
+];
 
 export async function prove(call: Call): Promise<StepResult> {
   const counts = await asDashboard(call, countControl);

@@ -73,7 +73,9 @@ export async function start(call: Call): Promise<StepResult> {
   const started = await wake(call);
   return withServer(call, async (db) => {
     const primary = (await db.command({ hello: 1 }))['isWritablePrimary'] === true;
-    const proofs = [proof('it accepts writes', primary, 'the primary', primary ? 'the primary' : 'a secondary')];
+    const proofs = [
+      proof('it accepts writes', primary, 'the primary', primary ? 'the primary' : 'a secondary'),
+    ];
     if (!call.input.plan.steps.includes('restore-database-data')) {
       const apis = (await countControl(db))['tyk_apis'] ?? 0;
       proofs.push(proof('the database, which was not restored, has APIs', apis > 0, 'some', apis));

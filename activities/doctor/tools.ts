@@ -2,6 +2,7 @@ import { readManifest } from '../../adapters/backup/repository.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { installedVersion } from '../../adapters/service/version.ts';
 import { checkMajorVersion, serverVersion } from '../../adapters/postgres/control.ts';
+import { requireAtLeast, toolVersion } from '../../adapters/postgres/dump-restore.ts';
 import { run } from '../../adapters/process/run.ts';
 import { redisVersion, requireReads } from '../../adapters/redis/version.ts';
 import { gatewayHello } from '../../adapters/tyk/gateway.ts';
@@ -50,6 +51,16 @@ export async function checkTools(host: Host): Promise<Finding[]> {
           ? await checkMajorVersion(database.binDir, manifest.database.majorVersion)
           : await serverVersion(database.binDir);
       return `PostgreSQL ${version}, ${stdout.trim()}`;
+    }),
+    tell(async () => {
+      const { database } = site;
+      if (database?.method !== 'dump' || !serves(worker, site, database)) return undefined;
+      const tools = ['pg_dump', 'pg_restore'] as const;
+      const versions = await Promise.all(tools.map((tool) => toolVersion(database.binDir, tool)));
+      if (manifest?.database?.method === 'dump')
+        for (const [index, tool] of tools.entries())
+          requireAtLeast(`${database.binDir}/${tool}`, versions[index]!, manifest.database);
+      return tools.map((tool, index) => `${tool} ${versions[index]}`).join(', ');
     }),
     tell(async () => {
       const { traffic } = deployment;
