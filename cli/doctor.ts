@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
-import { CHECKS, wrong, type Examination, type Finding } from '../domain/doctor.ts';
+import { CHECKS, doubtful, fine, wrong, type Examination, type Finding } from '../domain/doctor.ts';
 import { DrError } from '../domain/errors.ts';
 import { judge } from '../domain/judge.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
@@ -10,6 +10,7 @@ import { everyWorker } from '../runbooks/workers.ts';
 import type { doctor } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
+import { scheduleChanges } from './schedule-changes.ts';
 import { shapeOf } from './shape.ts';
 
 /** `tyk-dr doctor`: everything that a recovery will need, checked now. */
@@ -51,7 +52,30 @@ async function findingsOf(door: Door, name: string): Promise<Finding[]> {
           staticSummary: `Could ${name} be recovered?`,
         });
   const all = { ...examination, silent: [...silent, ...examination.silent] };
-  return judge(all, Object.keys(deployment.sites), shape.objectives.rpoMs);
+  return [
+    ...judge(all, Object.keys(deployment.sites), shape.objectives.rpoMs),
+    ...(await schedulesAsDeclared(door, name)),
+  ];
+}
+
+/** Nothing where there are none and none are wanted. */
+async function schedulesAsDeclared(door: Door, name: string): Promise<Finding[]> {
+  const changes = await scheduleChanges(door, name).catch((error: unknown) => {
+    if (error instanceof DrError) return error;
+    throw error;
+  });
+  if (changes instanceof DrError) return [wrong('schedules', 'deployment', changes.message, changes.hint)];
+  const differing = changes.filter(({ action }) => action !== 'keep');
+  if (differing.length > 0) {
+    const text = differing.map(
+      ({ kind, action, differences }) => `${action} ${kind} (${differences.join('; ')})`,
+    );
+    return [wrong('schedules', 'deployment', `tyk-dr schedule apply would ${text.join(', ')}`)];
+  }
+  const paused = changes.filter((change) => change.paused).map(({ kind }) => kind);
+  if (paused.length > 0) return [doubtful('schedules', 'deployment', `paused: ${paused.join(', ')}`)];
+  const kinds = changes.map(({ kind }) => kind).join(', ');
+  return kinds === '' ? [] : [fine('schedules', 'deployment', `${kinds} are as declared`)];
 }
 
 const DEADLINE_MS = 30_000;

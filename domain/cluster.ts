@@ -14,7 +14,7 @@ export function clusterOf(site: Site): ClusterConfig {
 
 /** Undefined where the database is backed up by a method that does not touch its files. */
 export function clusterIfOurs({ database }: Site): ClusterConfig | undefined {
-  const ours = database?.kind === 'postgresql' && database.dataDir !== undefined && database.pgbackrest;
+  const ours = database?.method === 'pgbackrest' && database.dataDir !== undefined && database.pgbackrest;
   return ours ? (database as ClusterConfig) : undefined;
 }
 

@@ -1,6 +1,5 @@
 import type { Deployment } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
-import { clusterIfOurs } from './cluster.ts';
 import { TIER_DEFAULTS } from './objectives.ts';
 import { arithmeticText, rpoArithmetic, type Arithmetic, type RpoInput } from './rpo.ts';
 import { SCHEDULE_KINDS, withWatch } from './schedules.ts';
@@ -42,7 +41,7 @@ export function rpoSums(
   measured: Pick<RpoInput, 'takesMs' | 'archiveTimeoutMs' | 'shipsMs'>,
 ): Arithmetic[] {
   const sites = Object.values(deployment.sites);
-  const archives = sites.some((site) => clusterIfOurs(site));
+  const archives = sites.some(({ database }) => database?.method === 'pgbackrest');
   return rpoArithmetic({
     schedules: withWatch(deployment.backup.schedules),
     rpoMs: deployment.objectives.rpo ?? TIER_DEFAULTS[deployment.tier].rpoMs,

@@ -55,10 +55,12 @@ export async function checkTools(host: Host): Promise<Finding[]> {
     tell(async () => {
       const { database } = site;
       if (database?.method !== 'dump' || !serves(worker, site, database)) return undefined;
-      const version = await toolVersion(database.binDir, 'pg_dump');
+      const tools = ['pg_dump', 'pg_restore'] as const;
+      const versions = await Promise.all(tools.map((tool) => toolVersion(database.binDir, tool)));
       if (manifest?.database?.method === 'dump')
-        requireAtLeast(`${database.binDir}/pg_restore`, version, manifest.database);
-      return `pg_dump ${version}`;
+        for (const [index, tool] of tools.entries())
+          requireAtLeast(`${database.binDir}/${tool}`, versions[index]!, manifest.database);
+      return tools.map((tool, index) => `${tool} ${versions[index]}`).join(', ');
     }),
     tell(async () => {
       const { traffic } = deployment;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { findSchedules } from '../../adapters/temporal/schedules.ts';
 import { parseConfig } from '../../adapters/config/load.ts';
-import { applySchedules } from '../../cli/schedule.ts';
+import { applySchedules } from '../../cli/schedule-changes.ts';
 import type { Config } from '../../domain/config.ts';
 import type { Notice } from '../../domain/notice.ts';
 import { scheduleId } from '../../domain/schedules.ts';

@@ -1,0 +1,41 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { call } from '../../adapters/tyk/http.ts';
+import { loadConfig } from '../../adapters/config/load.ts';
+import { serveMetrics } from '../../worker/metrics.ts';
+import { wire } from '../../worker/wire.ts';
+import { writeDeployment } from '../harness/deployment.ts';
+import { freePort } from '../harness/gateway.ts';
+
+/** What Prometheus reads from a worker. */
+
+const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-test-'));
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+test('a site that serves without a proven set is out of bounds, and what is not measured has no value', async () => {
+  const { configFile } = await writeDeployment(dir, {});
+  const config = await loadConfig(configFile);
+  const listen = `127.0.0.1:${await freePort()}`;
+  const server = await serveMetrics(config, wire(config, 'dr', 'test').deps, listen);
+  try {
+    const { status, headers, body } = await call(`http://${listen}/metrics`);
+    expect(status).toBe(200);
+    expect(headers['content-type']).toMatch(/^text\/plain; version=0.0.4/);
+    const lines = body.split('\n').filter((line) => line.startsWith('tyk_dr_'));
+    expect(lines).toEqual([
+      'tyk_dr_site_live{deployment="acme",site="dr"} 1',
+      'tyk_dr_rpo_seconds{deployment="acme"} 300',
+      'tyk_dr_in_bounds{deployment="acme",site="dr",store="config"} 0',
+    ]);
+    expect(body).toContain('# TYPE tyk_dr_exposure_seconds gauge');
+    expect(body).toMatch(/^process_resident_memory_bytes \d+$/m);
+    expect((await call(`http://${listen}/`)).status).toBe(404);
+    await expect(serveMetrics(config, wire(config, 'dr', 'test').deps, listen)).rejects.toThrow(
+      /^metrics.dr.listen is '127.0.0.1:\d+'; expected a free address \(Error: listen EADDRINUSE/,
+    );
+  } finally {
+    server.close();
+  }
+});
