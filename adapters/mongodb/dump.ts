@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { ClientSession, Db, FindCursor, MongoClient } from 'mongodb';
+import type { ClientSession, Db, FindCursor } from 'mongodb';
 import { DrError } from '../../domain/errors.ts';
 import type { MongoCollection, MongoFacts } from '../../domain/mongodb.ts';
 import { DocumentsDigest } from './bson.ts';
@@ -58,7 +58,7 @@ async function snapshotOf(db: Db): Promise<ClientSession | undefined> {
   const hello = await db.command({ hello: 1 });
   const replicated = typeof hello['setName'] === 'string' || hello['msg'] === 'isdbgrid';
   if (!replicated || (hello['maxWireVersion'] as number) < SNAPSHOT_WIRE_VERSION) return undefined;
-  const session = (db.client as MongoClient).startSession({ snapshot: true });
+  const session = db.client.startSession({ snapshot: true });
   // Now, not when the first of several collections happens to be read.
   await db
     .collection((await listCollections(db)).find(({ type }) => type === 'collection')?.name ?? 'none')

@@ -98,9 +98,5 @@ export function parseMetadata(text: string, name: string): CollectionMetadata | 
   }
 }
 
-/** Whether documents of the collection vanish by themselves. */
-export function hasExpiry({ indexes }: Pick<CollectionMetadata, 'indexes'>): boolean {
-  return indexes.some(expires);
-}
-
+/** Whether documents vanish by it. */
 export const expires = (index: IndexSpec): boolean => index['expireAfterSeconds'] !== undefined;

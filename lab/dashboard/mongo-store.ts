@@ -1,4 +1,4 @@
-import { MongoClient, ObjectId, type Db, type Document, type Filter } from 'mongodb';
+import { MongoClient, type Db, type Document, type Filter, type ObjectId } from 'mongodb';
 import type { Secret } from '../../domain/secret.ts';
 import type { ApiDefinition, ApiListEntry, OasDocument } from '../tyk/api-definition.ts';
 import type { Policy } from '../tyk/policy.ts';
@@ -74,7 +74,11 @@ export class MongoStore implements Store {
 
   async organisations(): Promise<unknown[]> {
     const found = await this.#db.collection('tyk_organisations').find().sort({ _id: 1 }).toArray();
-    return found.map(({ _id, owner_name, cname }) => ({ id: String(_id), owner_name, cname }) as Document);
+    return found.map((each) => ({
+      id: String(each._id),
+      owner_name: each['owner_name'] as string,
+      cname: each['cname'] as string,
+    }));
   }
 
   close(): Promise<void> {

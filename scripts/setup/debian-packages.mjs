@@ -14,6 +14,8 @@ const PACKAGES = {
   age: ['age', 'age-keygen'],
   zstd: ['zstd'],
   git: ['git'],
+  // The commands of docs/mongodb.md that do without us.
+  jq: ['jq'],
 };
 
 /** Daemons lie in sbin, which a user's PATH may lack. */

@@ -116,6 +116,6 @@ test('can be undone, wherever it and the undo itself were cut off', async () => 
 });
 
 test('an undo of nothing does nothing, also twice', async () => {
-  for (const _ of [1, 2]) expect(await undoSwitch(db, key())).toBe('nothing was switched');
+  for (let times = 0; times < 2; times += 1) expect(await undoSwitch(db, key())).toBe('nothing was switched');
   expect(await contentOf(db)).toEqual(before);
 });
