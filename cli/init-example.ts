@@ -43,7 +43,16 @@ deployments:
       git: { repository: /srv/backup/tyk-config.git }
       # What backup prune keeps; without this nothing is ever deleted.
       keep: { last: 7, daily: 14, weekly: 8, monthly: 12, yearly: 3, verified: 2 }
+      # What is done by itself, once tyk-dr schedule apply has been run. The intervals must fit the RPO.
+      schedules:
+        full: { cron: '0 3 * * *' }
+        incremental: { every: 3m, jitter: 5s }
+        retention: { cron: '30 4 * * *' }
       pgbackrest: { repository: /srv/backup/pgbackrest, stanza: payments, passphrase: file:/etc/tyk-dr/secrets/pgbackrest }
+    # Who hears of failures, and of data that would be lost beyond the RPO.
+    # notify:
+    #   webhooks: [{ url: https://chat.example.org/hooks/1, secret: file:/etc/tyk-dr/secrets/webhook }]
+    #   email: { host: smtp.example.org, from: dr@example.org, to: [ops@example.org] }
     traffic:
       kind: haproxy
       worker: edge

@@ -1,13 +1,6 @@
 /** What people outside are told. Nothing in it is secret: it travels through Temporal, e-mail and other people's chats. */
 
-export type NoticeEvent =
-  | 'backup-failed'
-  | 'verify-failed'
-  | 'retention-failed'
-  | 'stale'
-  | 'fresh-again'
-  | 'recovery-waits'
-  | 'recovery-ended';
+export type NoticeEvent = 'backup-failed' | 'verify-failed' | 'retention-failed' | 'stale' | 'fresh-again';
 
 export interface Notice {
   readonly event: NoticeEvent;

@@ -2,10 +2,12 @@ import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buildProgram } from '../cli/main.ts';
 import { configSchema } from '../domain/config.ts';
+import { CHECKS } from '../domain/doctor.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { EXIT_CODES } from '../domain/error-kinds.ts';
 import { cliPage } from './docs/cli-page.ts';
 import { configurationPage } from './docs/configuration-page.ts';
+import { doctorPage } from './docs/doctor-page.ts';
 import { errorsPage } from './docs/errors-page.ts';
 import { readRunbooks, runbooksPage } from './docs/runbooks-page.ts';
 
@@ -20,6 +22,7 @@ const FOLDER = join(ROOT, 'docs', 'generated');
 const pages: Readonly<Record<string, string>> = {
   'cli.md': cliPage(buildProgram()),
   'configuration.md': configurationPage(configSchema),
+  'doctor.md': doctorPage(CHECKS),
   'errors.md': errorsPage(ERRORS, EXIT_CODES),
   'runbooks.md': runbooksPage(await readRunbooks(join(ROOT, 'runbooks'))),
 };

@@ -6,7 +6,8 @@ const MEANING: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
   recovered: 'recovered, and every proof passed',
   bug: 'a bug in tyk-dr',
   usage: 'the command line or the configuration is wrong',
-  exceptions: 'recovered, with exceptions or with incomplete proof',
+  exceptions:
+    'recovered, with exceptions or with incomplete proof; the doctor found an error; a store is not within its RPO',
   refused: 'a precondition does not hold; nothing was changed',
   running: 'another run of this deployment is already running',
   failed: 'failed, and undone',

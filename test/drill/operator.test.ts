@@ -6,6 +6,8 @@ import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { withClient } from '../../adapters/postgres/client.ts';
+import type { Finding } from '../../domain/doctor.ts';
+import type { Standing } from '../../domain/standing.ts';
 import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
 import { configFile, outside, siteDir } from '../../lab/layout.ts';
@@ -102,6 +104,20 @@ describe('before the first backup', () => {
     expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +HELD$/);
     expect(row).toMatch(/^\S+Z-\w+ +verified +primary +\S+Z +.* s +[\d.]+ [kM]B \+ database of \d+/);
   });
+
+  test('with the set, a recovery has all that it needs, and every store is within its RPO', async () => {
+    const doctor = await lab.run('doctor', 'acme');
+    expect(doctor.exitCode, doctor.stdout).toBe(0);
+    expect(doctor.stdout).toMatch(/^acme: ready to be recovered \(0 errors, /);
+    const status = await lab.run('backup', 'status', 'acme', '--json');
+    expect(status.exitCode, status.stdout).toBe(0);
+    const { deployments } = JSON.parse(status.stdout) as { deployments: { stores: Standing[] }[] };
+    expect(deployments[0]!.stores).toMatchObject([
+      { store: 'redis', state: 'in bounds', bytes: {}, durationMs: {} },
+      { store: 'database', basis: expect.stringMatching(/^(WAL archived until|verified set) /) as string },
+      { store: 'config', basis: expect.stringMatching(/^unchanged since verified set /) as string },
+    ]);
+  });
 });
 
 describe('a backup', () => {
@@ -161,6 +177,19 @@ describe('without workers', () => {
     expect(answer.exitCode, answer.stderr).toBe(10);
     expect(answer.stderr).toMatch(/no worker answers on the task queue tyk-dr\.(primary|dr)$/m);
     expect(answer.stderr).toMatch(/^next: tyk-dr worker (primary|dr)$/m);
+  });
+
+  test('the doctor and the status name what they could not ask, and do not call it well', async () => {
+    const doctor = await lab.run('doctor', 'acme', '--json');
+    expect(doctor.exitCode, doctor.stderr).toBe(3);
+    const { deployments } = JSON.parse(doctor.stdout) as { deployments: { findings: Finding[] }[] };
+    const down = deployments[0]!.findings.filter(
+      ({ id, severity }) => id === 'worker' && severity === 'error',
+    );
+    expect(down.map(({ where }) => where).sort()).toEqual(['dr', 'primary']);
+    const status = await lab.run('backup', 'status', 'acme');
+    expect(status.exitCode, status.stderr).toBe(3);
+    expect(status.stdout).toMatch(/^ +redis +not measured +5 min 00 s +NOT MEASURED /m);
   });
 
   test('the next command works as soon as they are back', async () => {
