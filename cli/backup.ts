@@ -101,13 +101,11 @@ function textOf(workflow: string, result: StepResult | BackupResult): string {
   return workflow === 'prune' ? pruneText(result as PruneResult) : (result as StepResult).summary;
 }
 
+/** Each step was told when it ended. */
 function resultText(result: BackupResult): string {
   const totalMs = Date.parse(result.endedAt) - Date.parse(result.startedAt);
   return [
     `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}`,
     `  ${formatBytes(result.bytes)} sealed, in ${formatDuration(totalMs)}`,
-    ...result.steps.map(
-      (step) => `  + ${step.id.padEnd(18)} ${formatDuration(step.durationMs).padStart(9)}  ${step.summary}`,
-    ),
   ].join('\n');
 }
