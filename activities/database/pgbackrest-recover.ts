@@ -192,15 +192,24 @@ function summarise(staged: StagedRestore<Proven>): string {
 export async function start(call: Call): Promise<StepResult> {
   const { input, deployment, target, signal } = call;
   const config = clusterOf(call.target);
+  const service = serviceOf(input.plan.to, target, 'database');
+  let tool: Pgbackrest | undefined;
   if (input.plan.steps.includes('restore-database-data')) {
     // Before the first WAL of the new timeline is archived: into a repository that only this generation writes.
     await keepAside(config.pgbackrest.configFile, input.run);
-    await writePgbackrestConfig(
+    tool = await writePgbackrestConfig(
       await pgbackrestSite(config, deployment.backup, call.secret, generationOf(call)),
     );
   }
-  const service = serviceOf(input.plan.to, target, 'database');
-  const started = await startService(service, signal);
+  // Until its stanza exists the repository takes no WAL: made from the files while the server starts, it is there
+  // before the first client writes.
+  const [starting, stanza] = await Promise.allSettled([
+    startService(service, signal),
+    tool && createStanza(tool, signal, 'at-files'),
+  ]);
+  if (starting.status === 'rejected') throw starting.reason;
+  if (stanza.status === 'rejected') throw stanza.reason;
+  const started = starting.value;
   const admin = await adminConnection(config, call.secret);
   const client = await whileRunning(service, signal, (either) =>
     waitReady(admin, { deadlineMs: START_TIMEOUT_MS, signal: either }),
@@ -212,8 +221,6 @@ export async function start(call: Call): Promise<StepResult> {
       proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
     ];
     requireProofs(proofs);
-    // Before the first client writes: until its stanza exists the repository takes no WAL.
-    if (input.plan.steps.includes('restore-database-data')) await makeStanza(call);
     return {
       summary: `${started ? 'started' : 'ran already'} on timeline ${timeline}`,
       observed: !started,

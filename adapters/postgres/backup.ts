@@ -91,9 +91,18 @@ export async function describeServer(client: Client): Promise<ServerFacts> {
   return { version: version.split(' ')[0]!, systemIdentifier, walSegmentBytes };
 }
 
-/** Makes the stanza; does nothing where it exists and belongs to this cluster. */
-export async function createStanza(tool: Pgbackrest, signal?: AbortSignal): Promise<void> {
-  await pgbackrest(tool, 'stanza-create', [], { signal, timeoutMs: BACKUP_TIMEOUT_MS });
+/**
+ * Makes the stanza; does nothing where it exists and belongs to this cluster.
+ *
+ * @param look where pgBackRest learns of the cluster: from its server, or from its files while no server answers.
+ */
+export async function createStanza(
+  tool: Pgbackrest,
+  signal?: AbortSignal,
+  look: 'at-server' | 'at-files' = 'at-server',
+): Promise<void> {
+  const args = look === 'at-files' ? ['--no-online'] : [];
+  await pgbackrest(tool, 'stanza-create', args, { signal, timeoutMs: BACKUP_TIMEOUT_MS });
 }
 
 export interface BackupFacts {
