@@ -32,7 +32,7 @@ export async function createDatabase(client: Client, name: string, facts: DumpFa
   await client.query(
     `CREATE DATABASE ${identifier(name)} OWNER ${identifier(facts.owner)} TEMPLATE template0
        ENCODING ${text(facts.encoding)} LC_COLLATE ${text(facts.collate)} LC_CTYPE ${text(facts.ctype)}
-       ${icu ? `LOCALE_PROVIDER icu ICU_LOCALE ${text(facts.icuLocale!)}` : ''}`,
+       ${icu ? `LOCALE_PROVIDER icu ICU_LOCALE ${text(facts.icuLocale)}` : ''}`,
   );
 }
 
