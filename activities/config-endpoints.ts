@@ -7,7 +7,7 @@ import type { Call } from './guard.ts';
 /** Where a restored configuration must point, and where it must not. */
 
 export async function targetEndpoints(
-  call: Call,
+  call: Pick<Call, 'target' | 'deployment' | 'secret'>,
   root: string,
   listen: string | undefined,
 ): Promise<Endpoints> {

@@ -3,18 +3,17 @@ import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listSets, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
-import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
-import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
-import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Attestation, Manifest } from '../domain/manifest.ts';
+import type { Attestation, Manifest, ServiceFacts } from '../domain/manifest.ts';
+import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
 import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
+import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { openPart, openRedisFacts, setOf } from './open-set.ts';
-import { openAsRdb } from './redis-object.ts';
+import { openPart, setOf } from './open-set.ts';
+import { verifyStores, type ProvenStores } from './verify-stores.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
@@ -25,18 +24,24 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
   if (site.database) requireMethod(site.database, manifest, input.site);
   const method = manifest.database && site.database && methodOf(site.database);
   const scratch = method?.scratchFolder(call);
+  const begun = performance.now();
   await clearLeftovers(call);
   try {
     await refuseDoubts(call, await checkSet(call, manifest, manifest.database && site.database));
-    const redis = await verifyRedis(call, manifest, scratchPath(site, 'verify', input.set));
-    const database = scratch === undefined ? undefined : await method?.verify(call, manifest, scratch);
+    let stores: ProvenStores | undefined;
+    const whileUp = async (up?: ScratchDatabase): Promise<void> =>
+      void (stores = await verifyStores(call, manifest, up));
+    const database =
+      scratch === undefined ? undefined : await method?.verify(call, manifest, scratch, whileUp);
+    if (!stores) await whileUp();
     const trees = await verifyTrees(call, manifest, scratchPath(site, 'verify', input.set));
     const attestation: Attestation = {
       format: 'tyk-dr/attestation/v1',
       set: input.set,
       manifestSha256: sha256,
       verifiedAt: new Date().toISOString(),
-      ...(redis ? { redis } : {}),
+      durationMs: Math.round(performance.now() - begun),
+      ...stores,
       ...(database ? { database: database.facts } : {}),
     };
     await writeAttestation(
@@ -45,13 +50,31 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
       attestation,
       await call.secret(deployment.backup.signingKey),
     );
-    const rows = Object.values(database?.facts.rows ?? {});
-    return {
-      summary: `${input.set} restored into scratch instances: ${redis?.keys ?? 0} keys, ${rows.reduce((sum, count) => sum + count, 0)} rows in ${rows.length} tables${database ? ` (${database.detail})` : ''}, ${trees} configuration trees`,
-    };
+    return { summary: summarise(attestation, database?.detail, trees) };
   } finally {
     await clearLeftovers(call);
   }
+}
+
+function summarise(proven: Attestation, detail: string | undefined, trees: number): string {
+  const { set, redis, relations, services } = proven;
+  const rows = Object.values(proven.database?.rows ?? {});
+  const counted = rows.reduce((sum, count) => sum + count, 0);
+  return [
+    `${set} restored into scratch instances: ${redis?.keys ?? 0} keys`,
+    `${counted} rows in ${rows.length} tables${detail === undefined ? '' : ` (${detail})`}`,
+    `${trees} configuration trees`,
+    relations ? relationText(relations) : 'keys against APIs and policies not measured',
+    serviceText(services),
+  ].join(', ');
+}
+
+function serviceText(services: ServiceFacts | undefined): string {
+  if (!services) return 'a Dashboard and a Gateway on it not measured';
+  const { dashboardApis, gatewayApis, request } = services;
+  const gateway = gatewayApis === undefined ? 'a Gateway not measured' : `a Gateway loaded ${gatewayApis}`;
+  const served = gatewayApis === undefined ? '' : ` and served ${request ?? 'nothing: no probe is an api'}`;
+  return `a Dashboard listed ${dashboardApis} APIs, ${gateway}${served}`;
 }
 
 /**
@@ -88,35 +111,6 @@ async function newestUsable({
 }: Pick<BackupCall, 'deployment' | 'input'>): Promise<string | undefined> {
   const listed = await listSets(deployment.backup, input.deployment);
   return listed.find(({ state }) => state === 'verified' || state === 'complete')?.set;
-}
-
-async function verifyRedis(
-  call: BackupCall,
-  manifest: Manifest,
-  scratch: string,
-): Promise<Attestation['redis']> {
-  const redis = await openRedisFacts(setOf(call), manifest);
-  if (!redis || !call.site.redis) return undefined;
-  await rm(scratch, { recursive: true, force: true });
-  await mkdir(scratch, { recursive: true, mode: 0o700 });
-  try {
-    call.progress('loading Redis');
-    await openAsRdb(setOf(call), manifest, call.site.redis, await rdbFile(scratch, false));
-    await finishDataDir(scratch, false);
-    return await withScratchRedis(
-      call.site.redis.binary,
-      scratch,
-      async (client) => {
-        await dropAnalytics(client);
-        await compareFacts(redis, client);
-        return { keys: await client.dbsize(), expires: redis.expires, samplesEqual: redis.samples.length };
-      },
-      call.signal,
-      call.site.redis.database,
-    );
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
-  }
 }
 
 /** Unpacks every configuration archive and finds the file without which its component does not start. */

@@ -54,7 +54,7 @@ async function list(configPath: string | undefined, only: string | undefined, js
 export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
   const several = new Set(sets.map(({ deployment }) => deployment)).size > 1;
   const rows = [
-    [...(several ? ['DEPLOYMENT'] : []), 'SET', 'STATE', 'SITE', 'TAKEN AT', 'AGE', 'SIZE', 'HELD'],
+    [...(several ? ['DEPLOYMENT'] : []), 'SET', 'STATE', 'SITE', 'TAKEN AT', 'AGE', 'SIZE', 'PROVEN', 'HELD'],
     ...sets.map((set) => [
       ...(several ? [set.deployment] : []),
       set.set,
@@ -63,6 +63,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
       set.createdAt?.replace(/\.\d+Z$/, 'Z') ?? '',
       set.createdAt === undefined ? '' : ageText(nowMs - Date.parse(set.createdAt)),
       sizeText(set),
+      proofText(set),
       set.hold ?? '',
     ]),
   ];
@@ -79,6 +80,15 @@ const DAY_MS = 86_400_000;
 
 function ageText(ageMs: number): string {
   return ageMs < 2 * DAY_MS ? formatDuration(ageMs) : `${Math.floor(ageMs / DAY_MS)} days`;
+}
+
+/** When, in what time, and what was found to be wrong with it even so. */
+function proofText({ proof }: ListedSet): string {
+  if (!proof) return '';
+  const { verifiedAt, durationMs, relations } = proof;
+  const took = durationMs === undefined ? '' : ` in ${formatDuration(durationMs)}`;
+  const dangling = relations?.danglingKeys ? `, ${relations.danglingKeys} dangling keys` : '';
+  return `${verifiedAt.replace(/\.\d+Z$/, 'Z')}${took}${dangling}`;
 }
 
 function sizeText({ bytes, databaseBytes }: ListedSet): string {

@@ -3,6 +3,7 @@ import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
 import { metrics, notify, schedules } from './config-watch.ts';
+import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
 import { TIERS } from './objectives.ts';
@@ -67,6 +68,11 @@ const site = z.strictObject({
     })
     .prefault({})
     .describe('How the site is kept from writing once it was given up, besides stopping its services.'),
+  verify: proof
+    .prefault({})
+    .describe(
+      'How backup verify proves sets beside this site, in scratch instances that are gone afterwards.',
+    ),
   network: z
     .array(z.strictObject({ host: z.string(), port, why: z.string().optional() }))
     .default([])

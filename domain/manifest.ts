@@ -125,6 +125,34 @@ export interface Attestation {
   readonly verifiedAt: string;
   readonly redis?: { readonly keys: number; readonly expires: number; readonly samplesEqual: number };
   readonly database?: DatabaseFacts;
+  /** How long the proof took. */
+  readonly durationMs?: number;
+  readonly relations?: RelationFacts;
+  /** What a Dashboard and a Gateway on the restored stores showed; absent where none is configured for proofs. */
+  readonly services?: ServiceFacts;
+}
+
+/** Whether what keys and policies name is in the database of the same set. */
+export interface RelationFacts {
+  /** Sessions of keys, and the APIs and policies that they may name. */
+  readonly keys: number;
+  readonly apis: number;
+  readonly policies: number;
+  /** That name an API or a policy that is not there. */
+  readonly danglingKeys: number;
+  readonly danglingPolicies: number;
+  readonly unreadableKeys: number;
+  /** By id, the keys and policies that name it; the ten that most do. */
+  readonly missingApis: Readonly<Record<string, number>>;
+  readonly missingPolicies: Readonly<Record<string, number>>;
+}
+
+export interface ServiceFacts {
+  /** APIs that the Dashboard listed, and that the Gateway had loaded from it. */
+  readonly dashboardApis?: number;
+  readonly gatewayApis?: number;
+  /** The one request that the Gateway served: its path and the status of the answer. */
+  readonly request?: string;
 }
 
 /** Measured at exactly the set's point: in a database recovered to it, or in the snapshot that was dumped. */

@@ -20,7 +20,7 @@ import { ferretdbCommand } from './mongodb.ts';
 import { serviceCommand } from './services.ts';
 import { PG_BIN } from './stores.ts';
 import { temporalAddress } from './temporal.ts';
-import { versionCommand } from './tyk-site.ts';
+import { tykProgram, versionCommand } from './tyk-site.ts';
 
 /** The lab is only a config: an ordinary tyk-dr.yaml that points at its processes. */
 
@@ -124,6 +124,7 @@ function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
   return {
     worker: site,
     stateDir: siteDir(lab, site, 'state'),
+    ...(lab.mode === 'dashboard' && !lab.bareProof ? { verify: proofPrograms(lab) } : {}),
     redis: {
       port: sitePort(lab, site, 'redis'),
       password: `file:${keyFile(lab, `${site}-redis-password`)}`,
@@ -142,6 +143,14 @@ function siteConfig(lab: Lab, site: SiteName, facts: ProbeFacts) {
       version: versionCommand(lab, 'gateway'),
     })),
   };
+}
+
+/** The same programs as the site's, on what a set restores to. */
+function proofPrograms(lab: Lab) {
+  const program = (part: 'dashboard' | 'gateway') => ({
+    start: [...tykProgram(lab, part), '--conf', '{config}'],
+  });
+  return { dashboard: program('dashboard'), gateway: program('gateway') };
 }
 
 /** What Gateways that read files do without. */

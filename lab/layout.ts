@@ -57,6 +57,8 @@ export interface Lab extends LabChoices {
   readonly gatewayBinary?: string;
   /** How long a stand-in that has just started hears no notification, from TYK_DR_LAB_DEAF_MS; else as the real one. */
   readonly gatewayDeafMs?: number;
+  /** Proofs of sets start no Dashboard and no Gateway: TYK_DR_LAB_BARE_PROOF was set when the lab was made. */
+  readonly bareProof?: true;
   /** The system user of the stores where the lab runs as root; else everything runs as the caller. */
   readonly storeUser?: string;
 }
@@ -100,6 +102,7 @@ export async function makeLab(
     founded: {},
     ...(gatewayBinary ? { gatewayBinary } : {}),
     ...(gatewayDeafMs ? { gatewayDeafMs: Number(gatewayDeafMs) } : {}),
+    ...(process.env['TYK_DR_LAB_BARE_PROOF'] ? { bareProof: true as const } : {}),
     ...(process.getuid?.() === 0 ? { storeUser: 'postgres' } : {}),
   };
   await mkdir(dir, { recursive: true, mode: 0o755 });

@@ -15,8 +15,12 @@ const main = (part: string): string => fileURLToPath(new URL(`./${part}/main.js`
 
 /** Prints the version of a program, whether it runs or not. */
 export function versionCommand(lab: Lab, part: 'dashboard' | 'gateway'): string[] {
+  return [...tykProgram(lab, part), '--version'];
+}
+
+export function tykProgram(lab: Lab, part: 'dashboard' | 'gateway'): string[] {
   const real = part === 'gateway' ? lab.gatewayBinary : undefined;
-  return real === undefined ? nodeProgram(main(part), '--version') : [real, '--version'];
+  return real === undefined ? nodeProgram(main(part)) : [real];
 }
 
 export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {

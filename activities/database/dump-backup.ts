@@ -17,8 +17,8 @@ import type { BackupCall } from '../guard.ts';
 import { sealObject } from '../seal-object.ts';
 import { proveDump, unpackDumps } from './dump-recover.ts';
 import { dumpFacts, postgresOf } from './dump-server.ts';
-import type { VerifiedDatabase } from './method.ts';
-import { sum } from './postgresql.ts';
+import type { ScratchDatabase, VerifiedDatabase } from './method.ts';
+import { scratchDatabase, sum } from './postgresql.ts';
 
 /** Both dumps of one snapshot as sealed objects of the set, and their restore into a scratch cluster. */
 
@@ -73,6 +73,7 @@ export async function verify(
   call: BackupCall,
   manifest: Manifest,
   scratchDir: string,
+  whileUp: (database: ScratchDatabase) => Promise<void>,
 ): Promise<VerifiedDatabase> {
   const { binDir, runAs, jobs } = postgresOf(call.site);
   const { signal } = call;
@@ -112,6 +113,7 @@ export async function verify(
       version: await queryValue<string>(client, 'SHOW server_version'),
     }));
     proveDump(facts, found.counted, Number.parseInt(found.version, 10));
+    await whileUp(await scratchDatabase(connection));
     return { facts: found.counted, detail: `${relations} relations read` };
   } finally {
     await server?.kill();

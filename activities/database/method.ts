@@ -24,8 +24,29 @@ export interface DatabaseBackUps {
    * the set: so is found what a killed proof has left.
    */
   scratchFolder(call: BackupCall): string;
-  /** Restores the set into a scratch instance of its own in that folder; the caller removes the folder. */
-  verify(call: BackupCall, manifest: Manifest, scratchDir: string): Promise<VerifiedDatabase>;
+  /**
+   * Restores the set into a scratch instance of its own in that folder; the caller removes the folder.
+   *
+   * @param whileUp called once, when the instance has passed its own comparison and still runs.
+   */
+  verify(
+    call: BackupCall,
+    manifest: Manifest,
+    scratchDir: string,
+    whileUp: (database: ScratchDatabase) => Promise<void>,
+  ): Promise<VerifiedDatabase>;
+}
+
+/** A scratch instance that runs, and where a Dashboard finds it. */
+export interface ScratchDatabase {
+  readonly definitions: Definitions;
+  /** Takes every password. The host may be the folder of a socket. */
+  readonly door: {
+    readonly host: string;
+    readonly port: number;
+    readonly name: string;
+    readonly user?: string;
+  };
 }
 
 /**

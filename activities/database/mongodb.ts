@@ -108,13 +108,15 @@ export async function countAnalytics(call: Call, userAgent: string): Promise<num
 }
 
 export async function definitions({ site, secret }: SiteDoor): Promise<Definitions> {
-  return withDatabase(await mongoEndpoint(mongoOf(site), secret), async (db) => {
-    const documents = async (collection: string): Promise<Json[]> => {
-      const found = await db.collection(collection).find().toArray();
-      return found.map((document) => BSON.EJSON.serialize(document, { relaxed: true }) as Json);
-    };
-    return { apis: await documents('tyk_apis'), policies: await documents('tyk_policies') };
-  });
+  return withDatabase(await mongoEndpoint(mongoOf(site), secret), readDefinitions);
+}
+
+export async function readDefinitions(db: Db): Promise<Definitions> {
+  const documents = async (collection: string): Promise<Json[]> => {
+    const found = await db.collection(collection).find().toArray();
+    return found.map((document) => BSON.EJSON.serialize(document, { relaxed: true }) as Json);
+  };
+  return { apis: await documents('tyk_apis'), policies: await documents('tyk_policies') };
 }
 
 /** Connecting asks for the user's password, and pings. */

@@ -12,8 +12,8 @@ import type { Manifest, ManifestObject } from '../../domain/manifest.ts';
 import type { BackupCall, Call } from '../guard.ts';
 import { openPart, setOf } from '../open-set.ts';
 import { sealObject } from '../seal-object.ts';
-import type { VerifiedDatabase } from './method.ts';
-import { mongoEndpoint, mongoFacts, mongoOf } from './mongodb.ts';
+import type { ScratchDatabase, VerifiedDatabase } from './method.ts';
+import { mongoEndpoint, mongoFacts, mongoOf, readDefinitions } from './mongodb.ts';
 
 /** MongoDB becomes part of a set as mongodump would write it, one sealed object for each file. */
 
@@ -64,6 +64,7 @@ export async function verify(
   call: BackupCall,
   manifest: Manifest,
   scratchDir: string,
+  whileUp: (database: ScratchDatabase) => Promise<void>,
 ): Promise<VerifiedDatabase> {
   const facts = mongoFacts(manifest);
   const { scratchServer } = mongoOf(call.site);
@@ -72,12 +73,15 @@ export async function verify(
     scratchServer,
     scratchDir,
     facts.name,
-    (db) =>
-      stageDump(db, key, dumpOf(call, manifest), {
+    async (db, { host, port }) => {
+      const staged = await stageDump(db, key, dumpOf(call, manifest), {
         everything: true,
         onProgress: call.progress,
         signal: call.signal,
-      }),
+      });
+      await whileUp({ definitions: await readDefinitions(db), door: { host, port, name: facts.name } });
+      return staged;
+    },
     call.signal,
   );
   const indexes = restored.reduce((sum, each) => sum + each.indexes, 0);

@@ -18,7 +18,8 @@ import type { DatabaseFacts, Manifest } from '../../domain/manifest.ts';
 import { adminConnection, currentGeneration, requireRepository } from '../endpoints.ts';
 import type { BackupCall } from '../guard.ts';
 import { sealObject } from '../seal-object.ts';
-import type { VerifiedDatabase } from './method.ts';
+import type { ScratchDatabase, VerifiedDatabase } from './method.ts';
+import { scratchDatabase } from './postgresql.ts';
 
 /** A physical backup up to a named restore point, and its restore into a scratch cluster beside the data. */
 
@@ -65,6 +66,7 @@ export async function verify(
   call: BackupCall,
   manifest: Manifest,
   stagingDir: string,
+  whileUp: (database: ScratchDatabase) => Promise<void>,
 ): Promise<VerifiedDatabase> {
   const config = clusterOf(call.site);
   const set = physicalFacts(manifest);
@@ -80,9 +82,11 @@ export async function verify(
     prove: async (server) => {
       const connection = server.connection(config.name);
       await checkRelations(config.binDir, connection, call.signal);
-      return withClient(connection, (client) =>
+      const facts = await withClient(connection, (client) =>
         databaseFacts(client, { recoveredLsn: set.restorePointLsn, timeline: set.timeline }),
       );
+      await whileUp(await scratchDatabase(connection));
+      return facts;
     },
     onProgress: call.progress,
     signal: call.signal,

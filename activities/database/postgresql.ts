@@ -7,7 +7,7 @@ import type { Definitions } from '../../domain/versioned.ts';
 import { databaseConnection } from '../endpoints.ts';
 import type { Call } from '../guard.ts';
 import { proof, requireProofs } from '../proofs.ts';
-import type { ControlIds, SiteDoor } from './method.ts';
+import type { ControlIds, ScratchDatabase, SiteDoor } from './method.ts';
 
 /** A running PostgreSQL as the Dashboard and the Pump see it, however it was restored. */
 
@@ -65,7 +65,11 @@ export async function countAnalytics(call: Call, userAgent: string): Promise<num
 }
 
 export async function definitions(door: SiteDoor): Promise<Definitions> {
-  return withClient(await dashboardsDoor(postgresOf(door.site), door), async (client) => {
+  return readDefinitions(await dashboardsDoor(postgresOf(door.site), door));
+}
+
+export function readDefinitions(connection: Connection): Promise<Definitions> {
+  return withClient(connection, async (client) => {
     const rows = async (table: string): Promise<Json[]> => {
       const { rows: found } = await client.query<{ row: Json }>(`SELECT to_jsonb(t) AS row FROM ${table} t`);
       return found.map(({ row }) => row);
@@ -75,6 +79,15 @@ export async function definitions(door: SiteDoor): Promise<Definitions> {
       policies: (await rows('tyk_policies')).map(policyOf),
     };
   });
+}
+
+/** A scratch server as a proof uses it. */
+export async function scratchDatabase(connection: Connection): Promise<ScratchDatabase> {
+  const { host, port, user, database } = connection;
+  return {
+    definitions: await readDefinitions(connection),
+    door: { host, port, user, name: database },
+  };
 }
 
 /** The definition and its OpenAPI document; the other columns repeat what is in them, or are times. */

@@ -139,6 +139,8 @@ export interface SetListing {
   readonly bytes?: number;
   /** Of the data directory that its database backup restores to. */
   readonly databaseBytes?: number;
+  /** What restoring it showed. */
+  readonly proof?: Attestation;
 }
 
 /**
@@ -202,6 +204,7 @@ async function describeSet(config: Repository, deployment: string, set: string):
       bytes: objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0),
       // Of a physical backup only: any other lies in the sealed objects.
       ...(database?.method === 'pgbackrest' && { databaseBytes: database.databaseBytes }),
+      ...(attested && { proof: attested }),
     };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;

@@ -18,7 +18,7 @@ export async function withScratchMongo<T>(
   command: readonly string[],
   dir: string,
   database: string,
-  work: (db: Db) => Promise<T>,
+  work: (db: Db, endpoint: { readonly host: string; readonly port: number }) => Promise<T>,
   signal?: AbortSignal,
 ): Promise<T> {
   await rm(dir, { recursive: true, force: true });
@@ -49,7 +49,7 @@ export async function withScratchMongo<T>(
   try {
     const client = await Promise.race([waitReady(endpoint, START_TIMEOUT_MS, either), ended]);
     try {
-      return await Promise.race([work(client.db(database)), ended]);
+      return await Promise.race([work(client.db(database), endpoint), ended]);
     } finally {
       await client.close();
     }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
+import type { Secret } from '../../domain/secret.ts';
 import { scratchFolder } from '../host/scratch-folder.ts';
 import { waitReady, type Client } from './client.ts';
 
@@ -10,17 +11,24 @@ import { waitReady, type Client } from './client.ts';
 /** Loading a million keys takes seconds; this ends only what hangs. */
 const LOAD_TIMEOUT_MS = 60 * 60_000;
 
+/** For programs that know of no socket: on the loopback, by a password of its own. */
+export interface ScratchDoor {
+  readonly port: number;
+  readonly password: Secret;
+}
+
 export async function withScratchRedis<T>(
   binary: string,
   dataDir: string,
   work: (client: Client) => Promise<T>,
   signal?: AbortSignal,
   database = 0,
+  door?: ScratchDoor,
 ): Promise<T> {
   const folder = await scratchFolder('redis');
   const socket = join(folder, 's');
   const conf = [
-    'port 0',
+    ...(door ? ['bind 127.0.0.1', `port ${door.port}`, `requirepass ${door.password.reveal()}`] : ['port 0']),
     `unixsocket ${socket}`,
     'unixsocketperm 700',
     `dir ${dataDir}`,
@@ -30,7 +38,7 @@ export async function withScratchRedis<T>(
     `databases ${Math.max(16, database + 1)}`,
     'daemonize no',
   ];
-  await writeFile(join(folder, 'redis.conf'), `${conf.join('\n')}\n`);
+  await writeFile(join(folder, 'redis.conf'), `${conf.join('\n')}\n`, { mode: 0o600 });
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, join(folder, 'redis.conf')], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -52,7 +60,10 @@ export async function withScratchRedis<T>(
   });
   ended.catch(() => undefined);
   try {
-    const client = await Promise.race([waitReady({ socket, database }, LOAD_TIMEOUT_MS, signal), ended]);
+    const client = await Promise.race([
+      waitReady({ socket, database, password: door?.password }, LOAD_TIMEOUT_MS, signal),
+      ended,
+    ]);
     try {
       return await Promise.race([work(client), ended]);
     } finally {

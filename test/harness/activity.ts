@@ -37,6 +37,7 @@ export interface ChildEnd {
 }
 
 export interface RunningCall {
+  readonly pid: number;
   readonly kill: () => void;
   readonly end: Promise<ChildEnd>;
 }
@@ -52,7 +53,7 @@ export async function startActivity(call: ChildCall): Promise<RunningCall> {
   });
   const end = endOf(child).finally(() => rm(folder, { recursive: true, force: true }));
   end.catch(() => undefined);
-  return { kill: () => void child.kill('SIGKILL'), end };
+  return { pid: child.pid!, kill: () => void child.kill('SIGKILL'), end };
 }
 
 /** Runs an activity that dies by itself. */

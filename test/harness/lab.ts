@@ -54,7 +54,10 @@ export class TestLab {
     await execa('chmod', ['755', dir]);
     const command = (...words: string[]) =>
       execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, ...words], {
-        env: { TYK_DR_LAB_DEAF_MS: String(deafMs) },
+        env: {
+          TYK_DR_LAB_DEAF_MS: String(deafMs),
+          ...(deafMs === QUICK_TO_HEAR_MS ? { TYK_DR_LAB_BARE_PROOF: '1' } : {}),
+        },
       });
     await command('up', '--scale', 'small', ...args).catch(async (error: unknown) => {
       // Nobody else would know of it.

@@ -60,12 +60,13 @@ async function usable(): Promise<string[]> {
 }
 
 /** A worker that is killed as soon as something holds. */
-async function killWhen(activity: string, set: string, holds: () => Promise<boolean>): Promise<void> {
+async function killWhen(activity: string, set: string, holds: () => Promise<boolean>): Promise<number> {
   const input = backupStepOf(scene, activity, set);
   const running = await startActivity({ configFile: scene.configFile, activity, input });
   await Promise.race([until(holds), running.end.then(() => Promise.reject(new Error('it ended first')))]);
   running.kill();
   expect((await running.end).killed).toBe(true);
+  return running.pid;
 }
 
 /** The labels that pgBackRest has begun, finished or not. */
@@ -101,15 +102,16 @@ test('the worker is killed in the middle of a proof: folders, passphrase and ser
       name.startsWith(`${basename(pgbackrest.configFile)}.`),
     ),
   ];
-  const sockets = async (): Promise<string[]> =>
-    (await readdir(tmpdir())).filter((name) => name.startsWith('tyk-dr-pg-'));
-  const before = await sockets();
-  await killWhen('verify-set', set, async () => (await sockets()).length > before.length);
-  expect((await beside()).length).toBeGreaterThan(0);
+  const scratch = `${dataDir}.tyk-dr-verify-${set}`;
+  const pid = await killWhen('verify-set', set, () => exists(join(scratch, 'postmaster.pid')));
+  const folders = async (): Promise<string[]> =>
+    (await readdir(tmpdir())).filter((name) => new RegExp(`^tyk-dr-\\w+-${pid}\\.`).test(name));
+  expect(await folders()).not.toEqual([]);
+  expect((await beside()).length).toBeGreaterThan(3);
 
   expect((await backupStep(scene, 'verify-set', set)).summary).toContain('restored into scratch');
   expect(await beside()).toEqual([pgbackrest.configFile].map((file) => `${basename(file)}.lock`));
-  expect((await sockets()).filter((name) => !before.includes(name))).toEqual([]);
+  expect(await folders()).toEqual([]);
   expect((await listSets(scene.deployment.backup, 'acme'))[0]!.state).toBe('verified');
 });
 
