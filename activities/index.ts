@@ -18,6 +18,7 @@ import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
 import { createServerConfigActivities } from './server-config.ts';
+import { createShipRedisAofActivities } from './ship-redis-aof.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
@@ -49,6 +50,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createGatewayActivities(deps),
     ...createUpstreamActivities(deps),
     ...createVerificationActivities(deps),
+    ...createShipRedisAofActivities(deps),
     ...createTrafficActivities(deps),
     ...createWitnessActivities(deps),
     ...createUndoActivities(deps),

@@ -1,4 +1,6 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { run } from '../adapters/process/run.ts';
 import { parseInfo } from '../adapters/redis/client.ts';
 import {
   countKeys,
@@ -178,6 +180,11 @@ async function running(
   store: RedisStore,
 ): Promise<void> {
   if (!config.service) return;
+  const { dataDir, runAs } = config;
+  // With the site its folder may be gone, too, without which the server does not start.
+  const made = dataDir === undefined ? undefined : await mkdir(dataDir, { recursive: true, mode: 0o750 });
+  if (made !== undefined && runAs !== undefined && process.getuid?.() === 0)
+    await run(['chown', '-R', `${runAs}:`, made]);
   const service = serviceOf(input.plan.to, target, 'redis');
   await startService(service, signal);
   await whileRunning(service, signal, (either) => waitForMasters(store, LOAD_TIMEOUT_MS, either));

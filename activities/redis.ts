@@ -17,12 +17,15 @@ import { appendOnlySetting } from '../adapters/redis/server-config.ts';
 import { startService } from '../adapters/service/service.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
-import type { StepResult } from '../domain/run.ts';
+import { DrError } from '../domain/errors.ts';
+import type { Manifest } from '../domain/manifest.ts';
+import type { Proof, StepResult } from '../domain/run.ts';
 import { redisStore } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { manifestOf, openRedisFacts, setOf } from './open-set.ts';
-import { proof, requireProofs } from './proofs.ts';
+import { notMeasured, proof, requireProofs } from './proofs.ts';
 import { restoreByCommands } from './redis-commands.ts';
+import { factsOfLog, restoreShippedLog } from './redis-log.ts';
 import { openAsRdb } from './redis-object.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -46,24 +49,58 @@ async function restoreRedisData(call: Call): Promise<StepResult> {
   const key: StepKey = { run: call.input.run, step: call.input.step, set: call.input.set ?? '' };
   const state = await observeSwitch(paths, key);
   if (state === 'done') return { summary: 'the restored data are in place already', observed: true };
-  if (state === 'absent') await stage(call, config, paths, key);
+  const staged = state === 'absent' ? await stage(call, config, paths, key) : undefined;
   const bytes = await folderBytes(paths.stagingDir);
   await switchIn(paths, key);
-  return { summary: `${formatBytes(bytes)} restored beside the old data and switched in` };
+  const told = staged?.told === undefined ? '' : `, ${staged.told}`;
+  return {
+    summary: `${formatBytes(bytes)} restored beside the old data and switched in${told}`,
+    ...(staged?.proofs ? { proofs: staged.proofs } : {}),
+  };
 }
 
-async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: StepKey): Promise<void> {
+interface Staged {
+  readonly told?: string;
+  readonly proofs?: readonly Proof[];
+}
+
+async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: StepKey): Promise<Staged> {
   // The rest of an attempt that was killed has no ledger: it is nothing.
   await rm(paths.stagingDir, { recursive: true, force: true });
   await mkdir(paths.stagingDir, { recursive: true, mode: 0o750 });
   const { manifest } = await manifestOf(setOf(call));
   const appendOnly = await appendOnlySetting(config.configFile);
-  call.progress('decrypting the RDB');
-  await openAsRdb(setOf(call), manifest, config, await rdbFile(paths.stagingDir, appendOnly));
-  await finishDataDir(paths.stagingDir, appendOnly);
+  const staged = await stageLog(call, config, manifest, paths.stagingDir, appendOnly);
+  if (staged.told === undefined || staged.proofs) {
+    call.progress('decrypting the RDB');
+    await openAsRdb(setOf(call), manifest, config, await rdbFile(paths.stagingDir, appendOnly));
+    await finishDataDir(paths.stagingDir, appendOnly);
+  }
   await writeLedger(paths.stagingDir, key);
   if (config.runAs !== undefined && process.getuid?.() === 0)
     await run(['chown', '-R', `${config.runAs}:`, paths.stagingDir]);
+  return staged;
+}
+
+/** The shipped log where it is newer. One that cannot be used is said, never passed over in silence. */
+async function stageLog(
+  call: Call,
+  redis: RedisConfig,
+  manifest: Manifest,
+  stagingDir: string,
+  appendOnly: boolean,
+): Promise<Staged> {
+  try {
+    return (await restoreShippedLog(call, manifest, { redis, stagingDir, appendOnly })) ?? {};
+  } catch (error) {
+    if (!(error instanceof DrError)) throw error;
+    await rm(stagingDir, { recursive: true, force: true });
+    await mkdir(stagingDir, { recursive: true, mode: 0o750 });
+    return {
+      told: 'without the shipped append-only log, which cannot be used',
+      proofs: [notMeasured('Redis is as new as its shipped log', error.message)],
+    };
+  }
 }
 
 async function startRedis(call: Call): Promise<StepResult> {
@@ -97,7 +134,7 @@ async function startRedis(call: Call): Promise<StepResult> {
 async function proveRedis(call: Call): Promise<StepResult> {
   const where = setOf(call);
   const { manifest } = await manifestOf(where);
-  const facts = await openRedisFacts(where, manifest);
+  const facts = (await factsOfLog(call, redisOf(call))) ?? (await openRedisFacts(where, manifest));
   if (!facts) return { summary: 'the set has no Redis' };
   // One component is recovered in place: the Gateways beside it have found their Redis again and write.
   const inUse = call.input.plan.component !== undefined;

@@ -96,11 +96,12 @@ export async function executeBackup<T extends Workflow & ((input: BackupInput, .
   workflow: string,
   args: Parameters<T>,
   summary: string,
+  id = backupId(args[0].deployment),
 ): Promise<WorkflowResultType<T> | undefined> {
   const { deployment, run } = args[0];
   try {
     const handle = await door.client.workflow.start<T>(workflow, {
-      workflowId: backupId(deployment),
+      workflowId: id,
       taskQueue: WORKFLOW_QUEUE,
       args,
       workflowIdConflictPolicy: 'FAIL',
@@ -112,7 +113,7 @@ export async function executeBackup<T extends Workflow & ((input: BackupInput, .
     return await followBackup<WorkflowResultType<T>>(door, handle, deployment);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const { type, memo } = await door.client.workflow.getHandle(backupId(deployment)).describe();
+    const { type, memo } = await door.client.workflow.getHandle(id).describe();
     throw new DrError('ALREADY_BACKING_UP', { kind: type, deployment, run: String(memo?.['run'] ?? '') });
   }
 }

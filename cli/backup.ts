@@ -3,9 +3,9 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupResult, PruneResult } from '../domain/backup.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
-import { backupId } from '../domain/messages.ts';
+import { backupId, redisAofId } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
-import type { backup, verify } from '../workflows/index.ts';
+import type { backup, shipRedisAof, verify } from '../workflows/index.ts';
 import { pruneText, registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
 import { registerBackupStatus } from './backup-status.ts';
@@ -62,6 +62,26 @@ export function registerBackup(program: Command, config: () => string | undefine
     .option('--json', 'as JSON')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withDoor(config(), (door) => watchNewest(door, name, json)),
+    );
+  command
+    .command('redis-aof')
+    .description(
+      'Ship what the append-only log of Redis has grown by since the last call: for a point newer than the last set',
+    )
+    .argument('<deployment>', 'as named under deployments:')
+    .option('--site <site>', 'the site whose Redis it is; default the one that serves')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: { site?: string; json?: boolean }) =>
+      withDoor(config(), async (door) => {
+        const input = await backupInput(door, name, options.site === undefined ? {} : { site: options.site });
+        const summary = `Ship the append-only log of Redis of ${name}`;
+        const id = redisAofId(name);
+        write(
+          'shipRedisAof',
+          await executeBackup<typeof shipRedisAof>(door, 'shipRedisAof', [input], summary, id),
+          options.json,
+        );
+      }),
     );
   registerKeeping(command, config);
 }

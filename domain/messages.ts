@@ -4,6 +4,8 @@
 export const lockId = (deployment: string): string => `run/${deployment}`;
 
 /** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
+/** The shipping of Redis's log: beside backups, but one at a time. */
+export const redisAofId = (deployment: string): string => `redis-aof/${deployment}`;
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 
 /** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */

@@ -75,6 +75,14 @@ export const BACKUP_STEPS = [
     proof: 'no held set, no parent of a kept one and none of the newest verified is gone',
     limitMs: HOUR_MS,
   },
+  {
+    id: 'ship-redis-aof',
+    after: [],
+    risk: 'probe',
+    purpose: 'Ship what the append-only log of Redis has grown by: a point newer than the last RDB.',
+    proof: 'each piece follows the one before it, in a signed list',
+    limitMs: HOUR_MS,
+  },
 ] as const satisfies readonly BackupStep<string>[];
 
 export type BackupStepId = (typeof BACKUP_STEPS)[number]['id'];

@@ -7,6 +7,7 @@ export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
+export { shipRedisAof } from './ship-redis-aof.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';
 export { watch } from './watch.ts';

@@ -230,7 +230,8 @@ async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | 
   }
 }
 
-async function writeSigned(
+/** A signed file of its own kind; `set` names it in errors. */
+export async function writeSigned(
   folder: string,
   name: string,
   content: unknown,
@@ -241,7 +242,8 @@ async function writeSigned(
   await writeDurably(join(folder, name), bytes);
 }
 
-async function readSigned(
+/** Undefined where there is none. @throws DrError MANIFEST_UNSIGNED, MANIFEST_ALTERED, REPOSITORY_UNREADABLE */
+export async function readSigned(
   config: Repository,
   folder: string,
   name: string,

@@ -24,6 +24,7 @@ export async function withScratchRedis<T>(
   signal?: AbortSignal,
   database = 0,
   door?: ScratchDoor,
+  appendOnly = false,
 ): Promise<T> {
   const folder = await scratchFolder('redis');
   const socket = join(folder, 's');
@@ -32,7 +33,9 @@ export async function withScratchRedis<T>(
     `unixsocket ${socket}`,
     'unixsocketperm 700',
     `dir ${dataDir}`,
-    'appendonly no',
+    `appendonly ${appendOnly ? 'yes' : 'no'}`,
+    // What is to be proven is proven whole.
+    'aof-load-truncated no',
     'save ""',
     'dbfilename dump.rdb',
     `databases ${Math.max(16, database + 1)}`,
