@@ -3,7 +3,6 @@ import type { Client } from './client.ts';
 
 /** When keys expire, in Unix milliseconds by the server's clock. */
 
-export const NEVER = -1;
 /** There is no such key any more. */
 export const GONE = -2;
 
