@@ -46,7 +46,7 @@ export const ERRORS = {
   ),
   SECRET_MISSING: refused(
     (d) => `the secret ${d.reference} cannot be read: ${d.reason}`,
-    'Set the environment variable for the worker, or make the file readable to its user only.',
+    'Set the environment variable for the worker, make the file readable to its user only, or run the command by hand as that user.',
   ),
 
   // Temporal and workers
