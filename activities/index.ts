@@ -3,6 +3,7 @@ import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
 import { createCheckTargetActivities } from './check-target.ts';
 import { createConfigRefActivities } from './config-ref.ts';
+import { createCopyActivities } from './copy-set.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
@@ -55,6 +56,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createUnfenceActivities(deps),
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
+    ...createCopyActivities(deps),
   };
 }
 

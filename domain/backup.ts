@@ -16,6 +16,8 @@ export interface BackupInput {
   readonly sites: readonly SiteWorkers[];
   /** A full database backup even where an incremental one would do. */
   readonly full: boolean;
+  /** The off-site copies that it goes to, by name. */
+  readonly copies?: readonly string[];
   readonly actor: string;
 }
 
@@ -67,6 +69,8 @@ export interface BackupResult {
   readonly set: string;
   readonly site: string;
   readonly verified: boolean;
+  /** The off-site copies that hold it. */
+  readonly copies?: readonly string[];
   readonly bytes: number;
   readonly startedAt: string;
   readonly endedAt: string;

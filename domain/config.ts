@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
@@ -112,6 +113,12 @@ const backup = z.strictObject({
     .array(z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, 'expected ed25519:BASE64 of a public key'))
     .min(1)
     .describe('Public keys whose signatures count.'),
+  copies: z
+    .array(copySchema)
+    .default([])
+    .describe(
+      'Off-site copies, made by rclone after a set is sealed. A recovery takes them in this order where the repository lacks something.',
+    ),
   keep: z
     .strictObject({
       last: z.int().min(1).default(1).describe('The newest so many.'),

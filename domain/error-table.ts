@@ -209,6 +209,19 @@ export const ERRORS = {
     (d) => `object ${d.object} of backup set ${d.set} is damaged: ${d.reason}`,
     'Choose another set, or bring the object back from an off-site copy.',
   ),
+  COPY_UNUSABLE: transient(
+    (d) => `the off-site copy ${d.copy} cannot be used: ${d.reason}`,
+    'Check that it answers, and that its options and secrets under backup.copies are right.',
+  ),
+  COPY_DAMAGED: transient(
+    (d) => `${d.file} at the off-site copy ${d.copy} is not what was sent: ${d.reason}`,
+    'It is sent again by the next attempt. Where that fails as well, the storage itself alters what it is given.',
+  ),
+  COPY_INCOMPLETE: failed(
+    (d) => `set ${d.set} is complete in the repository, but not off-site: ${d.reason}`,
+    'Mend the cause, then copy the set with tyk-dr backup copy: it goes on where this stopped.',
+    (d) => `tyk-dr backup copy ${d.deployment} ${d.set}`,
+  ),
   WRONG_AGE_KEY: refused(
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',

@@ -60,6 +60,14 @@ export const BACKUP_STEPS = [
     limitMs: 6 * HOUR_MS,
   },
   {
+    id: 'copy-set',
+    after: ['seal-set'],
+    risk: 'probe',
+    purpose: 'Bring the set to every off-site copy, the manifest last; send only what is not there yet.',
+    proof: 'every file at the copy has the hash of the one that the signed manifest names',
+    limitMs: 12 * HOUR_MS,
+  },
+  {
     id: 'commit-config',
     after: ['verify-set'],
     risk: 'probe',

@@ -1,4 +1,5 @@
 export { backup } from './backup.ts';
+export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';

@@ -227,7 +227,7 @@ async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | 
   }
 }
 
-async function writeSigned(
+export async function writeSigned(
   folder: string,
   name: string,
   content: unknown,
@@ -238,7 +238,7 @@ async function writeSigned(
   await writeDurably(join(folder, name), bytes);
 }
 
-async function readSigned(
+export async function readSigned(
   config: Repository,
   folder: string,
   name: string,
