@@ -10,7 +10,10 @@ import { attestationOf, locateManifest, setsAtCopies, type Asking, type LocatedS
 const MOST_LOOKED_AT = 20;
 
 /** The set that was named, or the newest one that the plan allows. @throws DrError, see readManifest */
-export async function chooseSet(asking: Asking, plan: RecoverPlan): Promise<LocatedSet> {
+export async function chooseSet(
+  asking: Asking,
+  plan: Pick<RecoverPlan, 'backup' | 'backupBefore'>,
+): Promise<LocatedSet> {
   const set = plan.backup === 'latest' ? await newest(asking, plan.backupBefore) : plan.backup;
   return locateManifest(asking, set);
 }

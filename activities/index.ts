@@ -19,6 +19,7 @@ import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
 import { createServerConfigActivities } from './server-config.ts';
+import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
@@ -57,6 +58,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
     ...createCopyActivities(deps),
+    ...createTestKeysActivities(deps),
   };
 }
 

@@ -10,8 +10,9 @@ import {
 } from '../adapters/backup/open.ts';
 import { setFolder } from '../adapters/backup/repository.ts';
 import { digestsOf } from '../adapters/backup/send.ts';
-import type { Deployment } from '../domain/config.ts';
+import type { BackupConfig, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { Secret, type SecretRef } from '../domain/secret.ts';
 import type { CountedFacts } from '../adapters/redis/facts.ts';
 import type { Manifest, ManifestObject, RedisFacts, RedisSample } from '../domain/manifest.ts';
 import { fetchObject, locateManifest, type Asking, type LocatedSet } from './copies.ts';
@@ -117,9 +118,21 @@ async function requestFor(where: Where, manifest: Manifest, objectName: string):
     folder: await folderOf(where, manifest, object),
     set: manifest.set,
     object,
-    identity: await where.secret(where.deployment.backup.identity),
+    identity: await everyIdentity(where),
     signal: where.signal,
   };
+}
+
+export function identitiesOf({ identity, otherIdentities }: BackupConfig): SecretRef[] {
+  return [identity, ...otherIdentities];
+}
+
+/** age tries one after the other: sets of before a rotation open as those after it do. */
+async function everyIdentity(where: Where): Promise<Secret> {
+  const all = await Promise.all(
+    identitiesOf(where.deployment.backup).map((reference) => where.secret(reference)),
+  );
+  return all.length === 1 ? all[0]! : new Secret(all.map((identity) => identity.reveal()).join('\n'));
 }
 
 /** What was fetched for this run, then the repository, then the copies. */

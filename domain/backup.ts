@@ -79,6 +79,23 @@ export interface BackupResult {
   readonly warnings?: readonly string[];
 }
 
+/** Whether one identity opens one object at one place. */
+export interface KeyTest {
+  /** `local`, or the name of an off-site copy. */
+  readonly place: string;
+  /** As the configuration refers to it. */
+  readonly identity: string;
+  readonly set?: string;
+  readonly object?: string;
+  /** Why it does not; absent where it does. */
+  readonly problem?: string;
+}
+
+export interface KeyTestResult extends StepResult {
+  readonly tests: readonly KeyTest[];
+  readonly failed: number;
+}
+
 export interface PruneResult extends StepResult {
   readonly verdicts: readonly Verdict[];
   /** What lies in the repository and is no whole set: reported, never deleted. */

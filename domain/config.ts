@@ -108,6 +108,10 @@ const backup = z.strictObject({
     .array(z.string().regex(/^age1[0-9a-z]{58}$/, 'expected an age recipient, age1...'))
     .min(2, 'expected at least two recipients, one of them offline'),
   identity: secretRef.describe('The age identity that opens the sets.'),
+  otherIdentities: z
+    .array(secretRef)
+    .default([])
+    .describe('Further age identities, such as those of before a rotation: tried after the first.'),
   signingKey: secretRef.describe('The Ed25519 private key (PEM) that signs manifests.'),
   trustedKeys: z
     .array(z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, 'expected ed25519:BASE64 of a public key'))

@@ -226,6 +226,11 @@ export const ERRORS = {
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',
   ),
+  KEYS_FAIL: failed(
+    (d) =>
+      `${d.failed} of ${d.tests} decryptions fail; the first at ${d.place} with ${d.identity}: ${d.reason}`,
+    'A set that no key opens is lost. Put the right identity in place, or make a new set for the recipients that there are.',
+  ),
   TREE_LEADS_OUTSIDE: refused(
     (d) => `${d.entry} is a link to ${d.target}, outside ${d.root}`,
     'What it leads to would not be in the backup. Put the file itself there, or make the link relative within the folder.',

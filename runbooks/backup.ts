@@ -76,6 +76,14 @@ export const BACKUP_STEPS = [
     limitMs: 15 * MINUTE_MS,
   },
   {
+    id: 'test-keys',
+    after: [],
+    risk: 'probe',
+    purpose: 'Decrypt a real object of the repository and of every copy with each configured identity.',
+    proof: 'each opens, to its last byte, with the digest of the signed manifest',
+    limitMs: 30 * MINUTE_MS,
+  },
+  {
     id: 'prune-sets',
     after: [],
     risk: 'mutate',

@@ -8,6 +8,7 @@ export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
+export { testKeys } from './test-keys.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';
 export { watch } from './watch.ts';

@@ -1,13 +1,31 @@
-import { cp, mkdtemp, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { execa } from 'execa';
+import { giveTo, ownedFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
+import { userPrefix } from '../../../adapters/process/run.ts';
+import { freePort } from '../../harness/gateway.ts';
 import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
-import { readManifest, setFolder } from '../../../adapters/backup/repository.ts';
-import type { PartResult } from '../../../domain/backup.ts';
+import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
+import { sealStream } from '../../../adapters/backup/seal.ts';
+import { packTree } from '../../../adapters/backup/tree.ts';
+import type { KeyTestResult, PartResult } from '../../../domain/backup.ts';
 import { formatBytes } from '../../../domain/duration.ts';
 import type { StepResult } from '../../../domain/run.ts';
 import { callActivity } from '../../harness/activity.ts';
 import {
+  ageIdentity,
   backupStepOf,
   signSet,
   stepOf,
@@ -23,12 +41,21 @@ import {
   type S3Server,
   type Server,
 } from '../../harness/off-site.ts';
-import { ADMIN_PASSWORD, PASSPHRASE, startTestCluster, type TestCluster } from '../../harness/postgres.ts';
+import {
+  ADMIN_PASSWORD,
+  PASSPHRASE,
+  PG_BIN,
+  startTestCluster,
+  type TestCluster,
+} from '../../harness/postgres.ts';
+import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
 import { archiveAll, flipByte, numbers, range, write } from '../../harness/postgres-scene.ts';
 
 /** A set with a real database backup goes off-site, to an SFTP server and to an S3 server that lets nobody delete. */
 
 const [SET, SECOND, THIRD] = ['20260101T000000Z-0001', '20260102T000000Z-0002', '20260103T000000Z-0003'];
+
+const GATEWAY_CONF = '{ "listen_port": 8080 }\n';
 
 let cluster: TestCluster;
 let dir: string;
@@ -36,10 +63,15 @@ let sftp: Server;
 let s3: S3Server;
 let scene: TestDeployment;
 
+let redis: TestRedis;
+
 beforeAll(async () => {
   vi.stubEnv('TEST_SFTP_PASSWORD', SFTP.pass);
-  cluster = await startTestCluster();
+  vi.stubEnv('TEST_REDIS_PASSWORD', REDIS_PASSWORD.reveal());
+  [cluster, redis] = await Promise.all([startTestCluster(), startTestRedis()]);
   dir = await mkdtemp('/var/tmp/tyk-dr-copies-');
+  // The user of PostgreSQL restores from here by hand.
+  await chmod(dir, 0o755);
   [sftp, s3] = await Promise.all([startSftp(join(dir, 'sftp')), startS3(join(dir, 's3'))]);
   const { stanza, repository } = cluster.repository;
   scene = await writeDeployment(dir, {
@@ -47,18 +79,39 @@ beforeAll(async () => {
     passwords: { user: ADMIN_PASSWORD, admin: ADMIN_PASSWORD },
     pgbackrest: { repository, stanza, passphrase: PASSPHRASE },
     copies: [sftpCopy(sftp), s3Copy(s3)],
+    redis: {
+      port: redis.endpoint.port,
+      dataDir: redis.dataDir,
+      password: 'env:TEST_REDIS_PASSWORD',
+      worker: 'dr',
+    },
   });
-  await write(cluster, 1, 50);
-  const database = await called<PartResult>('back-up-database');
-  await called('seal-set', SET, [database], '2026-01-01T00:00:00.000Z');
+  await mkdir(join(dir, 'dr', 'gw1'), { recursive: true });
+  await writeFile(join(dir, 'dr', 'gw1', 'tyk.conf'), GATEWAY_CONF);
+  await Promise.all([write(cluster, 1, 50), redis.client().call('DEBUG', 'POPULATE', '500', 'key', '50')]);
+  const parts = await Promise.all([
+    called<PartResult>('back-up-database'),
+    called<PartResult>('back-up-redis'),
+    gatewayPart(),
+  ]);
+  await called('seal-set', SET, parts, '2026-01-01T00:00:00.000Z');
   await write(cluster, 51, 60);
   await archiveAll(cluster);
 });
 afterAll(async () => {
-  await Promise.all([sftp?.stop(), s3?.close(), cluster?.close()]);
+  await Promise.all([sftp?.stop(), s3?.close(), cluster?.close(), redis?.close()]);
   await rm(dir, { recursive: true, force: true });
   vi.unstubAllEnvs();
 });
+
+async function gatewayPart(): Promise<PartResult> {
+  const tree = { root: join(dir, 'dr', 'gw1'), entries: ['tyk.conf'] };
+  const { stream, ended } = await packTree(tree, new AbortController().signal);
+  const file = 'gateway-gw1.zst.age';
+  const folder = await createSet(scene.deployment.backup, 'acme', SET);
+  const [sealed] = await Promise.all([sealStream(stream, join(folder, file), scene.keys.recipients), ended]);
+  return { summary: 'sealed', objects: [{ name: 'gateway-gw1', file, ...sealed }] };
+}
 
 async function called<T = StepResult>(activity: string, set = SET, ...more: unknown[]): Promise<T> {
   const input = backupStepOf(scene, activity, set);
@@ -179,6 +232,74 @@ describe('copying', () => {
   });
 });
 
+test('every identity is tried at every place', async () => {
+  const rows = async (): Promise<unknown[]> =>
+    ((await called('test-keys')) as KeyTestResult).tests.map(({ place, problem }) => [place, problem]);
+  expect(await rows()).toEqual([
+    ['local', undefined],
+    ['sftp', undefined],
+    ['s3', undefined],
+  ]);
+  await sftp.stop();
+  const stranger = await ageIdentity();
+  await writeFile(join(dir, 'keys', 'age'), `${stranger.identity.reveal()}\n`);
+  expect(await rows()).toEqual([
+    ['local', expect.stringContaining('does not open backup set') as unknown],
+    ['sftp', expect.stringContaining('the off-site copy sftp cannot be used') as unknown],
+    ['s3', expect.stringContaining('does not open backup set') as unknown],
+  ]);
+  await writeFile(join(dir, 'keys', 'age'), `${scene.keys.operational.reveal()}\n`);
+  await sftp.start();
+});
+
+describe('by hand, with the offline key and a copy', () => {
+  test('the commands of the page restore everything, as it was at the moment of the set', async () => {
+    const out = join(dir, 'restored');
+    const page = await readFile(join(import.meta.dirname, '../../../docs/restore-by-hand.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands!);
+    const [postgresPort, redisPort] = [await freePort(), await freePort()];
+    const settings = [
+      ...[
+        `REMOTE=${join(dir, 'sftp', 'tyk-dr')}`,
+        `REPO=${join(dir, 'laptop')}`,
+        'DEPLOYMENT=acme',
+        `SET=${SET}`,
+      ],
+      ...[`KEY=${join(dir, 'laptop', 'age-offline')}`, `OUT=${out}`],
+      ...[`REDIS_PORT=${redisPort}`, `POSTGRES_PORT=${postgresPort}`, `PATH=${PG_BIN}:$PATH`],
+    ].map((setting) => `export ${setting}`);
+    // Every name that the page asks for is given, and nothing else.
+    const names = (text: string): string[] => (text.match(/\b[A-Z_]+(?==)/g) ?? []).sort();
+    expect(names(settings.join('\n'))).toEqual(names(blocks[0]!));
+    await laptop();
+    const owner = cluster.config.runAs;
+    const bash = (commands: readonly string[]) =>
+      execa(...asUser(owner, ['bash', '-c', [...settings, ...commands].join('\n')]), {
+        env: { RCLONE_CONFIG: '/dev/null', HOME: join(dir, 'laptop') },
+        cwd: '/',
+      });
+    try {
+      const { stdout } = await bash(blocks.slice(1, -1));
+      expect(stdout).toContain(`signed by ${scene.keys.trusted}`);
+      const connection = { host: out, port: postgresPort, user: 'postgres', database: 'postgres' };
+      expect(await numbers(connection)).toEqual(range(1, 50));
+      expect(stdout).toMatch(/keys=500,/);
+      expect(await readFile(join(out, 'gateway-gw1.d', 'tyk.conf'), 'utf8')).toBe(GATEWAY_CONF);
+    } finally {
+      await bash([blocks.at(-1)!]);
+    }
+  });
+
+  /** A folder of the user of PostgreSQL, with the key from the safe. */
+  async function laptop(): Promise<void> {
+    const owner = cluster.config.runAs;
+    for (const folder of ['laptop', 'restored']) await ownedFolder(join(dir, folder), owner);
+    const key = join(dir, 'laptop', 'age-offline');
+    await writeFile(key, `${scene.keys.offline.reveal()}\n`, { mode: 0o600 });
+    await giveTo(owner, key);
+  }
+});
+
 describe('recovering', () => {
   test('takes from the first copy that has it whole what is damaged here, and says from where and why', async () => {
     const listed = await filesOf(atSftp('pgbackrest', cluster.site.generation));
@@ -229,6 +350,11 @@ describe('recovering', () => {
     });
   });
 });
+
+function asUser(user: string | undefined, words: readonly string[]): [string, string[]] {
+  const [program, ...args] = [...userPrefix(user), ...words];
+  return [program!, args];
+}
 
 /** The same content under another id. */
 async function sameSetAs(set: string): Promise<void> {
