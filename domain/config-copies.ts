@@ -44,10 +44,6 @@ export const copySchema = z.strictObject({
     .regex(/^\//, 'expected an absolute path')
     .optional()
     .describe("rclone's configuration file, for a remote that is named; default rclone's own."),
-  prune: z
-    .boolean()
-    .default(false)
-    .describe('Whether backup prune deletes old sets here as well; false where the writer may not delete.'),
 });
 
 export type CopyConfig = z.output<typeof copySchema>;

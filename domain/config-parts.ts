@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
-import { isSecretRef, SECRET_REF, SECRET_REF_EXPECTED, type SecretRef } from './secret.ts';
+import { isSecretRef, SECRET_REF, SECRET_REF_EXPECTED } from './secret.ts';
 
 /** What the sections of the configuration are made of. */
 
@@ -20,8 +20,7 @@ export const durationMs = z
 export const secretRef = z
   .string()
   .regex(SECRET_REF, SECRET_REF_EXPECTED)
-  .refine(isSecretRef, SECRET_REF_EXPECTED)
-  .transform((text) => text as SecretRef);
+  .refine(isSecretRef, SECRET_REF_EXPECTED);
 
 export const serviceCommands = z.strictObject({
   start: argv.describe('Starts the service and returns; must do nothing when it already runs.'),

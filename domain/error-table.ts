@@ -1,3 +1,4 @@
+import { COPY_ERRORS } from './error-table-copies.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
@@ -209,27 +210,10 @@ export const ERRORS = {
     (d) => `object ${d.object} of backup set ${d.set} is damaged: ${d.reason}`,
     'Choose another set, or bring the object back from an off-site copy.',
   ),
-  COPY_UNUSABLE: transient(
-    (d) => `the off-site copy ${d.copy} cannot be used: ${d.reason}`,
-    'Check that it answers, and that its options and secrets under backup.copies are right.',
-  ),
-  COPY_DAMAGED: transient(
-    (d) => `${d.file} at the off-site copy ${d.copy} is not what was sent: ${d.reason}`,
-    'It is sent again by the next attempt. Where that fails as well, the storage itself alters what it is given.',
-  ),
-  COPY_INCOMPLETE: failed(
-    (d) => `set ${d.set} is complete in the repository, but not off-site: ${d.reason}`,
-    'Mend the cause, then copy the set with tyk-dr backup copy: it goes on where this stopped.',
-    (d) => `tyk-dr backup copy ${d.deployment} ${d.set}`,
-  ),
+  ...COPY_ERRORS,
   WRONG_AGE_KEY: refused(
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',
-  ),
-  KEYS_FAIL: failed(
-    (d) =>
-      `${d.failed} of ${d.tests} decryptions fail; the first at ${d.place} with ${d.identity}: ${d.reason}`,
-    'A set that no key opens is lost. Put the right identity in place, or make a new set for the recipients that there are.',
   ),
   TREE_LEADS_OUTSIDE: refused(
     (d) => `${d.entry} is a link to ${d.target}, outside ${d.root}`,

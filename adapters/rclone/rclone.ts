@@ -99,31 +99,6 @@ export async function hashes(
   return new Map(lines);
 }
 
-/** Tolerates what is gone already. */
-export async function remove(
-  remote: Remote,
-  folder: string,
-  paths: readonly string[],
-  options: RcloneOptions = {},
-): Promise<void> {
-  if (paths.length === 0) return;
-  await rclone(remote, ['delete', ...FROM_LIST, at(remote, folder)], {
-    ...options,
-    limitMs: LOOK_LIMIT_MS,
-    input: paths,
-    allowedExitCodes: [NO_FOLDER],
-  });
-}
-
-/** Folders that are left empty, where the remote has folders at all. */
-export async function removeEmptyFolders(
-  remote: Remote,
-  folder: string,
-  options: RcloneOptions = {},
-): Promise<void> {
-  await rclone(remote, ['rmdirs', at(remote, folder)], { ...options, allowedExitCodes: [NO_FOLDER] });
-}
-
 const FROM_LIST = ['--files-from-raw', '-'];
 
 /** rclone's exit code for a folder that is not there. */

@@ -234,7 +234,7 @@ describe('copying', () => {
 
 test('every identity is tried at every place', async () => {
   const rows = async (): Promise<unknown[]> =>
-    ((await called('test-keys')) as KeyTestResult).tests.map(({ place, problem }) => [place, problem]);
+    (await called<KeyTestResult>('test-keys')).tests.map(({ place, problem }) => [place, problem]);
   expect(await rows()).toEqual([
     ['local', undefined],
     ['sftp', undefined],
