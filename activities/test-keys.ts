@@ -40,21 +40,27 @@ async function testKeys(call: BackupCall): Promise<KeyTestResult> {
 
 async function testPlace(call: BackupCall, place: string, scratch: string): Promise<KeyTest[]> {
   const identities = identitiesOf(call.deployment.backup);
-  const asking = only(call, place, scratch);
+  const notes: string[] = [];
+  const asking: Asking = { ...only(call, place, scratch), note: (text) => void notes.push(text) };
   try {
     const { set, object, folder } = await objectAt(asking);
     return await Promise.all(
       identities.map(async (identity): Promise<KeyTest> => {
-        const request = { folder, set, object, identity: await call.secret(identity), signal: call.signal };
         const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-        const problem = await openObject(request, nowhere).then(() => undefined, told);
+        const problem = await call
+          .secret(identity)
+          .then((secret) =>
+            openObject({ folder, set, object, identity: secret, signal: call.signal }, nowhere),
+          )
+          .then(() => undefined, told);
         return { place, set, object: object.name, identity, ...(problem ? { problem } : {}) };
       }),
     );
   } catch (error) {
     call.signal.throwIfAborted();
-    // Nothing could be opened, by nobody.
-    return identities.map((identity) => ({ place, identity, problem: told(error) }));
+    // Nothing could be opened, by nobody: a copy that does not answer has said so by a note.
+    const problem = notes[0] ?? told(error);
+    return identities.map((identity) => ({ place, identity, problem }));
   }
 }
 

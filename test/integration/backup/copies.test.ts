@@ -232,24 +232,29 @@ describe('copying', () => {
   });
 });
 
+async function keyTests(): Promise<unknown[]> {
+  const { tests } = await called<KeyTestResult>('test-keys');
+  return tests.map(({ place, problem }) => [place, problem]);
+}
+
 test('every identity is tried at every place', async () => {
-  const rows = async (): Promise<unknown[]> =>
-    (await called<KeyTestResult>('test-keys')).tests.map(({ place, problem }) => [place, problem]);
-  expect(await rows()).toEqual([
+  expect(await keyTests()).toEqual([
     ['local', undefined],
     ['sftp', undefined],
     ['s3', undefined],
   ]);
-  await sftp.stop();
   const stranger = await ageIdentity();
+  const refused = expect.stringContaining('does not open backup set') as unknown;
   await writeFile(join(dir, 'keys', 'age'), `${stranger.identity.reveal()}\n`);
-  expect(await rows()).toEqual([
-    ['local', expect.stringContaining('does not open backup set') as unknown],
-    ['sftp', expect.stringContaining('the off-site copy sftp cannot be used') as unknown],
-    ['s3', expect.stringContaining('does not open backup set') as unknown],
-  ]);
-  await writeFile(join(dir, 'keys', 'age'), `${scene.keys.operational.reveal()}\n`);
-  await sftp.start();
+  try {
+    expect(await keyTests()).toEqual([
+      ['local', refused],
+      ['sftp', refused],
+      ['s3', refused],
+    ]);
+  } finally {
+    await writeFile(join(dir, 'keys', 'age'), `${scene.keys.operational.reveal()}\n`);
+  }
 });
 
 describe('by hand, with the offline key and a copy', () => {
@@ -343,6 +348,11 @@ describe('recovering', () => {
   });
 
   test('with no copy left, says what is missing and what each copy said', async () => {
+    expect(await keyTests()).toEqual([
+      ['local', expect.stringContaining('no usable backup set') as unknown],
+      ['sftp', expect.stringContaining('the off-site copy sftp cannot be used') as unknown],
+      ['s3', undefined],
+    ]);
     await s3.stop();
     await expect(recovering('check-backup', 'nothing')).rejects.toMatchObject({
       code: 'NO_BACKUP',
