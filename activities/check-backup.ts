@@ -1,9 +1,4 @@
-import {
-  newestSet,
-  readAttestation,
-  readManifest,
-  type SignedManifest,
-} from '../adapters/backup/repository.ts';
+import { join } from 'node:path';
 import { newestRun } from '../adapters/backup/runs.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
@@ -11,9 +6,12 @@ import type { BackupConfig, Site } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { checkSet } from './check-set.ts';
+import { chooseSet } from './choose-set.ts';
+import { attestationOf, emptyCache, type Asking } from './copies.ts';
 import { requireMethod } from './database/choose.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { setOf, type Where } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -30,9 +28,16 @@ export function createCheckBackupActivities(deps: Deps) {
 function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<ForecastAnswer> {
   return asActivity(async () => {
     const deployment = deps.deployment(plan.deployment);
-    const signed = await chooseSet(deployment.backup, plan);
+    const asking: Asking = {
+      deployment,
+      name: plan.deployment,
+      cache: join(deployment.sites[plan.to]!.stateDir, 'from-copies-forecast'),
+      secret: (reference) => deps.secret(reference),
+    };
+    const signed = await chooseSet(asking, plan);
     const { set, site, createdAt } = signed.manifest;
-    const verified = (await readAttestation(deployment.backup, plan.deployment, signed)) !== undefined;
+    const verified = (await attestationOf(asking, signed)) !== undefined;
+    await emptyCache(asking);
     return {
       set,
       site,
@@ -55,17 +60,13 @@ function earlierRun(config: BackupConfig, plan: RecoverPlan): Promise<RunRecord 
   );
 }
 
-/** The set that was named, or the newest one that the plan allows. @throws DrError, see readManifest */
-async function chooseSet(config: BackupConfig, plan: RecoverPlan): Promise<SignedManifest> {
-  const { backup, deployment, backupBefore } = plan;
-  const set = backup === 'latest' ? await newestSet(config, deployment, backupBefore) : backup;
-  return readManifest(config, deployment, set);
-}
-
 async function checkBackup(call: Call): Promise<CheckBackupResult> {
   const { deployment, input } = call;
   const { plan } = input;
-  const signed = await chooseSet(deployment.backup, plan);
+  const notes: string[] = [];
+  const where: Where = { ...setOf(call), note: (text) => void notes.push(text) };
+  await emptyCache(where);
+  const signed = await chooseSet(where, plan);
   const { manifest } = signed;
   const { set } = manifest;
   if (plan.backupBefore !== undefined && manifest.createdAt >= plan.backupBefore) {
@@ -75,8 +76,8 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
       reason: `${set} was taken at ${manifest.createdAt}, after the damage of ${plan.backupBefore}`,
     });
   }
-  const attestation = await readAttestation(deployment.backup, plan.deployment, signed);
-  const { database, doubts, walGap } = await checkSet(call, manifest, databaseOf(call, manifest));
+  const attestation = await attestationOf(where, signed);
+  const { database, doubts, walGap, copied } = await checkSet(call, manifest, databaseOf(call, manifest));
   if (walGap !== undefined && plan.point.kind === 'archive-end')
     throw new DrError('OBJECT_MISSING', { object: `WAL segment ${walGap}, after it,`, set });
   const summary: SetSummary = {
@@ -90,7 +91,11 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     versions: manifest.versions,
   };
   return {
-    summary: `${set} of ${manifest.site}, ${attestation ? 'verified by a restore' : 'not verified by a restore'}`,
+    summary: [
+      `${set} of ${manifest.site}, ${attestation ? 'verified by a restore' : 'not verified by a restore'}`,
+      ...notes,
+      ...copied,
+    ].join('; '),
     set: summary,
     forecast: forecast(plan, manifest, await earlierRun(deployment.backup, plan)),
     proofs: [

@@ -6,7 +6,7 @@ import type { Proof } from '../domain/run.ts';
 import { methodOf } from './database/choose.ts';
 import type { Note } from './database/method.ts';
 import type { BackupCall, Call } from './guard.ts';
-import { checkPart, checkSealedParts, setOf } from './open-set.ts';
+import { checkPart, checkSealedParts, setOf, type Where } from './open-set.ts';
 
 /** Reads all of a set to its end. `recover` and `verify` both call this: neither finds less than the other. */
 
@@ -16,6 +16,8 @@ export interface CheckedSet {
   readonly database: readonly Proof[];
   /** Damage that a restore gets along with, in words: somebody must hear of it all the same. */
   readonly doubts: readonly string[];
+  /** What came from an off-site copy, and why. */
+  readonly copied: readonly string[];
   /** The first WAL segment behind the set that is gone although later ones are there: no end of the archive then. */
   readonly walGap?: string;
 }
@@ -29,14 +31,22 @@ export async function checkSet(
   manifest: Manifest,
   database: Site['database'],
 ): Promise<CheckedSet> {
-  const { deployment, input } = call;
-  const name = 'plan' in input ? input.plan.deployment : input.deployment;
-  await verifyObjects(setFolder(deployment.backup, name, manifest.set), manifest);
-  await checkSealedParts(setOf(call), manifest);
+  const copied: string[] = [];
+  const where: Where = { ...setOf(call), note: (text) => void copied.push(text) };
+  const { backup } = where.deployment;
+  // Where there are copies, what is not whole here comes from there while it is read.
+  if (backup.copies.length === 0) {
+    await verifyObjects(setFolder(backup, where.name, manifest.set), manifest);
+    await checkSealedParts(where, manifest);
+  }
   const doubts: string[] = [];
   let walGap: string | undefined;
   let proofs: Proof[] = [];
-  const note: Note = (kind, what) => void (kind === 'damage' ? doubts.push(what) : (walGap = what));
+  const note: Note = (kind, what) => {
+    if (kind === 'copy') copied.push(what);
+    else if (kind === 'damage') doubts.push(what);
+    else walGap = what;
+  };
   await together(call, (each) => [
     ...(database && manifest.database
       ? [
@@ -45,12 +55,13 @@ export async function checkSet(
             .then((found) => void (proofs = found)),
         ]
       : []),
-    ...readEveryObject(each, manifest),
+    ...readEveryObject(each, { ...where, signal: each.signal }, manifest),
   ]);
   return {
     objects: manifest.objects.length,
     database: proofs,
     doubts,
+    copied,
     ...(walGap === undefined ? {} : { walGap }),
   };
 }
@@ -78,8 +89,7 @@ async function together<T extends Call | BackupCall>(
 const READERS = 3;
 
 /** A few at a time. Decrypts each to nowhere: the one way to know that our identity opens it and that no bit has flipped. */
-function readEveryObject(call: Call | BackupCall, manifest: Manifest): Promise<void>[] {
-  const where = setOf(call);
+function readEveryObject(call: Call | BackupCall, where: Where, manifest: Manifest): Promise<void>[] {
   const names = manifest.objects.map(({ name }) => name);
   const reader = async (): Promise<void> => {
     for (let name = names.pop(); name !== undefined; name = names.pop()) {

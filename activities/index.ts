@@ -3,6 +3,7 @@ import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
 import { createCheckTargetActivities } from './check-target.ts';
 import { createConfigRefActivities } from './config-ref.ts';
+import { createCopyActivities } from './copy-set.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
@@ -19,6 +20,7 @@ import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
+import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
 import { createUndoActivities } from './undo.ts';
@@ -57,6 +59,8 @@ export function createActivities(deps: Deps, version: string) {
     ...createUnfenceActivities(deps),
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
+    ...createCopyActivities(deps),
+    ...createTestKeysActivities(deps),
   };
 }
 

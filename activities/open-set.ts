@@ -1,3 +1,5 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import {
   checkObject,
@@ -6,46 +8,61 @@ import {
   openObject,
   type OpenRequest,
 } from '../adapters/backup/open.ts';
-import { readManifest, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
-import type { Deployment } from '../domain/config.ts';
+import { setFolder } from '../adapters/backup/repository.ts';
+import { digestsOf } from '../adapters/backup/send.ts';
+import type { BackupConfig, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { Secret, type SecretRef } from '../domain/secret.ts';
 import type { CountedFacts } from '../adapters/redis/facts.ts';
-import type { Manifest, RedisFacts, RedisSample } from '../domain/manifest.ts';
-import type { Secret, SecretRef } from '../domain/secret.ts';
+import type { Manifest, ManifestObject, RedisFacts, RedisSample } from '../domain/manifest.ts';
+import { fetchObject, locateManifest, type Asking, type LocatedSet } from './copies.ts';
 import type { BackupCall, Call } from './guard.ts';
 
 /** Reads parts of a set. The manifest is verified anew each time: what a step trusts it has seen signed itself. */
 
-export interface Where {
-  readonly deployment: Deployment;
-  readonly name: string;
+export interface Where extends Asking {
   readonly set: string | undefined;
   readonly signal: AbortSignal;
-  secret(reference: SecretRef): Promise<Secret>;
 }
 
 /** The set that a step of a recovery or of a backup works with. */
-export function setOf({ deployment, input, signal, secret }: Call | BackupCall): Where {
+export function setOf(call: Call | BackupCall): Where {
+  const { input, signal, secret } = call;
   const name = 'plan' in input ? input.plan.deployment : input.deployment;
-  return { deployment, name, set: input.set, signal, secret };
+  const { stateDir } = 'target' in call ? call.target : call.site;
+  const deployment = 'plan' in input ? call.deployment : withoutCopies(call.deployment);
+  return { deployment, name, set: input.set, signal, secret, cache: join(stateDir, 'from-copies') };
 }
 
-export async function manifestOf({
-  deployment,
-  name,
-  set,
-}: Omit<Where, 'signal' | 'secret'>): Promise<SignedManifest> {
-  if (set === undefined) throw new Error('no backup set was chosen before this step');
-  return readManifest(deployment.backup, name, set);
+/** What is proven, or copied, is what lies here: only a recovery is helped by an off-site copy. */
+export function withoutCopies(deployment: Deployment): Deployment {
+  return { ...deployment, backup: { ...deployment.backup, copies: [] } };
 }
 
+export async function manifestOf(where: Where): Promise<LocatedSet> {
+  if (where.set === undefined) throw new Error('no backup set was chosen before this step');
+  return locateManifest(where, where.set);
+}
+
+/** What the sink has received must not come twice: whether the object is whole is looked at before. */
 export async function openPart(
   where: Where,
   manifest: Manifest,
   objectName: string,
   sink: Writable,
 ): Promise<void> {
-  await openObject(await requestFor(where, manifest, objectName), sink);
+  const request = await requestFor(where, manifest, objectName);
+  if (where.deployment.backup.copies.length === 0) return openObject(request, sink);
+  const { file, cipher } = request.object;
+  const found = await digestsOf(join(request.folder, file), ['sha256'], where.signal);
+  if (found?.digests[0] === cipher.sha256) return openObject(request, sink);
+  const damage = new DrError('OBJECT_DAMAGED', {
+    object: objectName,
+    set: manifest.set,
+    reason: 'the SHA-256 of the sealed bytes differs',
+  });
+  const folder = await fetchObject(where, manifest, request.object, damage);
+  await openObject({ ...request, folder }, sink);
 }
 
 /** For an object of any size; see `openIntoFile`. */
@@ -55,14 +72,15 @@ export async function openPartIntoFile(
   objectName: string,
   file: string,
 ): Promise<void> {
-  await openIntoFile(await requestFor(where, manifest, objectName), file);
+  await orFromCopy(where, manifest, objectName, (request) => openIntoFile(request, file));
 }
 
 /** Opens it to nowhere. */
 export async function checkPart(where: Where, manifest: Manifest, objectName: string): Promise<void> {
-  const request = await requestFor(where, manifest, objectName);
-  if (request.object.plain.bytes > LARGE_BYTES) return checkObject(request);
-  await openObject(request, new Writable({ write: (_chunk, _encoding, done) => done() }));
+  await orFromCopy(where, manifest, objectName, (request) => {
+    if (request.object.plain.bytes > LARGE_BYTES) return checkObject(request);
+    return openObject(request, new Writable({ write: (_chunk, _encoding, done) => done() }));
+  });
 }
 
 /** Damage of the sealed bytes costs no decryption to be found; the large are hashed while they are opened. */
@@ -75,16 +93,67 @@ export async function checkSealedParts(where: Where, manifest: Manifest): Promis
 /** `checkObject` waits for its bytes in a thread that file reads of others would have: worth it only for many. */
 const LARGE_BYTES = 8 << 20;
 
+/** For work that may begin again: where the object turns out to be damaged, once more with that of a copy. */
+async function orFromCopy(
+  where: Where,
+  manifest: Manifest,
+  objectName: string,
+  work: (request: OpenRequest) => Promise<void>,
+): Promise<void> {
+  const request = await requestFor(where, manifest, objectName);
+  try {
+    await work(request);
+  } catch (error) {
+    const damaged = error instanceof DrError && /^OBJECT_(DAMAGED|MISSING)$/.test(error.code);
+    if (!damaged) throw error;
+    const folder = await fetchObject(where, manifest, request.object, error);
+    await work({ ...request, folder });
+  }
+}
+
 async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
   const object = manifest.objects.find((candidate) => candidate.name === objectName);
   if (!object) throw new DrError('OBJECT_MISSING', { object: objectName, set: manifest.set });
   return {
-    folder: setFolder(where.deployment.backup, where.name, manifest.set),
+    folder: await folderOf(where, manifest, object),
     set: manifest.set,
     object,
-    identity: await where.secret(where.deployment.backup.identity),
+    identity: await everyIdentity(where),
     signal: where.signal,
   };
+}
+
+export function identitiesOf({ identity, otherIdentities }: BackupConfig): SecretRef[] {
+  return [identity, ...otherIdentities];
+}
+
+/** age tries one after the other: sets of before a rotation open as those after it do. */
+async function everyIdentity(where: Where): Promise<Secret> {
+  const all = await Promise.all(
+    identitiesOf(where.deployment.backup).map((reference) => where.secret(reference)),
+  );
+  return all.length === 1 ? all[0]! : new Secret(all.map((identity) => identity.reveal()).join('\n'));
+}
+
+/** What was fetched for this run, then the repository, then the copies. */
+async function folderOf(where: Where, manifest: Manifest, object: ManifestObject): Promise<string> {
+  const local = setFolder(where.deployment.backup, where.name, manifest.set);
+  if (where.deployment.backup.copies.length === 0) return local;
+  const sizeIn = async (folder: string): Promise<number | undefined> =>
+    (await stat(join(folder, object.file)).catch(() => undefined))?.size;
+  const fetched = setFolder({ repository: where.cache }, where.name, manifest.set);
+  if ((await sizeIn(fetched)) === object.cipher.bytes) return fetched;
+  const size = await sizeIn(local);
+  if (size === object.cipher.bytes) return local;
+  const details = { object: object.name, set: manifest.set };
+  const damage =
+    size === undefined
+      ? new DrError('OBJECT_MISSING', details)
+      : new DrError('OBJECT_DAMAGED', {
+          ...details,
+          reason: `${size} bytes instead of ${object.cipher.bytes}`,
+        });
+  return fetchObject(where, manifest, object, damage);
 }
 
 /** A small object as JSON. Holds all of it in memory. */

@@ -2,9 +2,11 @@ import { discardPlaced, placePaths, undoPlacing } from '../adapters/files/place-
 import { discardUndo, switchPaths, undoSwitch } from '../adapters/files/switch-in.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import type { StepResult } from '../domain/run.ts';
+import { emptyCache } from './copies.ts';
 import { methodOf } from './database/choose.ts';
 import type { DatabaseMethod } from './database/method.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { setOf } from './open-set.ts';
 import { releaseByCommands, undoByCommands } from './redis-commands.ts';
 import { gatewaysOn, serves } from './site.ts';
 
@@ -43,6 +45,7 @@ async function discardOldData(call: Call): Promise<StepResult> {
   const redis = redisFolder(call);
   if (redis !== undefined && (await discardUndo(switchPaths(redis, run)))) removed += 1;
   if (await databaseOf(call)?.discardOld(call)) removed += 1;
+  await emptyCache(setOf(call));
   for (const root of Object.values(configRoots(call)).flat()) await discardPlaced(placePaths(root, run));
   const filled = redisByCommands(call);
   if (filled && call.input.plan.steps.includes('restore-redis-data')) await releaseByCommands(call, filled);

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { readHold } from '../adapters/backup/prune.ts';
-import { listSets, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import { readCopyRecords } from '../adapters/backup/copy-record.ts';
+import { listSets, readManifest, setFolder, type SetListing } from '../adapters/backup/repository.ts';
 import { loadConfig } from '../adapters/config/load.ts';
+import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { deploymentOf } from './client.ts';
@@ -23,6 +25,8 @@ export function registerList(command: Command, config: () => string | undefined)
 interface ListedSet extends SetListing {
   readonly deployment: string;
   readonly hold?: string;
+  /** Names of the off-site copies that hold it whole. */
+  readonly copies: readonly string[];
 }
 
 /** Exits as refused where there is no set at all, in text and as JSON. */
@@ -34,7 +38,8 @@ async function list(configPath: string | undefined, only: string | undefined, js
     const { backup } = deploymentOf(config, name);
     for (const set of await listSets(backup, name)) {
       const hold = await readHold(setFolder(backup, name, set.set));
-      sets.push({ deployment: name, ...set, ...(hold ? { hold: hold.reason } : {}) });
+      const copies = await copiesOf(backup, name, set);
+      sets.push({ deployment: name, ...set, copies, ...(hold ? { hold: hold.reason } : {}) });
     }
   }
   if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets }, undefined, 2)}\n`);
@@ -50,11 +55,28 @@ async function list(configPath: string | undefined, only: string | undefined, js
   );
 }
 
+async function copiesOf(backup: BackupConfig, name: string, { set, state }: SetListing): Promise<string[]> {
+  if (state !== 'verified' && state !== 'complete') return [];
+  const records = await readCopyRecords(backup, name, await readManifest(backup, name, set));
+  return records.map(({ copy }) => copy);
+}
+
 /** Columns as wide as what is in them; the deployment only where there are several. */
 export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
   const several = new Set(sets.map(({ deployment }) => deployment)).size > 1;
   const rows = [
-    [...(several ? ['DEPLOYMENT'] : []), 'SET', 'STATE', 'SITE', 'TAKEN AT', 'AGE', 'SIZE', 'PROVEN', 'HELD'],
+    [
+      ...(several ? ['DEPLOYMENT'] : []),
+      'SET',
+      'STATE',
+      'SITE',
+      'TAKEN AT',
+      'AGE',
+      'SIZE',
+      'PROVEN',
+      'COPIES',
+      'HELD',
+    ],
     ...sets.map((set) => [
       ...(several ? [set.deployment] : []),
       set.set,
@@ -64,6 +86,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
       set.createdAt === undefined ? '' : ageText(nowMs - Date.parse(set.createdAt)),
       sizeText(set),
       proofText(set),
+      set.copies.join(', '),
       set.hold ?? '',
     ]),
   ];

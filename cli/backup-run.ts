@@ -48,6 +48,7 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
     configDigest: digest,
     sites,
     full: choice.full ?? false,
+    copies: deployment.backup.copies.map(({ name }) => name),
     actor: userInfo().username,
   };
 }

@@ -5,7 +5,7 @@ import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { backupId, redisAofId } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
-import type { backup, shipRedisAof, verify } from '../workflows/index.ts';
+import type { backup, copy, shipRedisAof, verify } from '../workflows/index.ts';
 import { pruneText, registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
 import { registerBackupStatus } from './backup-status.ts';
@@ -51,6 +51,20 @@ export function registerBackup(program: Command, config: () => string | undefine
         const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
         const summary = `Verify ${set} of ${name}`;
         write('verify', await executeBackup<typeof verify>(door, 'verify', [input], summary), options.json);
+      }),
+    );
+  command
+    .command('copy')
+    .description('Bring a set to every off-site copy; send only what is not there yet')
+    .argument('<deployment>', 'as named under deployments:')
+    .argument('[set]', 'a set, or latest', 'latest')
+    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .option('--json', 'as JSON')
+    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
+      withDoor(config(), async (door) => {
+        const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
+        const summary = `Copy ${set} of ${name} off-site`;
+        write('copy', await executeBackup<typeof copy>(door, 'copy', [input], summary), options.json);
       }),
     );
   command
@@ -121,11 +135,15 @@ function textOf(workflow: string, result: StepResult | BackupResult): string {
   return workflow === 'prune' ? pruneText(result as PruneResult) : (result as StepResult).summary;
 }
 
+function offSite({ copies = [] }: BackupResult): string {
+  return copies.length > 0 ? `; off-site at ${copies.join(', ')}` : '';
+}
+
 /** Each step was told when it ended. */
 function resultText(result: BackupResult): string {
   const totalMs = Date.parse(result.endedAt) - Date.parse(result.startedAt);
   return [
-    `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}`,
+    `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
     `  ${formatBytes(result.bytes)} sealed, in ${formatDuration(totalMs)}`,
   ].join('\n');
 }

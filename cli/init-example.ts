@@ -2,7 +2,8 @@
 export const EXAMPLE = `# tyk-dr.yaml: what tyk-dr knows of your Tyk deployments.
 #
 # Give every worker the same deployment section. Commands, addresses and paths stay on the worker: a workflow only
-# ever carries names. Secrets are references, env:NAME or file:/path (readable by its owner only), never values.
+# ever carries names. Secrets are references, env:NAME, file:/path (readable by its owner only) or
+# 'command:["vault","kv","get","-field=value","tyk/gateway"]' (run without a shell), never values.
 version: tyk-dr/v1
 
 # Where Temporal is. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and Temporal's profiles win over this.

@@ -5,16 +5,28 @@ import type { Command } from 'commander';
 import { publicKeyOf } from '../adapters/backup/signing.ts';
 import { run } from '../adapters/process/run.ts';
 import { DrError } from '../domain/errors.ts';
+import type { KeyTest } from '../domain/backup.ts';
 import { Secret } from '../domain/secret.ts';
+import type { testKeys as workflow } from '../workflows/index.ts';
+import { backupInput, executeBackup } from './backup-run.ts';
+import { withDoor, type Door } from './client.ts';
+import { exitWithError } from './exit.ts';
 
-/** `tyk-dr keys new`: the keys that backups need, each in a file of its own; never over one that exists. */
+/** `tyk-dr keys new` makes the keys that backups need, each in a file of its own, never over one that exists; `test` tries them. */
 
 const PASSPHRASE_BYTES = 24;
 
-export function registerKeys(program: Command): void {
-  program
-    .command('keys')
-    .description('The keys of backups')
+export function registerKeys(program: Command, config: () => string | undefined): void {
+  const keys = program.command('keys').description('The keys of backups');
+  keys
+    .command('test')
+    .description('Decrypt a real object of the repository and of every off-site copy with each identity')
+    .argument('[deployment]', 'as named under deployments:; default all')
+    .option('--json', 'as JSON')
+    .action((name: string | undefined, options: { json?: boolean }) =>
+      withDoor(config(), (door) => testKeys(door, name, options.json ?? false)),
+    );
+  keys
     .command('new')
     .description(
       'Make age identities, signing key and pgBackRest passphrase; print the lines for tyk-dr.yaml',
@@ -27,6 +39,33 @@ export function registerKeys(program: Command): void {
         `next: put these lines under backup: in tyk-dr.yaml, and move ${join(resolve(folder), OFFLINE)} to a safe\n`,
       );
     });
+}
+
+/** Exits as failed where one identity does not open what it should. */
+async function testKeys(door: Door, only: string | undefined, json: boolean): Promise<void> {
+  const names = only === undefined ? Object.keys(door.config.deployments) : [only];
+  const tests: (KeyTest & { readonly deployment: string })[] = [];
+  for (const name of names) {
+    const input = await backupInput(door, name, {});
+    const summary = `Test the keys of ${name}`;
+    const result = await executeBackup<typeof workflow>(door, 'testKeys', [input, false], summary);
+    if (!result) return;
+    tests.push(...result.tests.map((test) => ({ deployment: name, ...test })));
+  }
+  const lines = tests.map(
+    ({ deployment, place, identity, set, object, problem }) =>
+      `${problem === undefined ? 'opens ' : 'FAILS '}  ${deployment}  ${place}  ${identity}  ${problem ?? `${object} of ${set}`}`,
+  );
+  process.stdout.write(
+    json ? `${JSON.stringify({ version: 1, tests }, undefined, 2)}\n` : `${lines.join('\n')}\n`,
+  );
+  const failed = tests.filter(({ problem }) => problem !== undefined);
+  const [first] = failed;
+  if (first) {
+    const { place, identity, problem } = first;
+    const counts = { failed: failed.length, tests: tests.length };
+    exitWithError(new DrError('KEYS_FAIL', { ...counts, place, identity, reason: problem }));
+  }
 }
 
 const OFFLINE = 'age-offline';

@@ -39,7 +39,7 @@ export function buildProgram(): Command {
   registerSchedule(program, config);
   registerConfig(program, config);
   registerInit(program);
-  registerKeys(program);
+  registerKeys(program, config);
   registerWorker(program, config);
   registerLab(program);
   return program;

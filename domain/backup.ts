@@ -16,6 +16,8 @@ export interface BackupInput {
   readonly sites: readonly SiteWorkers[];
   /** A full database backup even where an incremental one would do. */
   readonly full: boolean;
+  /** The off-site copies that it goes to, by name. */
+  readonly copies?: readonly string[];
   readonly actor: string;
 }
 
@@ -67,12 +69,31 @@ export interface BackupResult {
   readonly set: string;
   readonly site: string;
   readonly verified: boolean;
+  /** The off-site copies that hold it. */
+  readonly copies?: readonly string[];
   readonly bytes: number;
   readonly startedAt: string;
   readonly endedAt: string;
   readonly steps: readonly { readonly id: string; readonly durationMs: number; readonly summary: string }[];
   /** What did not go well and leaves the set sound. */
   readonly warnings?: readonly string[];
+}
+
+/** Whether one identity opens one object at one place. */
+export interface KeyTest {
+  /** `local`, or the name of an off-site copy. */
+  readonly place: string;
+  /** As the configuration refers to it. */
+  readonly identity: string;
+  readonly set?: string;
+  readonly object?: string;
+  /** Why it does not; absent where it does. */
+  readonly problem?: string;
+}
+
+export interface KeyTestResult extends StepResult {
+  readonly tests: readonly KeyTest[];
+  readonly failed: number;
 }
 
 export interface PruneResult extends StepResult {

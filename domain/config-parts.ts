@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from './duration.ts';
+import { isSecretRef, SECRET_REF, SECRET_REF_EXPECTED } from './secret.ts';
 
 /** What the sections of the configuration are made of. */
 
@@ -18,11 +19,8 @@ export const durationMs = z
   .transform((text) => parseDuration(text)!);
 export const secretRef = z
   .string()
-  .regex(
-    /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+)$/,
-    'expected a reference, env:NAME or file:/path, never the secret itself',
-  )
-  .transform((text) => text as `env:${string}` | `file:${string}`);
+  .regex(SECRET_REF, SECRET_REF_EXPECTED)
+  .refine(isSecretRef, SECRET_REF_EXPECTED);
 
 export const serviceCommands = z.strictObject({
   start: argv.describe('Starts the service and returns; must do nothing when it already runs.'),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
@@ -113,11 +114,21 @@ const backup = z.strictObject({
     .array(z.string().regex(/^age1[0-9a-z]{58}$/, 'expected an age recipient, age1...'))
     .min(2, 'expected at least two recipients, one of them offline'),
   identity: secretRef.describe('The age identity that opens the sets.'),
+  otherIdentities: z
+    .array(secretRef)
+    .default([])
+    .describe('Further age identities, such as those of before a rotation: tried after the first.'),
   signingKey: secretRef.describe('The Ed25519 private key (PEM) that signs manifests.'),
   trustedKeys: z
     .array(z.string().regex(/^ed25519:[A-Za-z0-9+/]{43}=$/, 'expected ed25519:BASE64 of a public key'))
     .min(1)
     .describe('Public keys whose signatures count.'),
+  copies: z
+    .array(copySchema)
+    .default([])
+    .describe(
+      'Off-site copies, made by rclone after a set is sealed. A recovery takes them in this order where the repository lacks something.',
+    ),
   keep: z
     .strictObject({
       last: z.int().min(1).default(1).describe('The newest so many.'),

@@ -42,11 +42,12 @@ export const usage = (message: ErrorEntry['message'], hint: string, next?: Next)
   hint,
   ...(next && { next }),
 });
-export const failed = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
+export const failed = (message: ErrorEntry['message'], hint: string, next?: Next): ErrorEntry => ({
   class: 'failed',
   retryable: false,
   message,
   hint,
+  ...(next && { next }),
 });
 export const transient = (message: ErrorEntry['message'], hint: string): ErrorEntry => ({
   class: 'failed',

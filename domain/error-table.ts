@@ -1,3 +1,4 @@
+import { COPY_ERRORS } from './error-table-copies.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
@@ -46,7 +47,7 @@ export const ERRORS = {
   ),
   SECRET_MISSING: refused(
     (d) => `the secret ${d.reference} cannot be read: ${d.reason}`,
-    'Set the environment variable for the worker, or make the file readable to its user only.',
+    'Set the environment variable for the worker, make the file readable to its user only, or run the command by hand as that user.',
   ),
 
   // Temporal and workers
@@ -209,6 +210,7 @@ export const ERRORS = {
     (d) => `object ${d.object} of backup set ${d.set} is damaged: ${d.reason}`,
     'Choose another set, or bring the object back from an off-site copy.',
   ),
+  ...COPY_ERRORS,
   WRONG_AGE_KEY: refused(
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',

@@ -27,8 +27,36 @@ export class Secret {
   }
 }
 
-/** Where a secret is kept: `env:NAME` or `file:/path`. The reference is not itself secret. */
-export type SecretRef = `env:${string}` | `file:${string}`;
+/** Where a secret is kept: `env:NAME`, `file:/path` or `command:["words"]`. The reference is not itself secret. */
+export type SecretRef = `env:${string}` | `file:${string}` | `command:${string}`;
+
+export const SECRET_REF_EXPECTED =
+  'expected a reference, env:NAME, file:/path or command:["program","argument"], never the secret itself';
+
+export const SECRET_REF = /^(env:[A-Za-z_][A-Za-z0-9_]*|file:\/.+|command:.+)$/;
+
+export function isSecretRef(text: string): text is SecretRef {
+  return (
+    SECRET_REF.test(text) && (!text.startsWith('command:') || commandOf(text as SecretRef) !== undefined)
+  );
+}
+
+/**
+ * The words of a `command:` reference: a JSON list, or words with blanks between them. No shell ever reads it, so what
+ * only a shell understands is no command.
+ */
+export function commandOf(reference: SecretRef): readonly string[] | undefined {
+  const text = reference.slice('command:'.length).trim();
+  if (!text.startsWith('['))
+    return text !== '' && !/["'`$|&;<>\\]/.test(text) ? text.split(/\s+/) : undefined;
+  try {
+    const words: unknown = JSON.parse(text);
+    const fits = Array.isArray(words) && words.length > 0 && words.every((word) => typeof word === 'string');
+    return fits && words[0] !== '' ? words : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /**
  * Replaces every occurrence of the given secrets in a text, longest first so that one secret which contains

@@ -60,12 +60,28 @@ export const BACKUP_STEPS = [
     limitMs: 6 * HOUR_MS,
   },
   {
+    id: 'copy-set',
+    after: ['seal-set'],
+    risk: 'probe',
+    purpose: 'Bring the set to every off-site copy, the manifest last; send only what is not there yet.',
+    proof: 'every file at the copy has the hash of the one that the signed manifest names',
+    limitMs: 12 * HOUR_MS,
+  },
+  {
     id: 'commit-config',
     after: ['verify-set'],
     risk: 'probe',
     purpose: 'Keep configuration and definitions in git, without their secrets; tag a verified set.',
     proof: 'the commit is in the repository; where git fails, the set stays sound and the run says so',
     limitMs: 15 * MINUTE_MS,
+  },
+  {
+    id: 'test-keys',
+    after: [],
+    risk: 'probe',
+    purpose: 'Decrypt a real object of the repository and of every copy with each configured identity.',
+    proof: 'each opens, to its last byte, with the digest of the signed manifest',
+    limitMs: 30 * MINUTE_MS,
   },
   {
     id: 'prune-sets',

@@ -43,16 +43,26 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   ]);
   // The set's time is that of its end: nothing in it is later, so a set from before some damage is free of it.
   const sealed = await step<SealResult>('seal-set', live.database, parts, now());
-  if (verify) await step('verify-set', live.database);
+  const copies = input.copies ?? [];
+  const copySet = () => step('copy-set', live.database);
+  // Off-site at once, not after hours of verifying; what that has found out follows.
+  const [offSite, proven] = await Promise.allSettled([
+    copies.length > 0 ? copySet() : undefined,
+    verify ? step('verify-set', live.database) : undefined,
+  ]);
+  if (proven.status === 'rejected') throw proven.reason;
   const commit = (): Promise<StepResult> => callStep(input, site, live.database, 'commit-config');
   const committed = sealed.git ? await commitConfig(live.database, commit) : undefined;
   if (committed) steps.push({ id: 'commit-config', ...committed });
+  if (offSite.status === 'rejected') throw offSite.reason;
+  if (verify && copies.length > 0) await copySet();
 
   return {
     run: input.run,
     set: input.set,
     site,
     verified: verify,
+    copies,
     bytes: parts.flatMap((part) => part.objects).reduce((sum, object) => sum + object.cipher.bytes, 0),
     startedAt,
     endedAt: now(),

@@ -1,4 +1,5 @@
 export { backup } from './backup.ts';
+export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';
@@ -8,6 +9,7 @@ export { prune } from './prune.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
 export { shipRedisAof } from './ship-redis-aof.ts';
+export { testKeys } from './test-keys.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';
 export { watch } from './watch.ts';

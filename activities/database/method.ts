@@ -51,9 +51,9 @@ export interface ScratchDatabase {
 
 /**
  * What a restore gets along with and somebody must hear of all the same: `damage`, in words, or the first segment that
- * the WAL behind the set lacks although there are later ones.
+ * the WAL behind the set lacks although there are later ones; and what came from an off-site `copy`, and why.
  */
-export type Note = (kind: 'damage' | 'wal-gap', what: string) => void;
+export type Note = (kind: 'damage' | 'wal-gap' | 'copy', what: string) => void;
 
 export interface VerifiedDatabase {
   readonly facts: DatabaseFacts;

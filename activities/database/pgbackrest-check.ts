@@ -1,17 +1,22 @@
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { compareLsn } from '../../adapters/postgres/lsn.ts';
 import { repositoryFolder } from '../../adapters/postgres/pgbackrest-config.ts';
-import { checkRepository, type RepositoryCheck } from '../../adapters/postgres/repository-check.ts';
+import {
+  checkRepository,
+  type CheckedRepository,
+  type RepositoryCheck,
+} from '../../adapters/postgres/repository-check.ts';
 import type { RepositoryFile } from '../../adapters/postgres/repository-files.ts';
 import { clusterOf, physicalFacts } from '../../domain/cluster.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import type { Proof } from '../../domain/run.ts';
 import type { SecretRef } from '../../domain/secret.ts';
+import { discardAssembled, proveDatabaseSource } from '../database-source.ts';
 import { requireRepository } from '../endpoints.ts';
 import type { BackupCall, Call } from '../guard.ts';
 import type { Note } from './method.ts';
-import { readPart, setOf } from '../open-set.ts';
+import { readPart, setOf, type Where } from '../open-set.ts';
 import { proof } from '../proofs.ts';
 import { requireTool } from '../require-tool.ts';
 
@@ -24,22 +29,45 @@ export function secrets({ target, deployment }: Call): (SecretRef | undefined)[]
 
 /** Every file of the backup and its WAL, both copies of the repository's own keys, and the WAL behind the set. */
 export async function checkBackup(call: Call | BackupCall, manifest: Manifest, note: Note): Promise<Proof[]> {
-  const files = await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files');
+  const where: Where = { ...setOf(call), note: (text) => note('copy', text) };
+  call.progress('verifying the database repository');
+  const check = await repositoryCheck(call, where, manifest);
+  const { doubts, walGap } =
+    where.deployment.backup.copies.length === 0
+      ? await checkRepository(check, call.signal)
+      : await proveAnew(call, where, check);
+  for (const doubt of doubts) note('damage', doubt);
+  if (walGap !== undefined) note('wal-gap', walGap);
+  const count = check.files.length;
+  return [proof('every file of the database backup and its WAL has its digest', true, count, count)];
+}
+
+/** The configured repository against what the set says of it. */
+export async function repositoryCheck(
+  call: Call | BackupCall,
+  where: Where,
+  manifest: Manifest,
+): Promise<RepositoryCheck> {
   const repository = requireRepository(call.deployment.backup);
   const facts = physicalFacts(manifest);
-  call.progress('verifying the database repository');
-  const check: RepositoryCheck = {
+  return {
     root: repositoryFolder(repository, facts.generation),
     set: manifest.set,
     facts,
-    files,
+    files: await readPart<RepositoryFile[]>(where, manifest, 'pgbackrest-files'),
     passphrase: await call.secret(repository.passphrase),
   };
-  const { doubts, walGap } = await checkRepository(check, call.signal);
-  for (const doubt of doubts) note('damage', doubt);
-  if (walGap !== undefined) note('wal-gap', walGap);
-  const count = files.length;
-  return [proof('every file of the database backup and its WAL has its digest', true, count, count)];
+}
+
+/** Of a recovery, which takes from the off-site copies what is not whole here. */
+async function proveAnew(
+  call: Call | BackupCall,
+  asking: Where,
+  check: RepositoryCheck,
+): Promise<CheckedRepository> {
+  const config = clusterOf('target' in call ? call.target : call.site);
+  await discardAssembled(config);
+  return proveDatabaseSource({ asking, check, config, onProgress: call.progress });
 }
 
 export async function checkTools({ target }: Call, manifest: Manifest): Promise<Proof[]> {

@@ -9,7 +9,6 @@ import { checkRelations, databaseFacts } from '../../adapters/postgres/proof.ts'
 import { stageRestore } from '../../adapters/postgres/restore.ts';
 import type { RecoveryTarget, StagedRestore } from '../../adapters/postgres/restore-request.ts';
 import type { ScratchServer } from '../../adapters/postgres/scratch-server.ts';
-import { readAttestation } from '../../adapters/backup/repository.ts';
 import { writeDurably } from '../../adapters/files/durable.ts';
 import { discardKept, keepAside, putBack } from '../../adapters/files/keep-aside.ts';
 import {
@@ -25,12 +24,15 @@ import type { ClusterConfig } from '../../domain/config.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { DatabaseFacts } from '../../domain/manifest.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
-import { adminConnection, pgbackrestSite, requireRepository } from '../endpoints.ts';
+import { attestationOf } from '../copies.ts';
+import { databaseSource, discardAssembled } from '../database-source.ts';
+import { adminConnection, pgbackrestSite } from '../endpoints.ts';
 import type { Call } from '../guard.ts';
 import { manifestOf, setOf } from '../open-set.ts';
 import { proof, requireProofs } from '../proofs.ts';
 import { serviceOf } from '../site.ts';
 import { whileRunning } from '../while-running.ts';
+import { repositoryCheck } from './pgbackrest-check.ts';
 import { CONTROL_TABLES, sum } from './postgresql.ts';
 
 /** PostgreSQL: restored and proven beside the old data, switched in, started on its own timeline and archive. */
@@ -46,7 +48,7 @@ interface Proven {
 }
 
 export async function restore(call: Call): Promise<StepResult> {
-  const { input, deployment, signal } = call;
+  const { input, signal } = call;
   const config = clusterOf(call.target);
   const paths = switchPaths(config.dataDir, input.run);
   const key = { run: input.run, step: input.step, set: input.set ?? '' };
@@ -58,14 +60,19 @@ export async function restore(call: Call): Promise<StepResult> {
     };
   const signed = await manifestOf(setOf(call));
   if (!signed.manifest.database) return { summary: 'the set has no database' };
-  const repository = requireRepository(deployment.backup);
-  const attested = (await readAttestation(deployment.backup, input.plan.deployment, signed))?.database;
+  const where = setOf(call);
+  const facts = physicalFacts(signed.manifest);
+  const repository = await databaseSource({
+    ...{ asking: where, config, onProgress: call.progress },
+    check: () => repositoryCheck(call, where, signed.manifest),
+  });
+  const attested = (await attestationOf(where, signed))?.database;
   const target = recoveryTarget(call);
   const staged = await stageRestore<Proven>({
     config,
     repository,
     passphrase: await call.secret(repository.passphrase),
-    facts: physicalFacts(signed.manifest),
+    facts,
     target,
     stagingDir: paths.stagingDir,
     ledger: key,
@@ -255,6 +262,7 @@ export async function discardOld({ target, input }: Call): Promise<boolean> {
   const { dataDir, pgbackrest: own } = clusterOf(target);
   const removed = await discardUndo(switchPaths(dataDir, input.run));
   await discardKept(own.configFile, input.run);
+  await discardAssembled(clusterOf(target));
   return removed;
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { access, constants } from 'node:fs/promises';
 import { listSets, readManifest } from '../../adapters/backup/repository.ts';
 import { freeBytes } from '../../adapters/files/disk.ts';
@@ -48,7 +49,14 @@ export async function checkDecryption(host: Host): Promise<Finding[]> {
   const { manifest } = await readManifest(deployment.backup, name, set);
   const smallest = [...manifest.objects].sort((a, b) => a.cipher.bytes - b.cipher.bytes)[0];
   if (!smallest) return [doubtful('decryption', where, `not measured: ${set} has no objects`)];
-  await checkPart({ deployment, name, set, signal, secret: host.secret }, manifest, smallest.name);
+  // Here and now, without the help of an off-site copy.
+  const here = { ...deployment, backup: { ...deployment.backup, copies: [] } };
+  const cache = join(host.site.stateDir, 'from-copies');
+  await checkPart(
+    { deployment: here, name, set, signal, cache, secret: host.secret },
+    manifest,
+    smallest.name,
+  );
   return [fine('decryption', where, `${smallest.name} of ${set} opens`)];
 }
 

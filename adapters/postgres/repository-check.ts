@@ -27,10 +27,21 @@ export interface CheckedRepository {
 
 /** @throws DrError OBJECT_MISSING, OBJECT_DAMAGED, REPOSITORY_UNREADABLE */
 export async function checkRepository(
-  { root, set, facts, files, passphrase }: RepositoryCheck,
+  check: RepositoryCheck,
   signal?: AbortSignal,
 ): Promise<CheckedRepository> {
-  await verifyRepositoryFiles(root, files, set, { signal });
+  await verifyRepositoryFiles(check.root, check.files, check.set, { signal });
+  return checkBesides(check);
+}
+
+/** What the set does not list: pgBackRest's catalogues, and the WAL behind the set. */
+export async function checkBesides({
+  root,
+  set,
+  facts,
+  files,
+  passphrase,
+}: RepositoryCheck): Promise<CheckedRepository> {
   const doubts = await checkInfoFiles(root, facts.stanza, passphrase, set);
   const first = files.find(({ path }) => path.startsWith('archive/') && path.includes(facts.walStart));
   if (!first) throw new DrError('OBJECT_MISSING', { object: `WAL segment ${facts.walStart}`, set });

@@ -4,6 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { DrError } from '../../domain/errors.ts';
+import { mapParallel } from '../files/map-parallel.ts';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import { readBackupManifest } from './backup-manifest.ts';
 import { DEFAULT_SEGMENT_BYTES, unbroken } from './archive-chain.ts';
@@ -24,9 +25,6 @@ export interface RepositoryFile {
   readonly sha256: string;
   readonly bytes: number;
 }
-
-/** Hashing is one core's work; several at a time keep a cold disk busy meanwhile. */
-const PARALLEL = 8;
 
 type ListRequest = Pick<
   PostgresFacts,
@@ -90,27 +88,49 @@ export async function verifyRepositoryFiles(
   set: string,
   options: HashOptions = {},
 ): Promise<void> {
-  const damaged = (file: RepositoryFile, reason: string): DrError =>
-    new DrError('OBJECT_DAMAGED', { object: file.path, set, reason });
-  const entries = await mapParallel(files, (file) => {
+  const [first] = await findDamage(root, files, set, options);
+  if (first) throw first.error;
+}
+
+export interface Damage {
+  readonly file: RepositoryFile;
+  readonly error: DrError;
+}
+
+/** @returns the files that are not as the list says, in its order: all of them, or as soon as there is one, some. */
+export async function findDamage(
+  root: string,
+  files: readonly RepositoryFile[],
+  set: string,
+  options: HashOptions & { readonly all?: boolean } = {},
+): Promise<Damage[]> {
+  const found = new Map<RepositoryFile, DrError>();
+  const missing = (file: RepositoryFile) =>
+    found.set(file, new DrError('OBJECT_MISSING', { object: file.path, set }));
+  const damaged = (file: RepositoryFile, reason: string) =>
+    found.set(file, new DrError('OBJECT_DAMAGED', { object: file.path, set, reason }));
+  const enough = (): boolean => found.size > 0 && options.all !== true;
+  await mapParallel(files, async (file) => {
     options.signal?.throwIfAborted();
-    return stat(join(root, file.path)).catch(() => undefined);
+    const entry = await stat(join(root, file.path)).catch(() => undefined);
+    if (!entry?.isFile()) missing(file);
+    else if (entry.size !== file.bytes) damaged(file, `${entry.size} bytes instead of ${file.bytes}`);
   });
-  for (const [index, file] of files.entries()) {
-    const found = entries[index];
-    if (!found?.isFile()) throw new DrError('OBJECT_MISSING', { object: file.path, set });
-    if (found.size !== file.bytes) throw damaged(file, `${found.size} bytes instead of ${file.bytes}`);
-  }
   const progress = counter(options);
   await mapParallel(files, async (file) => {
-    const found = await fingerprint(join(root, file.path), options.signal);
-    if (!found) throw new DrError('OBJECT_MISSING', { object: file.path, set });
-    if (found.sha256 !== file.sha256) throw damaged(file, 'its SHA-256 differs');
-    progress(found.bytes);
+    if (enough() || found.has(file)) return;
+    const print = await fingerprint(join(root, file.path), options.signal);
+    if (!print) missing(file);
+    else if (print.sha256 !== file.sha256) damaged(file, 'its SHA-256 differs');
+    progress(print?.bytes ?? 0);
+  });
+  return files.flatMap((file) => {
+    const error = found.get(file);
+    return error ? [{ file, error }] : [];
   });
 }
 
-async function fingerprint(
+export async function fingerprint(
   path: string,
   signal: AbortSignal | undefined,
 ): Promise<{ sha256: string; bytes: number } | undefined> {
@@ -145,25 +165,6 @@ async function ofLarge(path: string, signal: AbortSignal | undefined) {
     ...(signal ? [{ signal }] : []),
   );
   return { sha256: sha256.digest('hex'), bytes };
-}
-
-/** Results in the order of the items; stops taking new ones after the first failure. */
-async function mapParallel<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
-  const results: R[] = [];
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const index = next++;
-      try {
-        results[index] = await work(items[index]!);
-      } catch (error) {
-        next = items.length;
-        throw error;
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: PARALLEL }, worker));
-  return results;
 }
 
 function counter(options: HashOptions): (bytes: number) => void {

@@ -78,7 +78,8 @@ function typeOf(shape: Shape): string {
 }
 
 function textOf({ format, pattern = '' }: Shape): string {
-  if (pattern.includes('env:')) return `secret: ${code('env:NAME')} or ${code('file:/path')}`;
+  if (pattern.includes('env:'))
+    return `secret: ${['env:NAME', 'file:/path', 'command:["word"]'].map(code).join(', ')}`;
   if (format === 'uri') return 'http or https address';
   if (pattern === '^\\/') return `text that begins with ${code('/')}`;
   return 'text';

@@ -29,6 +29,15 @@ const PROGRAMS = [
     takes: 'about a minute, once',
     suits: () => false,
   },
+  {
+    name: 'gofakes3',
+    version: '1.2.0',
+    purpose: 'the S3 server of the tests',
+    source: 'github.com/johannesboyne/gofakes3/cmd/gofakes3@v1.2.0',
+    takes: 'some seconds, once',
+    /** It does not tell its version. */
+    suits: () => false,
+  },
 ];
 
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'tyk-dr', 'bin');

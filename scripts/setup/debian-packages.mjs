@@ -14,6 +14,7 @@ const PACKAGES = {
   age: ['age', 'age-keygen'],
   zstd: ['zstd'],
   git: ['git'],
+  rclone: ['rclone'],
   // The commands of docs/mongodb.md that do without us.
   jq: ['jq'],
 };

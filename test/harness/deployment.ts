@@ -66,6 +66,8 @@ export interface Stores {
   /** In its place, a MongoDB. */
   readonly mongodb?: { readonly port: number } & Readonly<Record<string, unknown>>;
   /** The Redis of site dr. */
+  /** What stands under backup.copies. */
+  readonly copies?: readonly unknown[];
   readonly redis?: Readonly<Record<string, unknown>>;
   /** The Redis of the primary, where a test looks at both. */
   readonly primaryRedis?: Readonly<Record<string, unknown>>;
@@ -121,6 +123,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
           identity: await secret('age', keys.operational),
           signingKey: await secret('signing', keys.signing),
           trustedKeys: [keys.trusted],
+          copies: stores.copies ?? [],
           ...(pgbackrest
             ? { pgbackrest: { ...pgbackrest, passphrase: await secret('pgbackrest', pgbackrest.passphrase) } }
             : {}),

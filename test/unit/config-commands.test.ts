@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true }));
 async function tykDr(config: string | undefined, ...args: string[]): Promise<string> {
   const program = new Command().exitOverride();
   registerInit(program);
-  registerKeys(program);
+  registerKeys(program, () => config);
   registerConfig(program, () => config);
   let output = '';
   const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {

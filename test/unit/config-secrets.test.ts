@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { resolveSecret } from '../../adapters/config/secrets.ts';
 import { DrError } from '../../domain/errors.ts';
-import type { SecretRef } from '../../domain/secret.ts';
+import { isSecretRef, type SecretRef } from '../../domain/secret.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -28,6 +28,25 @@ test('an environment variable gives its value', async () => {
   vi.unstubAllEnvs();
 });
 
+test.each([
+  ['a list', 'command:["printf", "%s\\\\n", "pass  word"]', 'pass  word'],
+  ['words', 'command:echo hunter2', 'hunter2'],
+] as const)('a command given as %s gives what it prints, trimmed', async (_how, reference, value) => {
+  expect((await resolveSecret(reference)).reveal()).toBe(value);
+});
+
+test('a command that hangs is given up', async () => {
+  await expect(resolveSecret('command:sleep 60', 50)).rejects.toMatchObject({
+    code: 'SECRET_MISSING',
+    message: expect.stringContaining('did not answer within 0.05 s') as unknown,
+  });
+});
+
+test.each(['command:', 'command:[]', 'command:["a",1]', 'command:cat $HOME/key', 'command:["', 'vault:x'])(
+  '%s is no reference: no shell reads it',
+  (text) => expect(isSecretRef(text)).toBe(false),
+);
+
 test('a resolved secret does not show itself', async () => {
   const secret = await resolveSecret(await secretFile('shy', 'hunter2', 0o600));
   expect(`${secret} ${JSON.stringify({ secret })}`).not.toContain('hunter2');
@@ -43,6 +62,13 @@ test.each<[what: string, reference: () => Promise<SecretRef>, reason: string]>([
     () => secretFile('open', 'hunter2', 0o644),
     'everybody may read the file',
   ],
+  [
+    'a command that fails after it has said it',
+    async () => 'command:["sh", "-c", "echo hunter$((1+1)) | tee /dev/stderr; exit 3"]',
+    'it ended with exit code 3',
+  ],
+  ['a command that is not there', async () => 'command:/nowhere/vault get', 'the command is not installed'],
+  ['a command that says nothing', async () => 'command:true', 'it is empty'],
 ])('%s is refused with its reason, never with its content', async (_what, reference, reason) => {
   const error: unknown = await resolveSecret(await reference()).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(DrError);

@@ -59,6 +59,7 @@ async function repositoryOf(set: string): Promise<RepositoryCheck> {
     deployment: scene.deployment,
     name: 'acme',
     set,
+    cache: '/nowhere',
     signal: new AbortController().signal,
     secret: async () => Promise.resolve(scene.keys.operational),
   };

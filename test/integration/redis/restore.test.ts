@@ -56,7 +56,13 @@ beforeAll(async () => {
   const made = await callActivity(call('back-up-redis', backupStepOf(scene, 'back-up-redis', SET)));
   const part = made.result as PartResult;
   manifest = await signSet(scene, { set: SET, objects: part.objects, redis: part.redis! });
-  const where = { deployment: scene.deployment, name: 'acme', set: SET, secret: resolveSecret };
+  const where = {
+    deployment: scene.deployment,
+    name: 'acme',
+    set: SET,
+    cache: redis.dir,
+    secret: resolveSecret,
+  };
   facts = (await openRedisFacts({ ...where, signal: new AbortController().signal }, manifest))!;
   expect(part.redis!.keys).toBe(SEEDED + 11);
   // The outage lasts longer than the brief keys.

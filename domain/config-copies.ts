@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { isSecretRef, SECRET_REF_EXPECTED } from './secret.ts';
+
+/** The off-site copies of the backup repository, part of the schema of `tyk-dr.yaml`. */
+
+/** Options of rclone's that hold a secret, by how rclone names them: `pass`, `secret_access_key`, `key_pem`, ... */
+const HOLDS_SECRET = /(^|_)(pass|password2?|secret|key|key_pem|token|credentials|sas_url)$/;
+
+const options = z
+  .record(
+    z.string().regex(/^[a-z][a-z0-9_]*$/, "expected the name of one of rclone's options, such as key_file"),
+    z.union([z.string(), z.number(), z.boolean()]),
+  )
+  .superRefine((given, context) => {
+    for (const [name, value] of Object.entries(given))
+      if (HOLDS_SECRET.test(name) && !isSecretRef(String(value)))
+        context.addIssue({ code: 'custom', path: [name], message: SECRET_REF_EXPECTED });
+  });
+
+const inlineRemote = z.strictObject({
+  type: z
+    .string()
+    .regex(/^[a-z0-9]+$/, 'expected the type of an rclone remote, such as sftp, s3, azureblob or gcs')
+    .describe("The type of an rclone remote: 's3', 'azureblob', 'gcs', 'sftp', 'webdav', ..."),
+  path: z.string().describe('Bucket and folder, or folder, that the copy may have for itself.'),
+  options: options
+    .default({})
+    .describe("rclone's options of this type, without their prefix; secrets as references."),
+});
+
+export const copySchema = z.strictObject({
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]{0,39}$/, 'expected lower-case letters, digits and dashes, at most 40')
+    .refine((name) => name !== 'local', "expected another name: 'local' is the repository itself"),
+  remote: z
+    .union([
+      z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.+@ -]*:.*$/, 'expected REMOTE:PATH of an rclone remote'),
+      inlineRemote,
+    ])
+    .describe("REMOTE:PATH of a remote in rclone's own configuration, or a remote described here."),
+  rcloneConfig: z
+    .string()
+    .regex(/^\//, 'expected an absolute path')
+    .optional()
+    .describe("rclone's configuration file, for a remote that is named; default rclone's own."),
+});
+
+export type CopyConfig = z.output<typeof copySchema>;

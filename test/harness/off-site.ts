@@ -1,0 +1,145 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer, request } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from './gateway.ts';
+
+/** Servers for off-site copies: real ones, on free ports of 127.0.0.1, that end with the test. */
+
+export interface Server {
+  readonly port: number;
+  /** Ends it at once, as if the site were away; `start` brings it back with what it had. */
+  readonly stop: () => Promise<void>;
+  readonly start: () => Promise<void>;
+}
+
+export const SFTP = { user: 'backup', pass: 'sftp-password-of-the-tests' } as const;
+
+/** As it stands under backup.copies; its password is a secret of the test's environment. */
+export function sftpCopy(server: Server, more: Readonly<Record<string, unknown>> = {}): unknown {
+  return {
+    name: 'sftp',
+    remote: {
+      type: 'sftp',
+      path: 'tyk-dr',
+      options: {
+        ...{ host: '127.0.0.1', port: server.port, user: SFTP.user, pass: 'env:TEST_SFTP_PASSWORD' },
+        // As where nobody may run commands: it knows no hashes, and all is read back.
+        disable_hashcheck: true,
+      },
+    },
+    ...more,
+  };
+}
+
+export function s3Copy(server: S3Server, more: Readonly<Record<string, unknown>> = {}): unknown {
+  return {
+    name: 's3',
+    remote: {
+      type: 's3',
+      path: `${BUCKET}/tyk-dr`,
+      options: {
+        provider: 'Other',
+        endpoint: server.endpoint,
+        access_key_id: 'writer',
+        secret_access_key: 'command:echo s3-secret-of-the-tests',
+      },
+    },
+    ...more,
+  };
+}
+
+/** An SFTP server over a folder. It remembers what it has listed: who changes the folder starts it again. */
+export async function startSftp(folder: string): Promise<Server> {
+  await mkdir(folder, { recursive: true });
+  const port = await freePort();
+  return server(port, 'rclone', [
+    ...['serve', 'sftp', folder, '--addr', `127.0.0.1:${port}`, '--config', '/dev/null'],
+    ...['--user', SFTP.user, '--pass', SFTP.pass],
+  ]);
+}
+
+export interface S3Server extends Server {
+  readonly endpoint: string;
+  /** What somebody asked to delete, and was refused. */
+  readonly refused: () => readonly string[];
+  readonly allowDeletion: (allowed: boolean) => void;
+  readonly close: () => Promise<void>;
+}
+
+export const BUCKET = 'off-site';
+
+/** An S3 server with one bucket, behind a door that refuses to delete: what an append-only writer meets. */
+export async function startS3(folder: string): Promise<S3Server> {
+  await mkdir(folder, { recursive: true });
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tyk-dr', 'bin');
+  const port = await freePort();
+  const inner = await server(port, join(cache, 'gofakes3-1.2.0'), [
+    ...['-host', `127.0.0.1:${port}`, '-backend', 'bolt', '-bolt.db', join(folder, 's3.db')],
+    ...['-initialbucket', BUCKET, '-quiet'],
+  ]);
+  const refused: string[] = [];
+  let allowed = false;
+  const door = createServer((from, to) => {
+    if (!allowed && (from.method === 'DELETE' || /[?&]delete\b/.test(from.url ?? ''))) {
+      refused.push(`${from.method} ${from.url}`);
+      from.resume();
+      to.writeHead(403).end('<Error><Code>AccessDenied</Code></Error>');
+      return;
+    }
+    const onward = request(
+      { host: '127.0.0.1', port, method: from.method, path: from.url, headers: from.headers },
+      (answer) => {
+        to.writeHead(answer.statusCode!, answer.headers);
+        answer.pipe(to);
+      },
+    );
+    onward.on('error', () => to.destroy());
+    from.pipe(onward);
+  }).listen(0, '127.0.0.1');
+  await once(door, 'listening');
+  return {
+    ...inner,
+    endpoint: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+    refused: () => refused,
+    allowDeletion: (now) => (allowed = now),
+    async close() {
+      await inner.stop();
+      door.closeAllConnections();
+      door.close();
+    },
+  };
+}
+
+async function server(port: number, program: string, args: readonly string[]): Promise<Server> {
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    const started = spawn('setpriv', ['--pdeathsig', 'KILL', '--', program, ...args], { stdio: 'ignore' });
+    child = started;
+    await once(started, 'spawn');
+    while (!(await answers(port))) {
+      if (started.exitCode !== null) throw new Error(`${program} ended with ${started.exitCode}`);
+      await sleep(20);
+    }
+  };
+  const stop = async (): Promise<void> => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  };
+  await start();
+  return { port, start, stop };
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
+}

@@ -1,0 +1,385 @@
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { execa } from 'execa';
+import { giveTo, ownedFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
+import { userPrefix } from '../../../adapters/process/run.ts';
+import { freePort } from '../../harness/gateway.ts';
+import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
+import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
+import { sealStream } from '../../../adapters/backup/seal.ts';
+import { packTree } from '../../../adapters/backup/tree.ts';
+import type { KeyTestResult, PartResult } from '../../../domain/backup.ts';
+import { formatBytes } from '../../../domain/duration.ts';
+import type { StepResult } from '../../../domain/run.ts';
+import { callActivity } from '../../harness/activity.ts';
+import {
+  ageIdentity,
+  backupStepOf,
+  signSet,
+  stepOf,
+  writeDeployment,
+  type TestDeployment,
+} from '../../harness/deployment.ts';
+import {
+  s3Copy,
+  SFTP,
+  sftpCopy,
+  startS3,
+  startSftp,
+  type S3Server,
+  type Server,
+} from '../../harness/off-site.ts';
+import {
+  ADMIN_PASSWORD,
+  PASSPHRASE,
+  PG_BIN,
+  startTestCluster,
+  type TestCluster,
+} from '../../harness/postgres.ts';
+import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { archiveAll, flipByte, numbers, range, write } from '../../harness/postgres-scene.ts';
+
+/** A set with a real database backup goes off-site, to an SFTP server and to an S3 server that lets nobody delete. */
+
+const [SET, SECOND, THIRD] = ['20260101T000000Z-0001', '20260102T000000Z-0002', '20260103T000000Z-0003'];
+
+const GATEWAY_CONF = '{ "listen_port": 8080 }\n';
+
+let cluster: TestCluster;
+let dir: string;
+let sftp: Server;
+let s3: S3Server;
+let scene: TestDeployment;
+
+let redis: TestRedis;
+
+beforeAll(async () => {
+  vi.stubEnv('TEST_SFTP_PASSWORD', SFTP.pass);
+  vi.stubEnv('TEST_REDIS_PASSWORD', REDIS_PASSWORD.reveal());
+  [cluster, redis] = await Promise.all([startTestCluster(), startTestRedis()]);
+  dir = await mkdtemp('/var/tmp/tyk-dr-copies-');
+  // The user of PostgreSQL restores from here by hand.
+  await chmod(dir, 0o755);
+  [sftp, s3] = await Promise.all([startSftp(join(dir, 'sftp')), startS3(join(dir, 's3'))]);
+  const { stanza, repository } = cluster.repository;
+  scene = await writeDeployment(dir, {
+    database: cluster.config,
+    passwords: { user: ADMIN_PASSWORD, admin: ADMIN_PASSWORD },
+    pgbackrest: { repository, stanza, passphrase: PASSPHRASE },
+    copies: [sftpCopy(sftp), s3Copy(s3)],
+    redis: {
+      port: redis.endpoint.port,
+      dataDir: redis.dataDir,
+      password: 'env:TEST_REDIS_PASSWORD',
+      worker: 'dr',
+    },
+  });
+  await mkdir(join(dir, 'dr', 'gw1'), { recursive: true });
+  await writeFile(join(dir, 'dr', 'gw1', 'tyk.conf'), GATEWAY_CONF);
+  await Promise.all([write(cluster, 1, 50), redis.client().call('DEBUG', 'POPULATE', '500', 'key', '50')]);
+  const parts = await Promise.all([
+    called<PartResult>('back-up-database'),
+    called<PartResult>('back-up-redis'),
+    gatewayPart(),
+  ]);
+  await called('seal-set', SET, parts, '2026-01-01T00:00:00.000Z');
+  await write(cluster, 51, 60);
+  await archiveAll(cluster);
+});
+afterAll(async () => {
+  await Promise.all([sftp?.stop(), s3?.close(), cluster?.close(), redis?.close()]);
+  await rm(dir, { recursive: true, force: true });
+  vi.unstubAllEnvs();
+});
+
+async function gatewayPart(): Promise<PartResult> {
+  const tree = { root: join(dir, 'dr', 'gw1'), entries: ['tyk.conf'] };
+  const { stream, ended } = await packTree(tree, new AbortController().signal);
+  const file = 'gateway-gw1.zst.age';
+  const folder = await createSet(scene.deployment.backup, 'acme', SET);
+  const [sealed] = await Promise.all([sealStream(stream, join(folder, file), scene.keys.recipients), ended]);
+  return { summary: 'sealed', objects: [{ name: 'gateway-gw1', file, ...sealed }] };
+}
+
+async function called<T = StepResult>(activity: string, set = SET, ...more: unknown[]): Promise<T> {
+  const input = backupStepOf(scene, activity, set);
+  const end = await callActivity({ configFile: scene.configFile, activity, input, more });
+  if (!end.result) throw Object.assign(new Error(end.error!.message), { code: end.error!.code });
+  return end.result as T;
+}
+
+/** A step of a recovery of site dr. */
+async function recovering(step: string, run: string, backup = SET): Promise<StepResult> {
+  const input = stepOf(scene, { run, step, set: backup });
+  const plan = { ...input.plan, backup };
+  const end = await callActivity({
+    configFile: scene.configFile,
+    activity: step,
+    input: { ...input, set: SET, plan },
+  });
+  if (!end.result) throw Object.assign(new Error(end.error!.message), { code: end.error!.code });
+  return end.result;
+}
+
+const atSftp = (...path: string[]): string => join(dir, 'sftp', 'tyk-dr', 'acme', ...path);
+const inRepository = (...path: string[]): string =>
+  join(cluster.repository.repository, cluster.site.generation, ...path);
+const inSet = (name: string): string => join(setFolder(scene.deployment.backup, 'acme', SET), name);
+
+/** Files of a folder, without those that only the original has: what it knows of its copies. */
+async function filesOf(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('copy-'))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
+}
+
+async function copiesOf(set: string): Promise<string[]> {
+  const signed = await readManifest(scene.deployment.backup, 'acme', set);
+  return (await readCopyRecords(scene.deployment.backup, 'acme', signed)).map(({ copy }) => copy);
+}
+
+/** The arguments of every rclone that runs while something is done. */
+async function argumentsDuring(work: () => Promise<unknown>): Promise<string> {
+  let seen = '';
+  const look = async (): Promise<void> => {
+    for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+      const words = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      if (words.includes('rclone') && !words.includes('serve')) seen += `${words}\n`;
+    }
+  };
+  const timer = setInterval(() => void look(), 50);
+  await work().finally(() => clearInterval(timer));
+  return seen;
+}
+
+describe('copying', () => {
+  test('brings everything that the set needs to every copy, the manifest last, and deletes nothing', async () => {
+    const words = await argumentsDuring(() => called('copy-set'));
+    expect(words).toContain('rclone');
+    expect(words).not.toMatch(/sftp-password|s3-secret/);
+    expect(await copiesOf(SET)).toEqual(['s3', 'sftp']);
+    expect(await filesOf(atSftp(SET))).toEqual(await filesOf(inSet('')));
+    const backedUp = (await filesOf(inRepository())).filter(
+      (file) => !/\.backup$|\/backup\.history\/|0{7}1-/.test(file),
+    );
+    expect(await filesOf(atSftp('pgbackrest', cluster.site.generation))).toEqual(backedUp);
+    const [newest] = await newestFirst(atSftp(SET));
+    expect(newest).toBe('manifest.json');
+    expect(s3.refused()).toEqual([]);
+  });
+
+  test('goes on where it was cut off, and finds what is not what was sent', async () => {
+    const files = (await filesOf(atSftp('pgbackrest'))).filter((file) => file.endsWith('.zst'));
+    const [missing, short, other] = files.map((file) => atSftp('pgbackrest', file)) as [
+      string,
+      string,
+      string,
+    ];
+    const bytes = (await Promise.all([missing, short, other].map((file) => stat(file)))).map(
+      ({ size }) => size,
+    );
+    await rm(missing);
+    await truncate(short, bytes[1]! - 1);
+    await flipByte(other, 0);
+    await sftp.stop();
+    await sftp.start();
+    // As if it had been killed before it could note what it had sent.
+    await rm(join(scene.deployment.backup.repository, 'acme', 'copies', 'sftp.json'));
+    const { summary } = await called('copy-set');
+    expect(summary).toContain(`${formatBytes(bytes[0]! + bytes[1]! + bytes[2]!)} sent; s3`);
+    expect(await filesOf(atSftp('pgbackrest', cluster.site.generation))).toContain(
+      relative(atSftp('pgbackrest', cluster.site.generation), missing),
+    );
+    expect((await called('copy-set')).summary).toMatch(/ 0 B sent; .* 0 B sent$/);
+  });
+
+  test('a copy that is away has no set, says so, and gets it later; the others have it', async () => {
+    await sameSetAs(SECOND);
+    await s3.stop();
+    await expect(called('copy-set', SECOND)).rejects.toMatchObject({
+      code: 'COPY_INCOMPLETE',
+      message: expect.stringContaining('the off-site copy s3 cannot be used') as unknown,
+    });
+    expect(await copiesOf(SECOND)).toEqual(['sftp']);
+    await s3.start();
+    await called('copy-set', SECOND);
+    expect(await copiesOf(SECOND)).toEqual(['s3', 'sftp']);
+  });
+
+  test('what is damaged here is not spread', async () => {
+    await sameSetAs(THIRD);
+    await flipByte(
+      join(setFolder(scene.deployment.backup, 'acme', THIRD), 'pgbackrest-passphrase.zst.age'),
+      200,
+    );
+    await expect(called('copy-set', THIRD)).rejects.toMatchObject({ code: 'OBJECT_DAMAGED' });
+    expect(await readdir(atSftp())).not.toContain(THIRD);
+    await rm(setFolder(scene.deployment.backup, 'acme', THIRD), { recursive: true });
+  });
+});
+
+async function keyTests(): Promise<unknown[]> {
+  const { tests } = await called<KeyTestResult>('test-keys');
+  return tests.map(({ place, problem }) => [place, problem]);
+}
+
+test('every identity is tried at every place', async () => {
+  expect(await keyTests()).toEqual([
+    ['local', undefined],
+    ['sftp', undefined],
+    ['s3', undefined],
+  ]);
+  const stranger = await ageIdentity();
+  const refused = expect.stringContaining('does not open backup set') as unknown;
+  await writeFile(join(dir, 'keys', 'age'), `${stranger.identity.reveal()}\n`);
+  try {
+    expect(await keyTests()).toEqual([
+      ['local', refused],
+      ['sftp', refused],
+      ['s3', refused],
+    ]);
+  } finally {
+    await writeFile(join(dir, 'keys', 'age'), `${scene.keys.operational.reveal()}\n`);
+  }
+});
+
+describe('by hand, with the offline key and a copy', () => {
+  test('the commands of the page restore everything, as it was at the moment of the set', async () => {
+    const out = join(dir, 'restored');
+    const page = await readFile(join(import.meta.dirname, '../../../docs/restore-by-hand.md'), 'utf8');
+    const blocks = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands!);
+    const [postgresPort, redisPort] = [await freePort(), await freePort()];
+    const settings = [
+      ...[
+        `REMOTE=${join(dir, 'sftp', 'tyk-dr')}`,
+        `REPO=${join(dir, 'laptop')}`,
+        'DEPLOYMENT=acme',
+        `SET=${SET}`,
+      ],
+      ...[`KEY=${join(dir, 'laptop', 'age-offline')}`, `OUT=${out}`],
+      ...[`REDIS_PORT=${redisPort}`, `POSTGRES_PORT=${postgresPort}`, `PATH=${PG_BIN}:$PATH`],
+    ].map((setting) => `export ${setting}`);
+    // Every name that the page asks for is given, and nothing else.
+    const names = (text: string): string[] => (text.match(/\b[A-Z_]+(?==)/g) ?? []).sort();
+    expect(names(settings.join('\n'))).toEqual(names(blocks[0]!));
+    await laptop();
+    const owner = cluster.config.runAs;
+    const bash = (commands: readonly string[]) =>
+      execa(...asUser(owner, ['bash', '-c', [...settings, ...commands].join('\n')]), {
+        env: { RCLONE_CONFIG: '/dev/null', HOME: join(dir, 'laptop') },
+        cwd: '/',
+      });
+    try {
+      const { stdout } = await bash(blocks.slice(1, -1));
+      expect(stdout).toContain(`signed by ${scene.keys.trusted}`);
+      const connection = { host: out, port: postgresPort, user: 'postgres', database: 'postgres' };
+      expect(await numbers(connection)).toEqual(range(1, 50));
+      expect(stdout).toMatch(/keys=500,/);
+      expect(await readFile(join(out, 'gateway-gw1.d', 'tyk.conf'), 'utf8')).toBe(GATEWAY_CONF);
+    } finally {
+      await bash([blocks.at(-1)!]);
+    }
+  });
+
+  /** A folder of the user of PostgreSQL, with the key from the safe. */
+  async function laptop(): Promise<void> {
+    const owner = cluster.config.runAs;
+    for (const folder of ['laptop', 'restored']) await ownedFolder(join(dir, folder), owner);
+    const key = join(dir, 'laptop', 'age-offline');
+    await writeFile(key, `${scene.keys.offline.reveal()}\n`, { mode: 0o600 });
+    await giveTo(owner, key);
+  }
+});
+
+describe('recovering', () => {
+  test('takes from the first copy that has it whole what is damaged here, and says from where and why', async () => {
+    const listed = await filesOf(atSftp('pgbackrest', cluster.site.generation));
+    const first = listed.find((file) => file.startsWith('backup/') && file.endsWith('.zst'))!;
+    const second = listed.find((file) => file.startsWith('archive/') && file.endsWith('.zst'))!;
+    await flipByte(inRepository(first), 10);
+    await rm(inRepository(second));
+    await flipByte(inSet('pgbackrest-files.zst.age'), 300);
+    await flipByte(atSftp('pgbackrest', cluster.site.generation, second), 10);
+    await cluster.stop();
+    const checked = await recovering('check-backup', 'damaged');
+    expect(checked.summary).toMatch(
+      /pgbackrest-files from the off-site copy sftp, because object pgbackrest-files .* SHA-256 .* differs/,
+    );
+    expect(checked.summary).toMatch(/1 of \d+ files of the database backup from the off-site copy sftp/);
+    expect(checked.summary).toMatch(
+      new RegExp(
+        `1 of \\d+ files of the database backup from the off-site copy s3 \\(.*sftp.*its ${second} is missing or damaged`,
+      ),
+    );
+    // The evidence stays as it was.
+    await expect(stat(inRepository(second))).rejects.toThrow('ENOENT');
+    const restored = await recovering('restore-database-data', 'damaged');
+    expect(restored.summary).toContain('recovered to');
+    await cluster.start();
+    expect(await numbers(cluster.admin)).toEqual(range(1, 60));
+  });
+
+  test('without the repository and without the nearest copy, finds the newest set at the next one', async () => {
+    await cluster.stop();
+    await rm(scene.deployment.backup.repository, { recursive: true });
+    await rm(inRepository(), { recursive: true });
+    await sftp.stop();
+    const checked = await recovering('check-backup', 'away', 'latest');
+    expect(checked).toMatchObject({ set: { set: SECOND } });
+    expect(checked.summary).toMatch(/the manifest of .* from the off-site copy s3/);
+    expect(checked.exception).toContain('what was committed after it is not in it');
+    await recovering('restore-database-data', 'away', 'latest');
+    await cluster.start();
+    expect(await numbers(cluster.admin)).toEqual(range(1, 60));
+  });
+
+  test('with no copy left, says what is missing and what each copy said', async () => {
+    expect(await keyTests()).toEqual([
+      ['local', expect.stringContaining('no usable backup set') as unknown],
+      ['sftp', expect.stringContaining('the off-site copy sftp cannot be used') as unknown],
+      ['s3', undefined],
+    ]);
+    await s3.stop();
+    await expect(recovering('check-backup', 'nothing')).rejects.toMatchObject({
+      code: 'NO_BACKUP',
+      message: expect.stringMatching(/has no manifest.*sftp.*s3/) as unknown,
+    });
+  });
+});
+
+function asUser(user: string | undefined, words: readonly string[]): [string, string[]] {
+  const [program, ...args] = [...userPrefix(user), ...words];
+  return [program!, args];
+}
+
+/** The same content under another id. */
+async function sameSetAs(set: string): Promise<void> {
+  const { manifest } = await readManifest(scene.deployment.backup, 'acme', SET);
+  await cp(inSet(''), setFolder(scene.deployment.backup, 'acme', set), { recursive: true });
+  for (const name of await readdir(setFolder(scene.deployment.backup, 'acme', set)))
+    if (name.startsWith('copy-')) await rm(join(setFolder(scene.deployment.backup, 'acme', set), name));
+  await signSet(scene, { ...manifest, set });
+}
+
+async function newestFirst(folder: string): Promise<string[]> {
+  const names = await readdir(folder);
+  const times = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).ctimeMs));
+  return names
+    .map((name, index) => ({ name, at: times[index]! }))
+    .sort((a, b) => b.at - a.at)
+    .map(({ name }) => name);
+}
