@@ -1,5 +1,7 @@
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readCopyRecords } from '../adapters/backup/copy-record.ts';
+import { listChains, readChain } from '../adapters/backup/redis-aof.ts';
 import { listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
 import { queryValue, withClient } from '../adapters/postgres/client.ts';
 import type { Deployment, Site } from '../domain/config.ts';
@@ -61,15 +63,20 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
     serves: storesOn(worker, site),
     ...(archive ? { archive } : {}),
     ...(configChangedAt === undefined ? {} : { configChangedAt }),
-    points: await pointsOf(),
+    points: (await attempt('Redis log', () => pointsOf(deployment, name, siteName))) ?? [],
+    offSite: deployment.backup.copies.length > 0,
     ...(sets ? { sets } : {}),
     problems,
   };
 }
 
-/** Where a store can be brought to besides the points of sets: what ships snapshots or logs adds them here. */
-async function pointsOf(): Promise<Point[]> {
-  return [];
+/** Where a store can be brought to besides the points of sets. */
+async function pointsOf({ backup }: Deployment, name: string, site: string): Promise<Point[]> {
+  const [newest] = await listChains(backup, name);
+  const chain = newest === undefined ? undefined : await readChain(backup, name, newest);
+  const last = chain?.pieces.at(-1);
+  if (!last || chain?.site !== site) return [];
+  return [{ store: 'redis', at: last.holdsUntil, label: `log of Redis shipped until ${last.holdsUntil}` }];
 }
 
 function storesOn(worker: string, site: Site): Store[] {
@@ -118,7 +125,11 @@ async function setFigures({ backup }: Deployment, name: string): Promise<SetFigu
     usable.slice(0, MOST_SETS).map(async ({ set }) => {
       const signed = await readManifest(backup, name, set);
       const attestation = await readAttestation(backup, name, signed);
-      return figuresOf(signed.manifest, attestation?.verifiedAt);
+      const copies = await readCopyRecords(backup, name, signed);
+      return {
+        ...figuresOf(signed.manifest, attestation?.verifiedAt),
+        copies: copies.map(({ copy, at }) => ({ name: copy, at })),
+      };
     }),
   );
 }

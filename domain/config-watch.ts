@@ -36,6 +36,9 @@ export const schedules = z
       .describe('What cron expressions mean.'),
     full: ofSets.optional().describe(SCHEDULABLE.full.purpose),
     incremental: ofSets.optional().describe(SCHEDULABLE.incremental.purpose),
+    redisAof: schedule.optional().describe(SCHEDULABLE.redisAof.purpose),
+    copy: schedule.optional().describe(SCHEDULABLE.copy.purpose),
+    keyTest: schedule.optional().describe(SCHEDULABLE.keyTest.purpose),
     verify: schedule.optional().describe(SCHEDULABLE.verify.purpose),
     retention: schedule.optional().describe(SCHEDULABLE.retention.purpose),
     watch: schedule

@@ -1,6 +1,13 @@
 /** What people outside are told. Nothing in it is secret: it travels through Temporal, e-mail and other people's chats. */
 
-export type NoticeEvent = 'backup-failed' | 'verify-failed' | 'retention-failed' | 'stale' | 'fresh-again';
+export type NoticeEvent =
+  | 'backup-failed'
+  | 'verify-failed'
+  | 'retention-failed'
+  | 'copy-failed'
+  | 'keys-failed'
+  | 'stale'
+  | 'fresh-again';
 
 export interface Notice {
   readonly event: NoticeEvent;

@@ -9,6 +9,18 @@ export const SCHEDULABLE = {
     covers: ['redis', 'database', 'config'],
     purpose: 'A set with an incremental database backup.',
   },
+  redisAof: {
+    covers: ['redis'],
+    purpose: 'Ships what the append-only log of Redis has grown by, for a point newer than the last set.',
+  },
+  copy: {
+    covers: [],
+    purpose: 'Brings the newest set to every off-site copy again, with all WAL archived since.',
+  },
+  keyTest: {
+    covers: [],
+    purpose: 'Opens a real object of the repository and of every copy with every identity.',
+  },
   verify: { covers: [], purpose: 'Proves the newest set by restoring it.' },
   retention: { covers: [], purpose: 'Deletes the sets that backup.keep lets go.' },
   watch: {

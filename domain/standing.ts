@@ -17,6 +17,8 @@ export interface SetFigures {
   readonly stores: Readonly<Partial<Record<Store, StoreFigures>>>;
   /** The generation of the database repository that it lies in. */
   readonly generation?: string;
+  /** Where it is whole off-site, and since when. */
+  readonly copies?: readonly { readonly name: string; readonly at: string }[];
 }
 
 export interface StoreFigures {
@@ -58,6 +60,8 @@ export interface HostFigures {
   /** When anything in the configuration trees was changed last. */
   readonly configChangedAt?: string;
   readonly points: readonly Point[];
+  /** Off-site copies are configured: only what is in one of them counts. */
+  readonly offSite?: boolean;
   /** Newest first. Absent where the repository could not be read. */
   readonly sets?: readonly SetFigures[];
   readonly problems: readonly string[];
@@ -120,9 +124,10 @@ interface Exposure {
 const NO_SETS: Exposure = { basis: 'no worker could read the repository' };
 /** Known, and without bound: all of the store would be lost. */
 const NOTHING_VERIFIED: Exposure = { basis: 'no set is verified: all of it would be lost' };
+const NOTHING_OFF_SITE: Exposure = { basis: 'no verified set is in an off-site copy' };
 
 function stateOf(measured: Exposure, rpoMs: number): Standing['state'] {
-  if (measured === NOTHING_VERIFIED) return 'out of bounds';
+  if (measured === NOTHING_VERIFIED || measured === NOTHING_OFF_SITE) return 'out of bounds';
   if (measured.exposureMs === undefined) return 'not measured';
   return measured.exposureMs > rpoMs ? 'out of bounds' : 'in bounds';
 }
@@ -142,19 +147,54 @@ function exposureOf(store: Store, live: readonly HostFigures[], holding: readonl
   const server = live.find(({ serves }) => serves.includes(store));
   if (!server) return { basis: 'no site, or more than one, runs its stores' };
   const verified = holding.filter(({ verifiedAt }) => verifiedAt !== undefined);
-  const [newest] = verified;
-  if (!newest) return NOTHING_VERIFIED;
+  const counted = server.offSite ? verified.filter(({ copies = [] }) => copies.length > 0) : verified;
+  const [newest] = counted;
+  if (!newest) return verified.length > 0 ? NOTHING_OFF_SITE : NOTHING_VERIFIED;
   if (store === 'config') return configExposure(live, newest);
   const age = (at: string): number => Math.max(0, Date.parse(server.measuredAt) - Date.parse(at));
   const candidates = [
-    { exposureMs: age(newest.stores[store]!.pointAt), basis: `verified set ${newest.set}` },
+    {
+      exposureMs: age(newest.stores[store]!.pointAt),
+      basis: `verified set ${newest.set}${server.offSite ? `, off-site at ${newest.copies!.map(({ name }) => name).join(', ')}` : ''}`,
+    },
+    ...(server.offSite
+      ? store === 'database'
+        ? shippedWal(server, newest)
+        : []
+      : localPoints(store, live, server, verified, age)),
+  ];
+  return candidates.reduce((best, each) => (each.exposureMs < best.exposureMs ? each : best));
+}
+
+/** What was archived when the set was last copied went along; at most one timeout's worth was not archived then. */
+function shippedWal(
+  { archive, measuredAt }: HostFigures,
+  { set, generation, copies = [] }: SetFigures,
+): { exposureMs: number; basis: string }[] {
+  if (!archive?.timeoutMs || archive.generation !== generation) return [];
+  const failing = archive.failedAt !== undefined && archive.failedAt > (archive.archivedAt ?? '');
+  if (failing) return [];
+  return copies.map(({ name, at }) => ({
+    exposureMs: Math.max(0, Date.parse(measuredAt) - Date.parse(at)) + archive.timeoutMs,
+    basis: `WAL copied to ${name} at ${at}, behind set ${set}`,
+  }));
+}
+
+/** What is newer than the sets, and lies in the repository itself. */
+function localPoints(
+  store: Store,
+  live: readonly HostFigures[],
+  server: HostFigures,
+  verified: readonly SetFigures[],
+  age: (at: string) => number,
+): { exposureMs: number; basis: string }[] {
+  return [
     ...live
       .flatMap(({ points }) => points)
       .filter((point) => point.store === store)
       .map(({ at, label }) => ({ exposureMs: age(at), basis: label })),
     ...(store === 'database' ? archiveExposure(server, verified) : []),
   ];
-  return candidates.reduce((best, each) => (each.exposureMs < best.exposureMs ? each : best));
 }
 
 /** WAL counts only behind a verified set in the same repository: without a base it restores nothing. */

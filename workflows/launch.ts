@@ -15,7 +15,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { PingResult } from '../activities/ping.ts';
 import type { BackupInput } from '../domain/backup.ts';
 import { ERRORS } from '../domain/error-table.ts';
-import { backupId, workerQueue } from '../domain/messages.ts';
+import { backupId, redisAofId, workerQueue } from '../domain/messages.ts';
 import type { NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput, ScheduleKind } from '../domain/schedules.ts';
 import { sendNotice } from './notify.ts';
@@ -30,6 +30,8 @@ interface Launch {
   readonly workflow: string;
   readonly args: readonly unknown[];
   readonly failure: NoticeEvent;
+  /** Default that of all that works on sets: one at a time. */
+  readonly workflowId?: string;
 }
 
 type Launchable = Exclude<ScheduleKind, 'watch'>;
@@ -41,6 +43,14 @@ const LAUNCHES: Readonly<Record<Launchable, (input: BackupInput, verify: boolean
     failure: 'backup-failed',
   }),
   incremental: (input, verify) => ({ workflow: 'backup', args: [input, verify], failure: 'backup-failed' }),
+  redisAof: (input) => ({
+    workflow: 'shipRedisAof',
+    args: [input],
+    failure: 'backup-failed',
+    workflowId: redisAofId(input.deployment),
+  }),
+  copy: (input) => ({ workflow: 'copy', args: [{ ...input, set: 'latest' }], failure: 'copy-failed' }),
+  keyTest: (input) => ({ workflow: 'testKeys', args: [input], failure: 'keys-failed' }),
   verify: (input) => ({ workflow: 'verify', args: [{ ...input, set: 'latest' }], failure: 'verify-failed' }),
   retention: (input) => ({ workflow: 'prune', args: [input, false], failure: 'retention-failed' }),
 };
@@ -72,12 +82,12 @@ const TURN_PATIENCE_MS = 6 * 3_600_000;
 
 async function inTurn(
   { deployment, kind, priority }: LaunchInput,
-  { workflow, args }: Launch,
+  { workflow, args, workflowId = backupId(deployment) }: Launch,
 ): Promise<unknown> {
   for (const giveUpAt = Date.now() + TURN_PATIENCE_MS; ;) {
     try {
       return await executeChild(workflow, {
-        workflowId: backupId(deployment),
+        workflowId,
         args: args as unknown[],
         priority: { priorityKey: priority },
         staticSummary: `Scheduled ${kind} of ${deployment}`,
@@ -89,7 +99,7 @@ async function inTurn(
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError) || Date.now() > giveUpAt) throw error;
     }
-    await sleep(TURN_EVERY_MS, { summary: `Waiting for ${backupId(deployment)}` });
+    await sleep(TURN_EVERY_MS, { summary: `Waiting for ${workflowId}` });
   }
 }
 

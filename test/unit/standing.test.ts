@@ -54,6 +54,24 @@ describe('what would be lost now', () => {
     });
   });
 
+  test('where off-site copies are configured counts only what is in one', () => {
+    const copied = set(20, { copies: [{ name: 'paris', at: at(28) }] });
+    const newer = set(29);
+    const points = [{ store: 'redis' as const, at: at(30), label: 'a log shipped' }];
+    const offSite = { offSite: true, sets: [newer, copied], points };
+    expect(of('redis', host(offSite))).toMatchObject({
+      exposureMs: 10 * MINUTE_MS,
+      basis: 'verified set set-20, off-site at paris',
+    });
+    expect(of('database', host(offSite))).toMatchObject({ exposureMs: 3 * MINUTE_MS, state: 'in bounds' });
+    const failing = { ...ARCHIVE, archivedAt: at(10), failedAt: at(29) };
+    expect(of('database', host({ ...offSite, archive: failing })).exposureMs).toBe(10 * MINUTE_MS);
+    expect(of('redis', host({ ...offSite, sets: [newer] }))).toMatchObject({
+      state: 'out of bounds',
+      basis: 'no verified set is in an off-site copy',
+    });
+  });
+
   test('of the database ends where its WAL is archived, behind a verified set of the same repository', () => {
     expect(of('database', host())).toMatchObject({ exposureMs: MINUTE_MS, state: 'in bounds' });
     const elsewhere = host({ archive: { ...ARCHIVE, archivedAt: at(29), generation: 'primary-2' } });
