@@ -80,12 +80,15 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 
+/** Several are sent at the same time. */
+let files = 0;
+
 async function send(
   notify: object | undefined,
 ): Promise<{ sent: readonly string[]; failed: readonly string[] }> {
   const config = parse(await readFile(base, 'utf8')) as { deployments: { acme: object } };
   if (notify) Object.assign(config.deployments.acme, { notify });
-  const file = join(dir, 'notify.yaml');
+  const file = join(dir, `notify-${(files += 1)}.yaml`);
   await writeFile(file, stringify(config), { mode: 0o600 });
   return wire(await loadConfig(file), 'primary', 'test').activities['send-notice'](NOTICE);
 }
