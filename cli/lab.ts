@@ -1,16 +1,5 @@
 import type { Command } from 'commander';
-import {
-  BREAKS,
-  corruptRows,
-  deleteApis,
-  killService,
-  killSite,
-  partition,
-  wipeData,
-  type Break,
-} from '../lab/break.ts';
-import { demo } from '../lab/demo.ts';
-import { down } from '../lab/down.ts';
+import { BREAKS, type Break } from '../lab/breaks.ts';
 import {
   configFile,
   defaultLabDir,
@@ -31,13 +20,14 @@ import {
   type PortName,
   type SiteName,
 } from '../lab/layout.ts';
-import { labStatus } from '../lab/status.ts';
 import { SCALES as SEED_SCALES, type ScaleName } from '../lab/seed/definitions.ts';
-import { reseed, up } from '../lab/up.ts';
 import { DrError } from '../domain/errors.ts';
 import { choice } from './arguments.ts';
 
-/** `tyk-dr lab`: a whole Tyk deployment, twice, on this machine; and ways to break it. */
+/**
+ * `tyk-dr lab`: a whole Tyk deployment, twice, on this machine; and ways to break it. What works on it is loaded by the
+ * one command that needs it: clients of every store would cost all other commands a quarter of a second.
+ */
 
 const SCALES = Object.keys(SEED_SCALES) as ScaleName[];
 
@@ -68,6 +58,7 @@ export function registerLab(program: Command): void {
     .action(async ({ port, ...choices }: UpOptions) => {
       const made = (await findLab(dir())) ?? (await makeLab(dir(), port, choices));
       requireSame(made, choices, port);
+      const { up } = await import('../lab/up.ts');
       await up(made, say);
       process.stdout.write(`${hints(made)}\n`);
     });
@@ -82,6 +73,7 @@ export function registerLab(program: Command): void {
       choice('--scale', SCALES),
     )
     .action(async (choices: Pick<UpOptions, 'seed' | 'scale'>) => {
+      const { reseed } = await import('../lab/up.ts');
       await reseed(await existing(dir()), choices, say);
     });
 
@@ -89,13 +81,18 @@ export function registerLab(program: Command): void {
     .command('down')
     .description('Stop everything')
     .option('--destroy', 'and delete its data')
-    .action(async ({ destroy }: { destroy?: boolean }) => down(await existing(dir()), destroy ?? false));
+    .action(async ({ destroy }: { destroy?: boolean }) => {
+      const found = await existing(dir());
+      const { down } = await import('../lab/down.ts');
+      await down(found, destroy ?? false);
+    });
 
   lab
     .command('status')
     .description('What runs, and where')
     .action(async () => {
       const found = await existing(dir());
+      const { labStatus } = await import('../lab/status.ts');
       process.stdout.write(`${await labStatus(found)}\n`);
     });
 
@@ -116,6 +113,7 @@ export function registerLab(program: Command): void {
     .option('--scale <scale>', SCALES.join(', '), choice('--scale', SCALES), 'default')
     .option('--database <kind>', DATABASES.join(', '), choice('--database', DATABASES), 'postgresql')
     .action(async ({ keep, ...choices }: { keep?: boolean; scale: ScaleName; database: Database }) => {
+      const { demo } = await import('../lab/demo.ts');
       process.exitCode = await demo({ dir: dir(), keep: keep ?? false, ...choices, say });
     });
 }
@@ -128,6 +126,8 @@ async function breakSite(
 ): Promise<string> {
   if (lab.mode === 'files' && (how === 'corrupt-rows' || how === 'delete-apis'))
     throw new DrError('BAD_ARGUMENT', { argument: 'how', value: how, expected: 'a lab with a database' });
+  const { corruptRows, deleteApis, killService, killSite, partition, wipeData } =
+    await import('../lab/break.ts');
   switch (how) {
     case 'kill-site':
       return `killed ${(await killSite(lab, site)).join(', ')}`;

@@ -23,16 +23,6 @@ import { superuserOf } from './connections.ts';
 
 /** Ways to break a site. Each is what the real thing would look like from outside; `lab up` undoes it. */
 
-export const BREAKS = [
-  'kill-site',
-  'kill-component',
-  'wipe-data',
-  'corrupt-rows',
-  'delete-apis',
-  'partition',
-] as const;
-export type Break = (typeof BREAKS)[number];
-
 /** SIGKILL to every process of the site, children included. The worker lives on: it stands for the host. */
 export async function killSite(lab: Lab, site: SiteName): Promise<string[]> {
   const killed = await Promise.all(

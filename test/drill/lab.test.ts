@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { BREAKS } from '../../lab/break.ts';
+import { BREAKS } from '../../lab/breaks.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort } from '../../lab/layout.ts';
 import { ORGANISATIONS } from '../../lab/seed/definitions.ts';
