@@ -85,7 +85,9 @@ test('the worker is killed while pgBackRest works, and then the database', async
   const failed = expect(backupStep(scene, 'back-up-database', newSet())).rejects.toThrow(
     /^TOOL_FAILED: (?!.*unable to acquire lock)/s,
   );
-  await until(async () => (await labels()).some((label) => !before.includes(label)));
+  const begun = until(async () => (await labels()).some((label) => !before.includes(label)));
+  // One that ends before it has begun says why, instead of being waited for.
+  await Promise.race([begun, failed]);
   await scene.cluster.kill();
   await failed;
   expect(await usable()).toEqual([]);
