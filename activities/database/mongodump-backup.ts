@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { dumpFolder } from '../../adapters/mongodb/dump-folder.ts';
 import { dumpDatabase } from '../../adapters/mongodb/dump.ts';
-import { stageDump, type DumpedCollection } from '../../adapters/mongodb/restore.ts';
+import { restoreDump, type DumpedCollection } from '../../adapters/mongodb/restore.ts';
 import { withScratchMongo } from '../../adapters/mongodb/scratch.ts';
 import { canonical } from '../../adapters/config/digest.ts';
 import type { PartResult } from '../../domain/backup.ts';
@@ -69,18 +69,21 @@ export async function verify(
   const facts = mongoFacts(manifest);
   const { scratchServer } = mongoOf(call.site);
   const key = { run: 'verify', step: call.input.step, set: manifest.set };
-  const { collections: restored } = await withScratchMongo(
+  const restored = await withScratchMongo(
     scratchServer,
     scratchDir,
     facts.name,
     async (db, { host, port }) => {
-      const staged = await stageDump(db, key, dumpOf(call, manifest), {
+      // Switched in as well: a Dashboard that starts on it asks for collections by their names.
+      const { result } = await restoreDump(db, key, dumpOf(call, manifest), {
         everything: true,
+        before: () => Promise.resolve(),
+        describe: (collections) => collections,
         onProgress: call.progress,
         signal: call.signal,
       });
       await whileUp({ definitions: await readDefinitions(db), door: { host, port, name: facts.name } });
-      return staged;
+      return result;
     },
     call.signal,
   );
