@@ -52,7 +52,13 @@ function rewriteGateway(conf: JsonObject, to: Endpoints): void {
   setListen(conf, to);
   conf['secret'] = to.secrets.gateway.reveal();
   conf['node_secret'] = to.secrets.node.reveal();
-  if (to.redis) pointAtRedis('gateway', object(conf, 'storage'), to.redis);
+  if (to.redis) {
+    pointAtRedis('gateway', object(conf, 'storage'), to.redis);
+    // Of its own, where it is kept apart: what is in it is not backed up, and its number there may be another.
+    const { database: _, ...elsewhere } = to.redis;
+    for (const name of ['cache_storage', 'analytics_storage'])
+      if (isObject(conf[name])) pointAtRedis('gateway', conf[name], elsewhere);
+  }
   if (to.secrets.certificate) {
     object(conf, 'security')['private_certificate_encoding_secret'] = to.secrets.certificate.reveal();
   }

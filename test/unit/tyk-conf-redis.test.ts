@@ -88,3 +88,15 @@ describe.each(['gateway', 'dashboard', 'pump'] as const)(
     });
   },
 );
+
+test('the separate Redis for the cache and for analytics of a Gateway follow the target, each in its own database', () => {
+  const separate = { host: '127.0.0.1', port: 8103, database: 3, password: 'old' };
+  const before = { storage: { port: 8102 }, cache_storage: separate, analytics_storage: { addrs: OLD } };
+  const to = { root: '/x', redis: TARGETS.server, secrets };
+  const conf = rewriteConf('gateway', before, '/x', to);
+  expect(leftovers(conf, SOURCE)).toEqual([]);
+  expect(conf['cache_storage']).toEqual({ host: '10.0.0.1', port: 6379, database: 3, password: 'p' });
+  expect(conf['analytics_storage']).toMatchObject({ host: '10.0.0.1', port: 6379 });
+  // Where there is none, none is made.
+  expect(rewriteConf('gateway', { storage: {} }, '/x', to)).not.toHaveProperty('cache_storage');
+});
