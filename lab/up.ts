@@ -120,6 +120,8 @@ async function startWorkers(lab: Lab): Promise<void> {
   for (const site of SITES) {
     await declareService(lab, {
       name: `worker-${site}`,
+      // As the README advises: Temporal's core has many threads, and glibc would keep memory for each.
+      env: { MALLOC_ARENA_MAX: '2' },
       argv: nodeProgram(program, '--config', configFile(lab), 'worker', site),
     });
     await start(lab, `worker-${site}`);

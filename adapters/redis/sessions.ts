@@ -1,10 +1,11 @@
 import { keyRelations, type KeyRelations } from '../../domain/relations.ts';
 import type { Client } from './client.ts';
 
-/** Sessions of keys, a few hundred at a time: memory does not grow with their number. */
+/** Sessions of keys, a hundred at a time: memory does not grow with their number. */
 
 const SESSIONS = 'apikey-*';
-const BATCH = 500;
+/** With their values: few enough that a batch is gone before V8 moves it to where only a full collection removes it. */
+const BATCH = 100;
 
 /** Undefined for one that is no JSON of a session. One that expires meanwhile is left out. */
 export async function* readSessions(client: Client): AsyncGenerator<KeyRelations | undefined> {
