@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { listSets, type SetListing } from '../adapters/backup/repository.ts';
+import { isUsable, listSets, type SetListing } from '../adapters/backup/repository.ts';
 import { DrError } from '../domain/errors.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import { attestationOf, locateManifest, setsAtCopies, type Asking, type LocatedSet } from './copies.ts';
@@ -57,7 +57,7 @@ async function setsHere(asking: Asking): Promise<Candidate[]> {
     return [] as SetListing[];
   });
   return listed
-    .filter(({ state }) => state === 'verified' || state === 'complete')
+    .filter(isUsable)
     .map(({ set, state, createdAt }) => ({ set, createdAt: createdAt!, verified: state === 'verified' }));
 }
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
-import { listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
+import { readAttestation, readManifest } from '../adapters/backup/repository.ts';
 import { knownSecrets } from '../adapters/versioned/references.ts';
 import { commitSet } from '../adapters/versioned/commit-set.ts';
 import { filesOfSet } from '../adapters/versioned/set-files.ts';
 import type { CommitResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
+import { chosenSet } from './chosen-set.ts';
 import type { BackupCall } from './guard.ts';
 
 /**
@@ -26,7 +27,7 @@ async function commit(call: BackupCall): Promise<string> {
   const { deployment, input, site, signal, secret } = call;
   const { backup } = deployment;
   if (!backup.git) return 'no git repository is configured';
-  const set = input.set === 'latest' ? await newest(call) : input.set;
+  const set = await chosenSet(call);
   const signed = await readManifest(backup, input.deployment, set);
   const { manifest } = signed;
   const known = await knownSecrets(deployment, manifest.site, secret);
@@ -54,13 +55,4 @@ async function commit(call: BackupCall): Promise<string> {
     secrets: known.map(({ value }) => value),
     signal,
   });
-}
-
-/** The one that `verify-set` takes for the newest. */
-async function newest({ deployment, input }: BackupCall): Promise<string> {
-  const sets = await listSets(deployment.backup, input.deployment);
-  const found = sets.find(({ state }) => state === 'verified' || state === 'complete');
-  if (found) return found.set;
-  const { repository } = deployment.backup;
-  throw new DrError('NO_BACKUP', { deployment: input.deployment, repository, reason: 'none is complete' });
 }

@@ -1,11 +1,12 @@
 import { copySet } from '../adapters/backup/copy.ts';
-import { listSets, readManifest, type SignedManifest } from '../adapters/backup/repository.ts';
+import { readManifest, type SignedManifest } from '../adapters/backup/repository.ts';
 import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
 import type { RepositoryFile } from '../adapters/postgres/repository-files.ts';
 import { openRemote } from '../adapters/rclone/remote.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
+import { chosenSet } from './chosen-set.ts';
 import { requireRepository } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { readPart, setOf } from './open-set.ts';
@@ -80,18 +81,4 @@ async function databaseOf(
     root: repositoryFolder(requireRepository(call.deployment.backup), manifest.database.generation),
     files: await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files'),
   };
-}
-
-/** A set by its id, or the newest that is whole. */
-async function chosenSet({ deployment, input }: BackupCall): Promise<string> {
-  if (input.set !== 'latest') return input.set;
-  const newest = (await listSets(deployment.backup, input.deployment)).find(
-    ({ state }) => state === 'verified' || state === 'complete',
-  );
-  if (newest) return newest.set;
-  throw new DrError('NO_BACKUP', {
-    deployment: input.deployment,
-    repository: deployment.backup.repository,
-    reason: 'none is complete and signed',
-  });
 }

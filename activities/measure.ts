@@ -2,7 +2,7 @@ import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readCopyRecords } from '../adapters/backup/copy-record.ts';
 import { listChains, readChain } from '../adapters/backup/redis-aof.ts';
-import { listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
+import { isUsable, listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
 import { queryValue, withClient } from '../adapters/postgres/client.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
@@ -118,9 +118,7 @@ async function archiveFigures(deps: Deps, site: Site): Promise<ArchiveFigures> {
 const MOST_SETS = 30;
 
 async function setFigures({ backup }: Deployment, name: string): Promise<SetFigures[]> {
-  const usable = (await listSets(backup, name)).filter(
-    ({ state }) => state === 'verified' || state === 'complete',
-  );
+  const usable = (await listSets(backup, name)).filter(isUsable);
   return Promise.all(
     usable.slice(0, MOST_SETS).map(async ({ set }) => {
       const signed = await readManifest(backup, name, set);

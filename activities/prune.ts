@@ -1,5 +1,11 @@
 import { deleteSet, isCondemned, readHold } from '../adapters/backup/prune.ts';
-import { listSets, readManifest, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import {
+  isUsable,
+  listSets,
+  readManifest,
+  setFolder,
+  type SetListing,
+} from '../adapters/backup/repository.ts';
 import { listBackups } from '../adapters/postgres/backup.ts';
 import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
 import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
@@ -32,7 +38,7 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
         'rules such as { last: 7, daily: 14, weekly: 8, monthly: 12 }: without any, nothing is deleted',
     });
   const listed = await listSets(deployment.backup, input.deployment);
-  const whole = listed.filter(({ state }) => state === 'verified' || state === 'complete');
+  const whole = listed.filter(isUsable);
   const found = await Promise.all(whole.map((set) => describe(call, set)));
   const verdicts = retention(withParents(found), keep);
   const going = verdicts.filter((verdict) => !verdict.keep).map(({ set }) => set);

@@ -1,12 +1,13 @@
 import { createWriteStream } from 'node:fs';
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { listSets, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
+import { newestUsable, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Attestation, Manifest, ServiceFacts } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
+import { chosenSet } from './chosen-set.ts';
 import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { ScratchDatabase } from './database/method.ts';
@@ -90,27 +91,8 @@ async function refuseDoubts(call: BackupCall, { doubts, walGap }: CheckedSet): P
       reason: doubts.join('; '),
     });
   if (walGap === undefined) return;
-  if ((await newestUsable(call)) === input.set) throw new DrError('WAL_MISSING', { segment: walGap });
-}
-
-/** A set by its id, or the newest of all: that is the one which nobody has looked at yet. */
-async function chosenSet({ deployment, input }: BackupCall): Promise<string> {
-  if (input.set !== 'latest') return input.set;
-  const newest = await newestUsable({ deployment, input });
-  if (newest !== undefined) return newest;
-  throw new DrError('NO_BACKUP', {
-    deployment: input.deployment,
-    repository: deployment.backup.repository,
-    reason: 'none is complete and signed',
-  });
-}
-
-async function newestUsable({
-  deployment,
-  input,
-}: Pick<BackupCall, 'deployment' | 'input'>): Promise<string | undefined> {
-  const listed = await listSets(deployment.backup, input.deployment);
-  return listed.find(({ state }) => state === 'verified' || state === 'complete')?.set;
+  if ((await newestUsable(call.deployment.backup, input.deployment)) === input.set)
+    throw new DrError('WAL_MISSING', { segment: walGap });
 }
 
 /** Unpacks every configuration archive and finds the file without which its component does not start. */

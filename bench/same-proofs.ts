@@ -1,7 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { configDigest } from '../adapters/config/digest.ts';
 import { loadConfig } from '../adapters/config/load.ts';
-import { newestSet } from '../adapters/backup/repository.ts';
+import { requireNewestUsable } from '../adapters/backup/repository.ts';
 import { withClient } from '../adapters/postgres/client.ts';
 import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { adminConnection } from '../activities/endpoints.ts';
@@ -74,7 +74,7 @@ async function stepInput(name: string, deployment: Deployment): Promise<Omit<Ste
     epoch: Date.now(),
     notAfter: new Date(Date.now() + NOT_AFTER_MS).toISOString(),
     basisAt: new Date().toISOString(),
-    set: await newestSet(deployment.backup, name),
+    set: await requireNewestUsable(deployment.backup, name),
   };
 }
 

@@ -172,12 +172,15 @@ function shippedWal(
   { set, generation, copies = [] }: SetFigures,
 ): { exposureMs: number; basis: string }[] {
   if (!archive?.timeoutMs || archive.generation !== generation) return [];
-  const failing = archive.failedAt !== undefined && archive.failedAt > (archive.archivedAt ?? '');
-  if (failing) return [];
+  if (isFailing(archive)) return [];
   return copies.map(({ name, at }) => ({
     exposureMs: Math.max(0, Date.parse(measuredAt) - Date.parse(at)) + archive.timeoutMs,
     basis: `WAL copied to ${name} at ${at}, behind set ${set}`,
   }));
+}
+
+function isFailing({ failedAt, archivedAt = '' }: ArchiveFigures): boolean {
+  return failedAt !== undefined && failedAt > archivedAt;
 }
 
 /** What is newer than the sets, and lies in the repository itself. */
@@ -207,7 +210,7 @@ function archiveExposure(
   );
   if (!archive?.archivedAt || !base) return [];
   const ageMs = Math.max(0, Date.parse(measuredAt) - Date.parse(archive.archivedAt));
-  const failing = archive.failedAt !== undefined && archive.failedAt > archive.archivedAt;
+  const failing = isFailing(archive);
   const idle = !failing && archive.waiting === 0 && archive.timeoutMs > 0;
   // A server that wrote nothing archives nothing: then at most one timeout's worth is not archived.
   const exposureMs = idle ? Math.min(ageMs, archive.timeoutMs) : ageMs;

@@ -6,19 +6,18 @@ import {
   executeChild,
   isCancellation,
   ParentClosePolicy,
-  proxyActivities,
   sleep,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
-import type { PingResult } from '../activities/ping.ts';
 import type { BackupInput } from '../domain/backup.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { backupId, redisAofId, workerQueue } from '../domain/messages.ts';
 import type { NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput, ScheduleKind } from '../domain/schedules.ts';
 import { sendNotice } from './notify.ts';
+import { askWorker } from './ping.ts';
 import { now } from './run-state.ts';
 
 /**
@@ -120,21 +119,11 @@ async function inputOf({ deployment, sites }: LaunchInput, startTime: Date): Pro
   };
 }
 
-const PING_TIMEOUT_MS = 3_500;
-
 /** The configuration of the first worker that answers: as it is today, not as it was when the schedule was made. */
 async function digestOf(deployment: string, workers: readonly string[]): Promise<string> {
   for (const worker of workers) {
-    const { 'answer-ping': answer } = proxyActivities<{
-      'answer-ping': (deployment: string) => Promise<PingResult>;
-    }>({
-      taskQueue: workerQueue(worker),
-      scheduleToCloseTimeout: PING_TIMEOUT_MS,
-      retry: { maximumAttempts: 1 },
-      summary: `Does ${worker} answer?`,
-    });
     try {
-      return (await answer(deployment)).digest;
+      return (await askWorker(worker, deployment, `Does ${worker} answer?`)).digest;
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
     }

@@ -66,13 +66,6 @@ export async function start(call: Call): Promise<StepResult> {
   });
 }
 
-export async function protect({ deployment, input }: Call): Promise<StepResult> {
-  const { plan } = input;
-  return {
-    summary: `a dump keeps no log: nothing is protected before the next set; tyk-dr backup ${plan.deployment} makes one in ${deployment.backup.repository}`,
-  };
-}
-
 export async function undo(call: Call): Promise<string> {
   const started = await wake(call);
   const undone = await withServer(call, (db) => undoSwitch(db, keyOf(call)));

@@ -7,7 +7,7 @@ import {
   type HostReport,
 } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
-import { readManifest } from '../../adapters/backup/repository.ts';
+import { newestUsable, readManifest } from '../../adapters/backup/repository.ts';
 import type { Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { asActivity } from '../to-failure.ts';
@@ -16,7 +16,7 @@ import type { Check, Host } from './host.ts';
 import { checkKeyFiles, checkKeys, checkSecrets, fingerprintsOf, keptKeys, recipientOf } from './keys.ts';
 import { checkArchiving, checkChecksums, checkStores } from './live-stores.ts';
 import { checkNetwork, checkPermissions } from './places.ts';
-import { checkDecryption, checkRepository, checkSpace, newestUsable } from './sets.ts';
+import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
 import { checkRedisSettings } from './redis-settings.ts';
 import { checkTools, versionsOf } from './tools.ts';
 
@@ -120,7 +120,7 @@ async function orElse<T>(fallback: T, work: Promise<T>): Promise<T> {
 }
 
 async function newest({ deployment, deploymentName }: Host): Promise<HostReport['newestSet']> {
-  const set = await newestUsable(deployment, deploymentName);
+  const set = await newestUsable(deployment.backup, deploymentName);
   if (set === undefined) return undefined;
   const { manifest } = await readManifest(deployment.backup, deploymentName, set);
   return { set, versions: manifest.versions };

@@ -1,20 +1,14 @@
 import { join } from 'node:path';
 import { access, constants } from 'node:fs/promises';
-import { listSets, readManifest } from '../../adapters/backup/repository.ts';
+import { isUsable, listSets, newestUsable, readManifest } from '../../adapters/backup/repository.ts';
 import { freeBytes } from '../../adapters/files/disk.ts';
-import type { Deployment } from '../../domain/config.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
-import { checkPart } from '../open-set.ts';
+import { checkPart, withoutCopies } from '../open-set.ts';
 import { serves } from '../site.ts';
 import type { Host } from './host.ts';
 
 /** The repository as this host sees it: reached, whole, large enough, and to be opened with our key. */
-
-export async function newestUsable(deployment: Deployment, name: string): Promise<string | undefined> {
-  const sets = await listSets(deployment.backup, name);
-  return sets.find(({ state }) => state === 'verified' || state === 'complete')?.set;
-}
 
 export async function checkRepository(host: Host): Promise<Finding[]> {
   const { deployment, deploymentName, where } = host;
@@ -36,7 +30,7 @@ export async function checkRepository(host: Host): Promise<Finding[]> {
         found.push(wrong('repository', where, `${folder} cannot be written: ${problem}`));
     }
   }
-  const odd = sets.filter(({ state }) => state !== 'verified' && state !== 'complete');
+  const odd = sets.filter((set) => !isUsable(set));
   for (const { set, state } of odd) found.push(doubtful('repository', where, `${set} is ${state}`));
   const usable = sets.length - odd.length;
   return found.length > 0 ? found : [fine('repository', where, `${usable} whole sets in ${repository}`)];
@@ -44,16 +38,15 @@ export async function checkRepository(host: Host): Promise<Finding[]> {
 
 export async function checkDecryption(host: Host): Promise<Finding[]> {
   const { deployment, deploymentName: name, where, signal } = host;
-  const set = await newestUsable(deployment, name);
+  const set = await newestUsable(deployment.backup, name);
   if (set === undefined) return [doubtful('decryption', where, 'not measured: there is no usable set')];
   const { manifest } = await readManifest(deployment.backup, name, set);
   const smallest = [...manifest.objects].sort((a, b) => a.cipher.bytes - b.cipher.bytes)[0];
   if (!smallest) return [doubtful('decryption', where, `not measured: ${set} has no objects`)];
   // Here and now, without the help of an off-site copy.
-  const here = { ...deployment, backup: { ...deployment.backup, copies: [] } };
   const cache = join(host.site.stateDir, 'from-copies');
   await checkPart(
-    { deployment: here, name, set, signal, cache, secret: host.secret },
+    { deployment: withoutCopies(deployment), name, set, signal, cache, secret: host.secret },
     manifest,
     smallest.name,
   );
@@ -65,7 +58,7 @@ const MARGIN = 1.2;
 
 export async function checkSpace(host: Host): Promise<Finding[]> {
   const { worker, site, deployment, deploymentName, where } = host;
-  const set = await newestUsable(deployment, deploymentName);
+  const set = await newestUsable(deployment.backup, deploymentName);
   if (set === undefined) return [doubtful('space', where, 'not measured: there is no usable set')];
   const { manifest } = await readManifest(deployment.backup, deploymentName, set);
   const redisBytes = manifest.objects.find(({ name }) => name === 'redis')?.plain.bytes;

@@ -1,4 +1,4 @@
-import { readManifest } from '../../adapters/backup/repository.ts';
+import { newestUsable, readManifest } from '../../adapters/backup/repository.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { installedVersion } from '../../adapters/service/version.ts';
 import { checkMajorVersion, serverVersion } from '../../adapters/postgres/control.ts';
@@ -10,10 +10,10 @@ import { clusterIfOurs } from '../../domain/cluster.ts';
 import { fine, wrong, type Finding, type InstalledVersion } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
+import { requireTool } from '../require-tool.ts';
 import { gatewaysOn, serves } from '../site.ts';
 import { serversOf } from '../traffic.ts';
 import type { Host } from './host.ts';
-import { newestUsable } from './sets.ts';
 
 /** Programs of the host, and whether they can read what the newest set holds. */
 
@@ -33,7 +33,7 @@ export async function checkTools(host: Host): Promise<Finding[]> {
     }
   };
   await Promise.all([
-    ...ALWAYS.map((tool) => tell(() => requireTool(tool, where))),
+    ...ALWAYS.map((tool) => tell(() => requireTool(tool, where).then(() => undefined))),
     tell(async () => {
       const { redis } = site;
       if (!redis || !serves(worker, site, redis)) return undefined;
@@ -73,16 +73,9 @@ export async function checkTools(host: Host): Promise<Finding[]> {
   return [fine('tools', where, [`${ALWAYS.join(', ')}`, ...versions.filter(Boolean).sort()].join('; '))];
 }
 
-async function requireTool(tool: string, where: string): Promise<undefined> {
-  await run(['which', tool]).catch((error: unknown) => {
-    throw new DrError('TOOL_MISSING', { tool, host: where }, { cause: error });
-  });
-  return undefined;
-}
-
 /** Undefined where there is none, or none that can be read: other checks say so. */
 async function newestManifest({ deployment, deploymentName }: Host): Promise<Manifest | undefined> {
-  const set = await newestUsable(deployment, deploymentName).catch(() => undefined);
+  const set = await newestUsable(deployment.backup, deploymentName).catch(() => undefined);
   if (set === undefined) return undefined;
   return (await readManifest(deployment.backup, deploymentName, set)).manifest;
 }

@@ -158,21 +158,22 @@ export async function listSets(config: Repository, deployment: string): Promise<
   return Promise.all(sets.map((set) => describeSet(config, deployment, set)));
 }
 
-/**
- * The newest verified set; where none is verified, the newest that is signed and complete. Only sets taken before a
- * moment count where one is given: what was never restored is not known to be a backup.
- *
- * @throws DrError NO_BACKUP
- */
-export async function newestSet(config: Repository, deployment: string, before?: string): Promise<string> {
-  const usable = (await listSets(config, deployment)).filter(
-    ({ state }) => state === 'verified' || state === 'complete',
-  );
-  const inTime = usable.filter(({ createdAt }) => before === undefined || createdAt! < before);
-  const found = inTime.find(({ state }) => state === 'verified') ?? inTime[0];
-  if (found) return found.set;
-  const reason = usable.length > 0 ? `none was taken before ${before ?? ''}` : 'none is complete and signed';
-  throw new DrError('NO_BACKUP', { deployment, repository: config.repository, reason });
+/** Whether it is complete and signed: a set to recover from, proven or not yet. */
+export function isUsable({ state }: Pick<SetListing, 'state'>): boolean {
+  return state === 'verified' || state === 'complete';
+}
+
+/** The newest set that can be recovered from, proven or not; undefined where there is none. */
+export async function newestUsable(config: Repository, deployment: string): Promise<string | undefined> {
+  return (await listSets(config, deployment)).find(isUsable)?.set;
+}
+
+/** @throws DrError NO_BACKUP */
+export async function requireNewestUsable(config: Repository, deployment: string): Promise<string> {
+  const newest = await newestUsable(config, deployment);
+  if (newest !== undefined) return newest;
+  const { repository } = config;
+  throw new DrError('NO_BACKUP', { deployment, repository, reason: 'none is complete and signed' });
 }
 
 /** Presence and size of every object; their digests are checked while they are read. @throws OBJECT_MISSING, OBJECT_DAMAGED */

@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { startAttached } from '../host/attached.ts';
 import { scratchFolder } from '../host/scratch-folder.ts';
 import { waitReady, type Client } from './client.ts';
 
@@ -42,26 +42,15 @@ export async function withScratchRedis<T>(
     'daemonize no',
   ];
   await writeFile(join(folder, 'redis.conf'), `${conf.join('\n')}\n`, { mode: 0o600 });
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', binary, join(folder, 'redis.conf')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let log = '';
-  const remember = (chunk: Buffer): void => void (log = (log + chunk.toString()).slice(-2_000));
-  child.stdout.on('data', remember);
-  child.stderr.on('data', remember);
-  const ended = new Promise<never>((_, reject) => {
-    child.on('error', reject);
-    child.on('exit', (code) =>
-      reject(
-        new DrError('DATA_UNPROVEN', {
-          what: 'the RDB in a scratch Redis',
-          expected: 'it loads',
-          actual: `the server ended with ${code}: ${log.trim().split('\n').slice(-3).join(' / ')}`,
-        }),
-      ),
-    );
-  });
-  ended.catch(() => undefined);
+  const { child, ended } = startAttached(
+    [binary, join(folder, 'redis.conf')],
+    (code, last) =>
+      new DrError('DATA_UNPROVEN', {
+        what: 'the RDB in a scratch Redis',
+        expected: 'it loads',
+        actual: `the server ended with ${code}: ${last}`,
+      }),
+  );
   try {
     const client = await Promise.race([
       waitReady({ socket, database, password: door?.password }, LOAD_TIMEOUT_MS, signal),

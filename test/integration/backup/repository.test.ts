@@ -3,17 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { chooseSet } from '../../../activities/choose-set.ts';
 import { openObject } from '../../../adapters/backup/open.ts';
 import {
   createSet,
   listSets,
-  newestSet,
   readAttestation,
   readManifest,
   setFolder,
   writeAttestation,
 } from '../../../adapters/backup/repository.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
+import { resolveSecret } from '../../../adapters/config/secrets.ts';
 import type { PartResult } from '../../../domain/backup.ts';
 import type { Attestation, Manifest } from '../../../domain/manifest.ts';
 import { callActivity, killedActivity } from '../../harness/activity.ts';
@@ -51,6 +52,13 @@ afterEach(() => rm(scene.deployment.backup.repository, { recursive: true }));
 
 const folder = (set: string): string => setFolder(scene.deployment.backup, 'acme', set);
 const read = (set: string) => readManifest(scene.deployment.backup, 'acme', set);
+/** The set that a recovery would take. */
+async function chosen(before?: string): Promise<string> {
+  const { deployment } = scene;
+  const asking = { deployment, name: 'acme', cache: join(dir, 'from-copies'), secret: resolveSecret };
+  const plan = { backup: 'latest', ...(before === undefined ? {} : { backupBefore: before }) };
+  return (await chooseSet(asking, plan)).manifest.set;
+}
 const states = async () =>
   Object.fromEntries((await listSets(scene.deployment.backup, 'acme')).map(({ set, state }) => [set, state]));
 
@@ -90,7 +98,7 @@ describe('a producer that is killed', () => {
         }),
       ).toBe(true);
       expect(await states()).toEqual({ [OLDER]: 'incomplete' });
-      await expect(newestSet(scene.deployment.backup, 'acme')).rejects.toMatchObject({ code: 'NO_BACKUP' });
+      await expect(chosen()).rejects.toMatchObject({ code: 'NO_BACKUP' });
     },
   );
 
@@ -135,14 +143,14 @@ describe('a manifest is refused', () => {
     await rename(setFolder(scene.deployment.backup, 'other', OLDER), folder(OLDER));
     await expect(read(OLDER)).rejects.toMatchObject({ code: 'BACKUP_OF_ANOTHER' });
     expect(await states()).toEqual({ [OLDER]: 'foreign' });
-    await expect(newestSet(scene.deployment.backup, 'acme')).rejects.toMatchObject({ code: 'NO_BACKUP' });
+    await expect(chosen()).rejects.toMatchObject({ code: 'NO_BACKUP' });
   });
 
   test('of an older set that passes as a newer one', async () => {
     await makeSet(OLDER, 'a');
     await cp(folder(OLDER), folder(NEWER), { recursive: true });
     await expect(read(NEWER)).rejects.toMatchObject({ code: 'MANIFEST_ALTERED' });
-    expect(await newestSet(scene.deployment.backup, 'acme')).toBe(OLDER);
+    expect(await chosen()).toBe(OLDER);
   });
 
   test.each([
@@ -196,20 +204,17 @@ test('a verified set is preferred to a newer one that nobody has restored', asyn
     verifiedAt: '2026-01-01T01:00:00.000Z',
   };
   await writeAttestation(backup, 'acme', attestation, scene.keys.signing);
-  expect(await newestSet(backup, 'acme')).toBe(OLDER);
+  expect(await chosen()).toBe(OLDER);
 });
 
 test('the newest set before a moment is chosen, and no set that is not whole', async () => {
   await makeSet(OLDER, 'a');
   await makeSet(NEWER, 'b');
-  const { backup } = scene.deployment;
-  expect(await newestSet(backup, 'acme')).toBe(NEWER);
-  expect(await newestSet(backup, 'acme', '2026-01-01T12:00:00.000Z')).toBe(OLDER);
-  await expect(newestSet(backup, 'acme', '2025-12-31T00:00:00.000Z')).rejects.toThrow(
-    'none was taken before',
-  );
+  expect(await chosen()).toBe(NEWER);
+  expect(await chosen('2026-01-01T12:00:00.000Z')).toBe(OLDER);
+  await expect(chosen('2025-12-31T00:00:00.000Z')).rejects.toThrow('none was taken before');
   await rm(join(folder(NEWER), 'redis.zst.age'));
-  expect(await newestSet(backup, 'acme')).toBe(OLDER);
+  expect(await chosen()).toBe(OLDER);
 });
 
 test('a set counts as verified only by a proof of its own manifest', async () => {
@@ -236,7 +241,7 @@ test('a set counts as verified only by a proof of its own manifest', async () =>
   );
   // A recovery would refuse it: it must not be listed, or chosen, as if it could be used.
   expect(await states()).toEqual({ [OLDER]: 'altered' });
-  await expect(newestSet(backup, 'acme')).rejects.toMatchObject({ code: 'NO_BACKUP' });
+  await expect(chosen()).rejects.toMatchObject({ code: 'NO_BACKUP' });
 });
 
 test('what cannot be read is not taken for absent', async () => {
