@@ -1,4 +1,5 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Command } from 'commander';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
@@ -91,7 +92,7 @@ async function show(
       json ? `${JSON.stringify(memo, undefined, 2)}\n` : `${memoLines(memo).join('\n')}\n`,
     );
   }
-  for (const line of pendingLines(description)) process.stderr.write(`${line}\n`);
+  for (const line of await pendingLines(door, description)) process.stderr.write(`${line}\n`);
 }
 
 /** Without a worker nobody can be asked: what the run itself left for this moment. */
@@ -107,12 +108,18 @@ function memoLines(memo: Record<string, unknown>): string[] {
 }
 
 /** Activities that no worker has taken, or that keep failing: Temporal knows even when our workers do not. */
-function pendingLines(description: WorkflowExecutionDescription): string[] {
-  const pending = description.raw.pendingActivities ?? [];
-  return pending
-    .filter((activity) => (activity.attempt ?? 1) > 1 || !activity.lastStartedTime)
-    .map((activity) => {
-      const why = activity.lastFailure?.message ?? 'no worker has taken it';
-      return `pending: ${activity.activityType?.name ?? 'an activity'}, attempt ${activity.attempt ?? 1}: ${why}`;
-    });
+async function pendingLines(door: Door, description: WorkflowExecutionDescription): Promise<string[]> {
+  const pending = (description.raw.pendingActivities ?? []).filter(
+    (activity) => (activity.attempt ?? 1) > 1 || !activity.lastStartedTime,
+  );
+  return Promise.all(
+    pending.map(async ({ activityType, attempt, lastFailure }) => {
+      const failure = await decodeOptionalFailureToOptionalError(
+        door.client.options.loadedDataConverter,
+        lastFailure,
+      );
+      const why = failure?.message ?? 'no worker has taken it';
+      return `pending: ${activityType?.name ?? 'an activity'}, attempt ${attempt ?? 1}: ${why}`;
+    }),
+  );
 }

@@ -20,6 +20,10 @@ export const CHECKS = {
     what: 'Every worker answers, has this configuration and the right time.',
     hint: 'Start it on its host with tyk-dr worker NAME and the same tyk-dr.yaml, and keep it running.',
   },
+  builds: {
+    what: 'Every worker and this command run the same build.',
+    hint: 'Bring the same build to every host, and start its worker again; no recovery may be under way.',
+  },
   serving: {
     what: 'Exactly one site runs its stores, and no other is fenced.',
     hint: 'Where no site serves, recover one. Two that write must never be: stop the wrong one. A site that was given up comes back with tyk-dr unfence.',

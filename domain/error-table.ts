@@ -2,6 +2,7 @@ import { COPY_ERRORS } from './error-table-copies.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
+import { TEMPORAL_ERRORS } from './error-table-temporal.ts';
 
 /**
  * Every way in which tyk-dr refuses or fails, as one table. The CLI's exit codes, the retry policy of activities
@@ -52,8 +53,8 @@ export const ERRORS = {
 
   // Temporal and workers
   TEMPORAL_UNREACHABLE: refused(
-    (d) => `no Temporal server answers at ${d.address}`,
-    'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS.',
+    (d) => `no Temporal server answers at ${d.address}${d.reason === undefined ? '' : `: ${d.reason}`}`,
+    'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS, or mend temporal: in tyk-dr.yaml.',
     () => 'temporal server start-dev --db-filename temporal.db',
   ),
   WORKER_MISSING: refused(
@@ -66,6 +67,7 @@ export const ERRORS = {
     'Start a worker of any site; then look whether the run still waits before you decide again.',
     (d) => `tyk-dr status ${d.run}`,
   ),
+  ...TEMPORAL_ERRORS,
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
     'Give every worker the same deployment section and start it again.',

@@ -28,6 +28,7 @@ export function classify(error: unknown, step: Step): Failure {
   }
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
     if (cause.type === 'EXPIRED') return 'worker-away';
+    if (cause.type === 'WORKER_STOPPED') return 'look-again';
     return { code: cause.type, message: cause.message, hint: ERRORS[cause.type].hint, at: now() };
   }
   return stepError('BUG', { message: cause?.message ?? error.message });
@@ -94,7 +95,7 @@ export async function settleFailure(
 }
 
 /** What activities/guard.ts refuses before a mutating step has done anything. */
-const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED'];
+const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED', 'WORKER_NOT_CONFIGURED'];
 
 /** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
 const MAX_LOOKS = 5;
