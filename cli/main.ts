@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { registerBackup } from './backup.ts';
+import { registerCodecServer } from './codec-server.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
@@ -41,6 +42,7 @@ export function buildProgram(): Command {
   registerInit(program);
   registerKeys(program, config);
   registerWorker(program, config);
+  registerCodecServer(program, config);
   registerLab(program);
   return program;
 }

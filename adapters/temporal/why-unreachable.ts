@@ -116,6 +116,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
     'the server demands a certificate of this host: set temporal.tls.certificate and key',
   ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: 'the server does not know who signed the certificate of this host',
+  ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR: 'the server does not know who signed the certificate of this host',
   ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: 'the certificate of this host has expired, says the server',
   ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: 'the server refuses the certificate of this host',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS: is temporal.tls meant for another server?',
