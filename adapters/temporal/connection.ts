@@ -89,7 +89,7 @@ async function tlsOf(tls: TemporalTls, address: string): Promise<Tls> {
       : {
           clientCertPair: {
             crt: await read('certificate', certificate),
-            key: await read('key', key as SecretRef),
+            key: await read('key', key),
           },
         }),
   };

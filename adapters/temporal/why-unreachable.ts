@@ -104,7 +104,8 @@ const WORDS: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'there is no route to it',
   ECONNRESET: 'it broke the connection off',
   WANTS_TLS: 'it hangs up without TLS: is temporal.tls missing?',
-  HUNG_UP: 'it broke the connection off after the TLS handshake: it may not accept the certificate of this host',
+  HUNG_UP:
+    'it broke the connection off after the TLS handshake: it may not accept the certificate of this host',
   EPROTO: 'it does not speak TLS, or no version that we know',
   CERT_HAS_EXPIRED: "the server's certificate has expired",
   DEPTH_ZERO_SELF_SIGNED_CERT: "the server's certificate is not signed by temporal.tls.ca",

@@ -101,9 +101,17 @@ describe.concurrent('without it, both say why not', () => {
       () => ({ ...good(), key: `file:${theirs.key}` }),
       /temporal.tls.key does not belong to temporal.tls.certificate/,
     ],
-    ["another authority for the server's", () => ({ ...good(), ca: theirs.ca }), /not signed by temporal.tls.ca/],
+    [
+      "another authority for the server's",
+      () => ({ ...good(), ca: theirs.ca }),
+      /not signed by temporal.tls.ca/,
+    ],
     ['another name of the server', () => ({ ...good(), serverName: 'elsewhere' }), /is for another name/],
-    ['a file that is not there', () => ({ ...good(), ca: '/nowhere/ca.pem' }), /\/nowhere\/ca.pem, cannot be read/],
+    [
+      'a file that is not there',
+      () => ({ ...good(), ca: '/nowhere/ca.pem' }),
+      /\/nowhere\/ca.pem, cannot be read/,
+    ],
     ['a key file as certificate', () => ({ ...good(), certificate: ours.key }), /holds no certificate/],
   ])('%s', async (_what, tls, why) => {
     const file = await configFile(await tls());
@@ -123,7 +131,9 @@ describe.concurrent('without it, both say why not', () => {
     const address = addressOf(closed);
     closed.close();
     const nobody = await configFile(good(), address);
-    await expect(withDoor(nobody, async () => undefined)).rejects.toThrow(`at ${address}: nothing listens there`);
+    await expect(withDoor(nobody, async () => undefined)).rejects.toThrow(
+      `at ${address}: nothing listens there`,
+    );
   });
 });
 

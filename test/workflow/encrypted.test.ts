@@ -23,7 +23,13 @@ let plainClient: Client;
 let server: Server;
 let running: { workers: Worker[]; ends: Promise<void>[] };
 
-const SECRETIVE = ['Zoe Commander', 'the data centre burns', 'disk sda is gone', 'set-of-tuesday', 'repaired by hand'];
+const SECRETIVE = [
+  'Zoe Commander',
+  'the data centre burns',
+  'disk sda is gone',
+  'set-of-tuesday',
+  'repaired by hand',
+];
 
 beforeAll(async () => {
   environment = await startTemporal();
@@ -65,7 +71,9 @@ beforeAll(async () => {
   const shared = { connection: environment.nativeConnection, dataConverter };
   const workers = await Promise.all([
     Worker.create({ ...shared, taskQueue: WORKFLOW_QUEUE, workflowBundle }),
-    ...['primary', 'dr'].map((name) => Worker.create({ ...shared, taskQueue: workerQueue(name), activities })),
+    ...['primary', 'dr'].map((name) =>
+      Worker.create({ ...shared, taskQueue: workerQueue(name), activities }),
+    ),
   ]);
   running = { workers, ends: workers.map((worker) => worker.run()) };
 }, 120_000);
@@ -132,7 +140,7 @@ describe('a run with the codec on', () => {
   });
 
   test('takes what a person types into the UI, encrypted by the codec server', async () => {
-    const response = await post('/encode', [defaultPayloadConverter.toPayload({ actor: 'x' })!]);
+    const response = await post('/encode', [defaultPayloadConverter.toPayload({ actor: 'x' })]);
     const text = await response.text();
     expect(text).not.toContain(Buffer.from('actor').toString('base64').slice(0, 6));
     const { payloads } = JSON.parse(text) as { payloads: Wire[] };
@@ -149,7 +157,10 @@ describe('a run with the codec on', () => {
 
 test('a page of the UI is let in by the browser, and asked politely first', async () => {
   const { port } = server.address() as AddressInfo;
-  const preflight = await fetch(`http://127.0.0.1:${port}/decode`, { method: 'OPTIONS', headers: { Origin: UI } });
+  const preflight = await fetch(`http://127.0.0.1:${port}/decode`, {
+    method: 'OPTIONS',
+    headers: { Origin: UI },
+  });
   expect(preflight.status).toBe(204);
   expect(preflight.headers.get('access-control-allow-origin')).toBe(UI);
   expect(preflight.headers.get('access-control-allow-headers')).toContain('x-namespace');
@@ -158,7 +169,9 @@ test('a page of the UI is let in by the browser, and asked politely first', asyn
 test.each(['0.0.0.0:8234', 'example.org:1', '127.0.0.1', '127.0.0.1:99999', ''])(
   'the codec server does not listen on %s',
   async (listen) => {
-    await expect(serveCodec(client.options.loadedDataConverter.payloadCodecs[0]!, listen, [])).rejects.toMatchObject({
+    await expect(
+      serveCodec(client.options.loadedDataConverter.payloadCodecs[0]!, listen, []),
+    ).rejects.toMatchObject({
       code: 'BAD_ARGUMENT',
     });
   },
@@ -174,7 +187,9 @@ function post(path: string, payloads: Payload[], headers: Record<string, string>
   const { port } = server.address() as AddressInfo;
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
   const body = payloads.map(({ metadata, data }) => ({
-    metadata: Object.fromEntries(Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)])),
+    metadata: Object.fromEntries(
+      Object.entries(metadata ?? {}).map(([name, value]) => [name, base64(value)]),
+    ),
     data: base64(data ?? new Uint8Array()),
   }));
   return fetch(`http://127.0.0.1:${port}${path}`, {
@@ -193,7 +208,10 @@ async function asked(payloads: Payload[]): Promise<unknown[]> {
 
 function fromWire({ metadata, data }: Wire): Payload {
   const entries = Object.entries(metadata).map(([name, value]) => [name, Buffer.from(value, 'base64')]);
-  return { metadata: Object.fromEntries(entries) as Record<string, Buffer>, data: Buffer.from(data, 'base64') };
+  return {
+    metadata: Object.fromEntries(entries) as Record<string, Buffer>,
+    data: Buffer.from(data, 'base64'),
+  };
 }
 
 /** Every text and every byte of a message, as text. */
