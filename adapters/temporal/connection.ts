@@ -6,7 +6,7 @@ import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { Config } from '../../domain/config.ts';
 import type { TemporalEncryption, TemporalTls } from '../../domain/config-temporal.ts';
 import { DrError } from '../../domain/errors.ts';
-import { isSecretRef, type SecretRef } from '../../domain/secret.ts';
+import { isSecretRef } from '../../domain/secret.ts';
 import { resolveSecret } from '../config/secrets.ts';
 import { EncryptingCodec } from './codec.ts';
 import { whyUnreachable } from './why-unreachable.ts';
