@@ -105,7 +105,7 @@ export const ERRORS = {
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
     'A run id looks like rec-20261124-031500-1f2e.',
-    () => 'tyk-dr status --list',
+    () => 'tyk-dr history',
   ),
   NOTHING_TO_DECIDE: refused(
     (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,

@@ -95,6 +95,8 @@ export interface StepRecord {
   queue?: string;
   /** What it stands still for: a person's decision, or a worker that does not answer. */
   waitsFor?: string;
+  /** Since when no worker has taken it; it is called again until one does. */
+  awaySince?: string;
 }
 
 export interface PhaseRecord {
