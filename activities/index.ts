@@ -20,6 +20,7 @@ import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
+import { createShipWalActivities } from './ship-wal.ts';
 import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
@@ -60,6 +61,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
     ...createCopyActivities(deps),
+    ...createShipWalActivities(deps),
     ...createTestKeysActivities(deps),
   };
 }

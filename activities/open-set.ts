@@ -26,12 +26,12 @@ export interface Where extends Asking {
 }
 
 /** The set that a step of a recovery or of a backup works with. */
-export function setOf(call: Call | BackupCall): Where {
+export function setOf(call: Call | BackupCall, set = call.input.set): Where {
   const { input, signal, secret } = call;
   const name = 'plan' in input ? input.plan.deployment : input.deployment;
   const { stateDir } = 'target' in call ? call.target : call.site;
   const deployment = 'plan' in input ? call.deployment : withoutCopies(call.deployment);
-  return { deployment, name, set: input.set, signal, secret, cache: join(stateDir, 'from-copies') };
+  return { deployment, name, set, signal, secret, cache: join(stateDir, 'from-copies') };
 }
 
 /** What is proven, or copied, is what lies here: only a recovery is helped by an off-site copy. */

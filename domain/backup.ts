@@ -96,6 +96,11 @@ export interface KeyTestResult extends StepResult {
   readonly failed: number;
 }
 
+export interface ShipWalResult extends StepResult {
+  /** Copies to which the newest set is to be brought as a whole: it is not there, or not compared for long. */
+  readonly behind: readonly string[];
+}
+
 export interface PruneResult extends StepResult {
   readonly verdicts: readonly Verdict[];
   /** What lies in the repository and is no whole set: reported, never deleted. */

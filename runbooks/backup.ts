@@ -68,6 +68,14 @@ export const BACKUP_STEPS = [
     limitMs: 12 * HOUR_MS,
   },
   {
+    id: 'ship-wal',
+    after: [],
+    risk: 'probe',
+    purpose: 'Ship new WAL to every off-site copy, behind the newest set that it holds.',
+    proof: 'every new file at the copy has the hash of the one that was read here',
+    limitMs: HOUR_MS,
+  },
+  {
     id: 'commit-config',
     after: ['verify-set'],
     risk: 'probe',

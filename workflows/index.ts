@@ -9,6 +9,7 @@ export { prune } from './prune.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
 export { shipRedisAof } from './ship-redis-aof.ts';
+export { shipWal } from './ship-wal.ts';
 export { testKeys } from './test-keys.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';

@@ -34,12 +34,11 @@ import {
 } from '../../harness/deployment.ts';
 import {
   s3Copy,
-  SFTP,
   sftpCopy,
   startS3,
   startSftp,
   type S3Server,
-  type Server,
+  type SftpServer,
 } from '../../harness/off-site.ts';
 import {
   ADMIN_PASSWORD,
@@ -59,14 +58,13 @@ const GATEWAY_CONF = '{ "listen_port": 8080 }\n';
 
 let cluster: TestCluster;
 let dir: string;
-let sftp: Server;
+let sftp: SftpServer;
 let s3: S3Server;
 let scene: TestDeployment;
 
 let redis: TestRedis;
 
 beforeAll(async () => {
-  vi.stubEnv('TEST_SFTP_PASSWORD', SFTP.pass);
   vi.stubEnv('TEST_REDIS_PASSWORD', REDIS_PASSWORD.reveal());
   [cluster, redis] = await Promise.all([startTestCluster(), startTestRedis()]);
   dir = await mkdtemp('/var/tmp/tyk-dr-copies-');
@@ -170,7 +168,7 @@ describe('copying', () => {
   test('brings everything that the set needs to every copy, the manifest last, and deletes nothing', async () => {
     const words = await argumentsDuring(() => called('copy-set'));
     expect(words).toContain('rclone');
-    expect(words).not.toMatch(/sftp-password|s3-secret/);
+    expect(words).not.toMatch(/s3-secret/);
     expect(await copiesOf(SET)).toEqual(['s3', 'sftp']);
     expect(await filesOf(atSftp(SET))).toEqual(await filesOf(inSet('')));
     const backedUp = (await filesOf(inRepository())).filter(
@@ -195,8 +193,6 @@ describe('copying', () => {
     await rm(missing);
     await truncate(short, bytes[1]! - 1);
     await flipByte(other, 0);
-    await sftp.stop();
-    await sftp.start();
     // As if it had been killed before it could note what it had sent.
     await rm(join(scene.deployment.backup.repository, 'acme', 'copies', 'sftp.json'));
     const { summary } = await called('copy-set');

@@ -1,0 +1,47 @@
+import type { Command } from 'commander';
+import { shipWalId } from '../domain/messages.ts';
+import type { copy, shipWal } from '../workflows/index.ts';
+import { writeResult } from './backup-result.ts';
+import { backupInput, executeBackup } from './backup-run.ts';
+import { withDoor } from './client.ts';
+
+/** `tyk-dr backup copy` and `wal`: what goes to the off-site copies. */
+
+interface Options {
+  readonly site?: string;
+  readonly json?: boolean;
+}
+
+const siteOf = ({ site }: Options) => (site === undefined ? {} : { site });
+
+export function registerCopying(command: Command, config: () => string | undefined): void {
+  command
+    .command('copy')
+    .description('Bring a set to every off-site copy; send only what is not there yet')
+    .argument('<deployment>', 'as named under deployments:')
+    .argument('[set]', 'a set, or latest', 'latest')
+    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .option('--json', 'as JSON')
+    .action(async (name: string, set: string, options: Options) =>
+      withDoor(config(), async (door) => {
+        const input = await backupInput(door, name, { set, ...siteOf(options) });
+        const summary = `Copy ${set} of ${name} off-site`;
+        writeResult('copy', await executeBackup<typeof copy>(door, 'copy', [input], summary), options.json);
+      }),
+    );
+  command
+    .command('wal')
+    .description('Ship new WAL to every off-site copy, behind the newest set that it holds')
+    .argument('<deployment>', 'as named under deployments:')
+    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: Options) =>
+      withDoor(config(), async (door) => {
+        const input = await backupInput(door, name, siteOf(options));
+        const summary = `Ship new WAL of ${name} off-site`;
+        const id = shipWalId(name);
+        const result = await executeBackup<typeof shipWal>(door, 'shipWal', [input], summary, id);
+        writeResult('shipWal', result, options.json);
+      }),
+    );
+}
