@@ -44,11 +44,13 @@ export function registerBackup(program: Command, config: () => string | undefine
     .argument('<deployment>', 'as named under deployments:')
     .argument('[set]', 'a set, or latest', 'latest')
     .option('--site <site>', 'on whose hosts; default the one that serves')
+    .option('--copy <name>', 'from this off-site copy alone, as if the repository were gone')
     .option('--json', 'as JSON')
-    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
+    .action(async (name: string, set: string, options: { site?: string; copy?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
-        const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
-        const summary = `Verify ${set} of ${name}`;
+        const { site, copy } = options;
+        const input = await backupInput(door, name, { set, copy, ...(site ? { site } : {}) });
+        const summary = `Verify ${set} of ${name}${copy === undefined ? '' : ` from ${copy} alone`}`;
         writeResult(
           'verify',
           await executeBackup<typeof verify>(door, 'verify', [input], summary),

@@ -18,6 +18,8 @@ export interface BackupInput {
   readonly full: boolean;
   /** The off-site copies that it goes to, by name. */
   readonly copies?: readonly string[];
+  /** The off-site copy from which alone a set is proven. */
+  readonly copy?: string;
   readonly actor: string;
 }
 
@@ -37,6 +39,7 @@ export interface BackupStepInput {
   readonly site: string;
   readonly configDigest: string;
   readonly full: boolean;
+  readonly copy?: string;
   readonly notAfter: string;
 }
 
@@ -107,4 +110,20 @@ export interface PruneResult extends StepResult {
   readonly orphans: readonly string[];
   /** Labels of pgBackRest that go with the sets. */
   readonly expired: readonly string[];
+  /** The off-site copies, in the order of the configuration. */
+  readonly copies?: readonly PrunedCopy[];
+}
+
+/** What went at one copy, or would. */
+export interface PrunedCopy {
+  readonly copy: string;
+  /** False where the configuration leaves it to others, or where it could not be done. */
+  readonly pruned: boolean;
+  readonly verdicts: readonly Verdict[];
+  readonly orphans: readonly string[];
+  /** Of the pgBackRest repositories there: how many files no set needs any more. */
+  readonly files: number;
+  readonly bytes: number;
+  /** What could not be done, and why. */
+  readonly problem?: string;
 }

@@ -16,6 +16,8 @@ export interface Manifest {
   /** When its last part was complete: nothing in the set is later. */
   readonly createdAt: string;
   readonly tool: { readonly name: 'tyk-dr'; readonly version: string };
+  /** The set whose content this is, sealed anew for other recipients: its id has the same time, and so has it. */
+  readonly rewrapOf?: string;
   /** The public age recipients that can open the objects. */
   readonly recipients: readonly string[];
   readonly objects: readonly ManifestObject[];
@@ -123,6 +125,8 @@ export interface Attestation {
   readonly set: string;
   readonly manifestSha256: string;
   readonly verifiedAt: string;
+  /** The off-site copy from which alone it was restored; absent where it was the repository. */
+  readonly copy?: string;
   readonly redis?: { readonly keys: number; readonly expires: number; readonly samplesEqual: number };
   readonly database?: DatabaseFacts;
   /** How long the proof took. */

@@ -42,6 +42,10 @@ export class CopyLedger {
     return this.#files.get(path);
   }
 
+  paths(): string[] {
+    return [...this.#files.keys()];
+  }
+
   add(path: string, sha256: string): void {
     this.#files.set(path, sha256);
     this.#changes.set(path, sha256);
