@@ -166,6 +166,7 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
     createdAt,
     ...(verifiedAt === undefined ? {} : { verifiedAt }),
     ...(database?.method === 'pgbackrest' ? { generation: database.generation } : {}),
+    ...(manifest.rewrapOf === undefined ? {} : { resealed: true }),
     stores: {
       ...(redis
         ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }

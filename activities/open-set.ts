@@ -132,7 +132,8 @@ async function orFromCopy(
   }
 }
 
-async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
+/** How an object is opened: with every identity, from where it is whole by its size. */
+export async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
   const object = manifest.objects.find((candidate) => candidate.name === objectName);
   if (!object) throw new DrError('OBJECT_MISSING', { object: objectName, set: manifest.set });
   return {

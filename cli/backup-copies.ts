@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { shipWalId } from '../domain/messages.ts';
-import type { copy, shipWal } from '../workflows/index.ts';
+import type { copy, rewrap, shipWal } from '../workflows/index.ts';
 import { writeResult } from './backup-result.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { withDoor } from './client.ts';
 
-/** `tyk-dr backup copy` and `wal`: what goes to the off-site copies. */
+/** `tyk-dr backup copy`, `wal` and `rewrap`: what goes to the off-site copies, and for whom it is sealed. */
 
 interface Options {
   readonly site?: string;
@@ -42,6 +42,26 @@ export function registerCopying(command: Command, config: () => string | undefin
         const id = shipWalId(name);
         const result = await executeBackup<typeof shipWal>(door, 'shipWal', [input], summary, id);
         writeResult('shipWal', result, options.json);
+      }),
+    );
+  command
+    .command('rewrap')
+    .description('Seal a set anew for the recipients of today, as a new set; prove it and bring it off-site')
+    .argument('<deployment>', 'as named under deployments:')
+    .argument('<set>', 'a set, or latest')
+    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .option(
+      '--no-verify',
+      'leave the proof to a later verify: until then it does not take the place of the old set',
+    )
+    .option('--json', 'as JSON')
+    .action(async (name: string, set: string, options: Options & { verify: boolean }) =>
+      withDoor(config(), async (door) => {
+        const input = await backupInput(door, name, { set, ...siteOf(options) });
+        const args: Parameters<typeof rewrap> = [input, options.verify];
+        const summary = `Seal ${set} of ${name} anew`;
+        const result = await executeBackup<typeof rewrap>(door, 'rewrap', args, summary);
+        writeResult('rewrap', result, options.json);
       }),
     );
 }

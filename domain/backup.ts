@@ -99,6 +99,12 @@ export interface KeyTestResult extends StepResult {
   readonly failed: number;
 }
 
+export interface RewrapResult extends StepResult {
+  /** The set that is sealed for the present recipients; `observed` where it was there before. */
+  readonly set: string;
+  readonly verified?: boolean;
+}
+
 export interface ShipWalResult extends StepResult {
   /** Copies to which the newest set is to be brought as a whole: it is not there, or not compared for long. */
   readonly behind: readonly string[];

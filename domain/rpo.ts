@@ -111,6 +111,7 @@ const duration = (ms: number): string => (Number.isFinite(ms) ? formatDuration(m
 /** How long a set takes until it counts: the median of the newest, from its begin until it was proven. */
 export function takesMs(sets: readonly SetFigures[]): number | undefined {
   const durations = sets
+    .filter(({ resealed }) => !resealed)
     .slice(0, MEASURED_SETS)
     .map(
       ({ startedAt, createdAt, verifiedAt }) => Date.parse(verifiedAt ?? createdAt) - Date.parse(startedAt),

@@ -17,6 +17,8 @@ export interface SetFigures {
   readonly stores: Readonly<Partial<Record<Store, StoreFigures>>>;
   /** The generation of the database repository that it lies in. */
   readonly generation?: string;
+  /** Sealed anew long after its data were taken: how long that took says nothing of a backup. */
+  readonly resealed?: boolean;
   /** Where it is whole off-site, and since when. */
   readonly copies?: readonly CopyFigures[];
 }

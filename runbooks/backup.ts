@@ -68,6 +68,14 @@ export const BACKUP_STEPS = [
     limitMs: 12 * HOUR_MS,
   },
   {
+    id: 'rewrap-set',
+    after: [],
+    risk: 'probe',
+    purpose: 'Seal the content of a set anew for the recipients of today; the old set stays.',
+    proof: 'each object opens again with one of our identities, to the digest that the old manifest names',
+    limitMs: 6 * HOUR_MS,
+  },
+  {
     id: 'ship-wal',
     after: [],
     risk: 'probe',

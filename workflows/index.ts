@@ -8,6 +8,7 @@ export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
+export { rewrap } from './rewrap.ts';
 export { shipRedisAof } from './ship-redis-aof.ts';
 export { shipWal } from './ship-wal.ts';
 export { testKeys } from './test-keys.ts';
