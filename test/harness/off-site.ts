@@ -97,13 +97,11 @@ export interface S3Server extends Server {
 export const BUCKET = 'off-site';
 
 /** An S3 server with one bucket, behind a door that refuses to delete: what an append-only writer meets. */
-export async function startS3(folder: string): Promise<S3Server> {
-  await mkdir(folder, { recursive: true });
+export async function startS3(): Promise<S3Server> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tyk-dr', 'bin');
   const port = await freePort();
   const inner = await server(port, join(cache, 'gofakes3-1.2.0'), [
-    ...['-host', `127.0.0.1:${port}`, '-backend', 'bolt', '-bolt.db', join(folder, 's3.db')],
-    ...['-initialbucket', BUCKET, '-quiet'],
+    ...['-host', `127.0.0.1:${port}`, '-backend', 'memory', '-initialbucket', BUCKET, '-quiet'],
   ]);
   const refused: string[] = [];
   let allowed = false;
@@ -125,15 +123,25 @@ export async function startS3(folder: string): Promise<S3Server> {
     from.pipe(onward);
   }).listen(0, '127.0.0.1');
   await once(door, 'listening');
+  const outside = (door.address() as AddressInfo).port;
+  const shut = (): void => {
+    door.close();
+    door.closeAllConnections();
+  };
   return {
-    ...inner,
-    endpoint: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+    port: outside,
+    endpoint: `http://127.0.0.1:${outside}`,
     refused: () => refused,
     allowDeletion: (now) => (allowed = now),
+    // The door is shut; what is behind it stays.
+    stop: () => Promise.resolve(shut()),
+    async start() {
+      door.listen(outside, '127.0.0.1');
+      await once(door, 'listening');
+    },
     async close() {
+      shut();
       await inner.stop();
-      door.closeAllConnections();
-      door.close();
     },
   };
 }
