@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { shipWalId } from '../domain/messages.ts';
 import type { copy, rewrap, shipWal } from '../workflows/index.ts';
+import { nameArgument, setArgument } from './arguments.ts';
 import { writeResult } from './backup-result.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { withDoor } from './client.ts';
@@ -18,9 +19,9 @@ export function registerCopying(command: Command, config: () => string | undefin
   command
     .command('copy')
     .description('Bring a set to every off-site copy; send only what is not there yet')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .option('--site <site>', 'by whose hosts; default the one that serves', nameArgument('--site'))
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: Options) =>
       withDoor(config(), async (door) => {
@@ -32,8 +33,8 @@ export function registerCopying(command: Command, config: () => string | undefin
   command
     .command('wal')
     .description('Ship new WAL to every off-site copy, behind the newest set that it holds')
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option('--site <site>', 'by whose hosts; default the one that serves', nameArgument('--site'))
     .option('--json', 'as JSON')
     .action(async (name: string, options: Options) =>
       withDoor(config(), async (door) => {
@@ -47,9 +48,9 @@ export function registerCopying(command: Command, config: () => string | undefin
   command
     .command('rewrap')
     .description('Seal a set anew for the recipients of today, as a new set; prove it and bring it off-site')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('<set>', 'a set, or latest')
-    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('<set>', 'a set, or latest', setArgument('SET'))
+    .option('--site <site>', 'by whose hosts; default the one that serves', nameArgument('--site'))
     .option(
       '--no-verify',
       'leave the proof to a later verify: until then it does not take the place of the old set',

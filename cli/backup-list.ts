@@ -6,6 +6,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import { nameArgument } from './arguments.ts';
 import { setsAtCopy } from './backup-list-copy.ts';
 import { copyOf } from './backup-run.ts';
 import { deploymentOf } from './client.ts';
@@ -17,8 +18,12 @@ export function registerList(command: Command, config: () => string | undefined)
   command
     .command('list')
     .description('List the backup sets of a deployment, newest first')
-    .argument('[deployment]', 'as named under deployments:; default all')
-    .option('--copy <name>', 'what this off-site copy holds, read from the copy itself')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
+    .option(
+      '--copy <name>',
+      'what this off-site copy holds, read from the copy itself',
+      nameArgument('--copy'),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, options: { copy?: string; json?: boolean }) =>
       list(config(), name, options),

@@ -3,6 +3,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
 import { backupId, redisAofId } from '../domain/messages.ts';
 import type { backup, shipRedisAof, verify } from '../workflows/index.ts';
+import { nameArgument, setArgument } from './arguments.ts';
 import { registerCopying } from './backup-copies.ts';
 import { registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
@@ -28,8 +29,12 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('run', { isDefault: true })
     .description('Make a backup set of a deployment')
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose stores are the truth; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose stores are the truth; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--full', 'a full database backup even where an incremental one would do')
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
@@ -41,10 +46,14 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'on whose hosts; default the one that serves')
-    .option('--copy <name>', 'from this off-site copy alone, as if the repository were gone')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .option('--site <site>', 'on whose hosts; default the one that serves', nameArgument('--site'))
+    .option(
+      '--copy <name>',
+      'from this off-site copy alone, as if the repository were gone',
+      nameArgument('--copy'),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: { site?: string; copy?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
@@ -63,7 +72,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Follow the backup, verification or deletion that is under way, or see how the last one ended',
     )
-    .argument('<deployment>', 'as named under deployments:')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withDoor(config(), (door) => watchNewest(door, name, json)),
@@ -73,8 +82,12 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Ship what the append-only log of Redis has grown by since the last call: for a point newer than the last set',
     )
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose Redis it is; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose Redis it is; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string, options: { site?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {

@@ -1,6 +1,8 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
+import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
+import { shown } from './plain-text.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 
 /**
@@ -42,7 +44,7 @@ export const ERRORS = {
     'Use one of the names under sites:.',
   ),
   BAD_ARGUMENT: usage(
-    (d) => `${d.argument} is '${d.value}'; expected ${d.expected}`,
+    (d) => `${d.argument} is '${shown(d.value)}'; expected ${d.expected}`,
     'See --help of the command.',
   ),
   SECRET_MISSING: refused(
@@ -60,11 +62,6 @@ export const ERRORS = {
     (d) => `no worker answers on the task queue ${d.queue}`,
     'Start it on its host, and leave it running.',
     (d) => `tyk-dr worker ${d.worker}`,
-  ),
-  DECISION_NOT_TAKEN: refused(
-    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.run}`,
-    'Start a worker of any site; then look whether the run still waits before you decide again.',
-    (d) => `tyk-dr status ${d.run}`,
   ),
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
@@ -107,11 +104,7 @@ export const ERRORS = {
     'A run id looks like rec-20261124-031500-1f2e.',
     () => 'tyk-dr status --list',
   ),
-  NOTHING_TO_DECIDE: refused(
-    (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
-    'See what it waits for with tyk-dr status.',
-    (d) => `tyk-dr status ${d.run}`,
-  ),
+  ...DECISION_ERRORS,
 
   // Tools and hosts
   TOOL_MISSING: refused(
@@ -265,6 +258,12 @@ export const ERRORS = {
     retryable: false,
     message: (d) => `step ${d.step} was reached before ${d.after} had ended`,
     hint: 'This is a bug in the runbook. Please report it with the run id.',
+  },
+  PLAN_UNSOUND: {
+    class: 'bug',
+    retryable: false,
+    message: (d) => `no plan was made: ${d.problem}`,
+    hint: 'This is a mistake in the runbook’s table of steps. Nothing was changed; please report it.',
   },
   OUTCOME_UNKNOWN: failed(
     (d) => `step ${d.step} timed out and its outcome is unknown`,
