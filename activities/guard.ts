@@ -5,6 +5,7 @@ import type { BackupStepInput } from '../domain/backup.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { takeCommand } from '../adapters/host/epoch.ts';
+import { hideByForm, hideSecretsOf } from './hide-secrets.ts';
 import { requireServed } from './served.ts';
 import { toFailure } from './to-failure.ts';
 
@@ -21,6 +22,8 @@ export interface Deps {
   secret(reference: SecretRef): Promise<Secret>;
   /** Aborted when this worker must go at once. */
   readonly leaving?: AbortSignal;
+  /** Every secret that was read so far, also those that have been replaced since. */
+  usedSecrets(): readonly Secret[];
 }
 
 interface BaseCall {
@@ -82,6 +85,7 @@ interface Entry {
   readonly step: string;
   readonly deployment: string;
   readonly configDigest: string;
+  readonly acceptedConfigs?: readonly string[];
   readonly notAfter: string;
 }
 
@@ -114,7 +118,7 @@ async function enter<Result>(
       throw toFailure(
         new DrError('WORKER_STOPPED', { worker: deps.worker, step: entry.step }, { cause: error }),
       );
-    throw toFailure(error);
+    throw toFailure(error, await hideSecretsOf(deps, entry.deployment).catch(() => hideByForm));
   } finally {
     clearInterval(beat);
   }
@@ -150,7 +154,8 @@ function requireInTime(input: Entry): void {
 
 function requireSameConfig(deps: Deps, input: Entry): void {
   const actual = deps.digest(input.deployment);
-  if (actual !== input.configDigest) {
+  const accepted = input.acceptedConfigs?.some((digits) => actual.startsWith(digits)) ?? false;
+  if (actual !== input.configDigest && !accepted) {
     throw new DrError('CONFIG_DRIFT', {
       worker: deps.worker,
       actual: actual.slice(0, 12),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, path, secretRef, url } from './config-parts.ts';
+import { hostPort, line, name, path, secretRef, url } from './config-parts.ts';
 
 /** The section that says where Temporal is, how it is spoken to, and what it may read. */
 
@@ -57,8 +57,8 @@ const encryption = z
   .describe('Encrypts what workers and commands write into Temporal (AES-256-GCM), the same on every host.');
 
 export const temporal = z.strictObject({
-  address: z.string(),
-  namespace: z.string().default('default'),
+  address: hostPort,
+  namespace: line.default('default'),
   ui: url.optional(),
   tls: tls.optional(),
   encryption: encryption.optional(),

@@ -5,6 +5,7 @@ import { resolveSecret } from '../adapters/config/secrets.ts';
 import type { Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import type { Secret } from '../domain/secret.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
 export function wire(
@@ -14,6 +15,7 @@ export function wire(
   build: Build = { version, code: 'source', workflows: 'source' },
   leaving?: AbortSignal,
 ): { activities: Activities; deps: Deps } {
+  const used = new Map<string, Secret>();
   const deps: Deps = {
     worker,
     deployment(name) {
@@ -29,7 +31,12 @@ export function wire(
     digest(name) {
       return configDigest(deps.deployment(name));
     },
-    secret: resolveSecret,
+    async secret(reference) {
+      const secret = await resolveSecret(reference);
+      used.set(secret.reveal(), secret);
+      return secret;
+    },
+    usedSecrets: () => [...used.values()],
     ...(leaving && { leaving }),
   };
   return { activities: createActivities(deps, build), deps };

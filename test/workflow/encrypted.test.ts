@@ -8,6 +8,7 @@ import { bundleWorkflowCode, DefaultLogger, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { serveCodec } from '../../adapters/temporal/codec-server.ts';
 import { FAILURE_CONVERTER, temporalSettings } from '../../adapters/temporal/connection.ts';
+import { readable } from '../../adapters/temporal/readable.ts';
 import { WORKFLOW_QUEUE, workerQueue } from '../../domain/messages.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { eventually } from '../harness/gateway.ts';
@@ -117,6 +118,14 @@ describe('a run with the codec on', () => {
     for (const word of SECRETIVE) expect(kept).not.toContain(word);
     // What Temporal needs to find things, and nothing secret.
     expect(kept).toContain('restore-redis-data');
+  });
+
+  test('is read by our own commands, errors and summaries of steps', async () => {
+    const { events } = await readable(client.options.loadedDataConverter, await handle.fetchHistory());
+    const told = plainText(events);
+    expect(told).toContain('set-of-tuesday is whole');
+    expect(told).toContain('disk sda is gone');
+    expect(String(events![0]!.eventId)).toBe('1');
   });
 
   test('shows the UI all of it through the codec server, and nobody else', async () => {
