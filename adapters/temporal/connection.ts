@@ -63,8 +63,16 @@ export async function codecOf(encryption: TemporalEncryption | undefined): Promi
 /** What is thrown where no connection comes about: with the reason, which Temporal's client keeps to itself. */
 export async function unreachable(settings: TemporalSettings, cause: unknown): Promise<DrError> {
   const { address, options } = settings;
-  const reason = await whyUnreachable(address, options.tls);
+  const reason = (await whyUnreachable(address, options.tls)) ?? certificateWords(cause);
   return new DrError('TEMPORAL_UNREACHABLE', { address, reason }, { cause });
+}
+
+/** What only the worker's own TLS refuses, which is stricter than Node's. */
+function certificateWords(cause: unknown): string | undefined {
+  const text = String(cause);
+  if (text.includes('UnsupportedCertVersion'))
+    return 'a certificate is of X.509 version 1; make it with an extension, such as extendedKeyUsage=clientAuth';
+  return /InvalidCertificate\((.*)\)\)/.exec(text)?.[0].slice(0, 200);
 }
 
 type Tls = Exclude<NativeConnectionOptions['tls'], boolean | null | undefined>;
