@@ -1,3 +1,4 @@
+import { createApprovalActivities } from './approvals.ts';
 import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
@@ -33,6 +34,7 @@ import { createWitnessActivities } from './witness.ts';
 export function createActivities(deps: Deps, version: string) {
   return {
     ...createPingActivities(deps, version),
+    ...createApprovalActivities(deps),
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerApprovals } from './approve.ts';
 import { registerBackup } from './backup.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
@@ -32,6 +33,7 @@ export function buildProgram(): Command {
   registerPlan(program, config);
   registerStatus(program, config);
   registerDecisions(program, config);
+  registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);

@@ -35,6 +35,8 @@ export interface Wait {
   readonly for: string;
   readonly from: string;
   until?: string;
+  /** When the patience of its policy was over and the alarm was raised. */
+  escalatedAt?: string;
 }
 
 /** The longest reason: it stands in records, chats and signed texts. */
