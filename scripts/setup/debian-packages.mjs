@@ -15,6 +15,8 @@ const PACKAGES = {
   zstd: ['zstd'],
   git: ['git'],
   rclone: ['rclone'],
+  // Signed approvals.
+  'openssh-client': ['ssh-keygen', 'ssh-agent', 'ssh-add'],
   // The commands of docs/mongodb.md that do without us.
   jq: ['jq'],
 };
