@@ -13,6 +13,7 @@ import type { ApproverConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { actorArgument, fileArgument, nameArgument, runArgument, textArgument } from './arguments.ts';
 import { deploymentOf, findRun, withDoor, type Door } from './client.ts';
 import { sendDecision } from './decide.ts';
 import { currentRecord } from './run-record.ts';
@@ -31,13 +32,14 @@ export function registerApprovals(program: Command, config: () => string | undef
     program
       .command(name)
       .description(description)
-      .argument('<run>', 'a run id, or a deployment for its newest run')
-      .argument('<step>', 'the step that waits for approval')
-      .requiredOption('--reason <text>', 'why; kept in the record, and signed')
-      .option('--actor <name>', 'who, as under approvers; default the login name')
+      .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'))
+      .argument('<step>', 'the step that waits for approval', nameArgument('STEP'))
+      .requiredOption('--reason <text>', 'why; kept in the record, and signed', textArgument('--reason'))
+      .option('--actor <name>', 'who, as under approvers; default the login name', actorArgument('--actor'))
       .option(
         '--key <file>',
         'the private key to sign with; default what the agent holds, then ~/.ssh/id_ed25519',
+        fileArgument('--key'),
       );
   command('approve', 'Approve a step that waits for it; signed where the approvers have keys')
     .option('--print', 'do not send it: print what to paste into the Temporal UI')

@@ -6,6 +6,7 @@ import { whoAndWhyProblem, type DecisionArgs, type DecisionKind } from '../domai
 import { DrError } from '../domain/errors.ts';
 import { isErrorCode } from '../domain/error-table.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { actorArgument, digestArgument, nameArgument, runArgument, textArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 
 /** `tyk-dr retry`, `skip`, `done`, `undo`, `confirm`, `abort`, `pause`, `resume`: what a person decides about a run. */
@@ -48,17 +49,23 @@ export function registerDecisions(program: Command, config: () => string | undef
     const command = program
       .command(kind)
       .description(help)
-      .argument('<run>', 'a run id, or a deployment for its newest run');
+      .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'));
     if (step === 'named')
-      command.argument('[step]', 'the waiting step; may be left out where only one waits');
+      command.argument(
+        '[step]',
+        'the waiting step; may be left out where only one waits',
+        nameArgument('STEP'),
+      );
     command
-      .requiredOption('--reason <text>', 'why; kept in the record')
-      .option('--actor <name>', 'who; default the login name');
-    if (step === 'optional') command.option('--step <step>', 'which waiting step; default all');
+      .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
+      .option('--actor <name>', 'who; default the login name', actorArgument('--actor'));
+    if (step === 'optional')
+      command.option('--step <step>', 'which waiting step; default all', nameArgument('--step'));
     if (kind === 'retry')
       command.option(
         '--accept-config <digest>',
         "let a worker's other configuration do, as the error names it; recorded as an exception",
+        digestArgument('--accept-config'),
       );
     command.action(async (run: string, ...rest: unknown[]) => {
       const named = step === 'named' ? (rest[0] as string | undefined) : undefined;

@@ -1,4 +1,5 @@
-import { MAX_REASON, textProblem, whoAndWhyProblem, type ArgumentProblem } from './decision.ts';
+import { MAX_NAME, textProblem, whoAndWhyProblem, type ArgumentProblem } from './decision.ts';
+import { shown } from './plain-text.ts';
 
 /** Approvals: before a step that a policy names, other people than the starter must agree. Pure. */
 
@@ -89,7 +90,7 @@ const MAX_SIGNATURE = 4_000;
 export function approvalShapeProblem(args: unknown): ArgumentProblem | undefined {
   const given = (typeof args === 'object' && args !== null ? args : {}) as Record<string, unknown>;
   const problem =
-    whoAndWhyProblem(args) ?? textProblem('step', given['step'], MAX_REASON, 'the id of the step that waits');
+    whoAndWhyProblem(args) ?? textProblem('step', given['step'], MAX_NAME, 'the id of the step that waits');
   if (problem || given['signature'] === undefined) return problem;
   const { signature, at } = given;
   if (
@@ -99,7 +100,7 @@ export function approvalShapeProblem(args: unknown): ArgumentProblem | undefined
   )
     return {
       argument: 'signature',
-      value: String(signature).slice(0, 40),
+      value: shown(signature),
       expected: 'what tyk-dr sign prints, from BEGIN SSH SIGNATURE to END SSH SIGNATURE',
     };
   if (
@@ -109,7 +110,7 @@ export function approvalShapeProblem(args: unknown): ArgumentProblem | undefined
   )
     return {
       argument: 'at',
-      value: String(at).slice(0, 40),
+      value: shown(at),
       expected: 'the time that was signed, as tyk-dr sign prints it',
     };
   return (

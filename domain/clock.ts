@@ -28,17 +28,18 @@ export function achievedRtoMs(clock: readonly ClockPoint[]): number | undefined 
   return verified ? Date.parse(verified.at) - Date.parse(rtoBasis(clock).at) : undefined;
 }
 
+interface Waited {
+  readonly waits: readonly Wait[];
+  readonly endedAt?: string;
+}
+
 /**
  * Milliseconds during which the run stood still for people: shown apart, never subtracted. Waits at the same time count
  * once.
  *
  * @param kind only waits of this kind; those of earlier records are for decisions
  */
-export function waitedMs(
-  record: Pick<RunRecord, 'waits' | 'endedAt'>,
-  nowMs: number,
-  kind?: NonNullable<Wait['kind']>,
-): number {
+export function waitedMs(record: Waited, nowMs: number, kind?: NonNullable<Wait['kind']>): number {
   const spans = record.waits
     .filter((wait) => kind === undefined || (wait.kind ?? 'decision') === kind)
     .map((wait) => {
@@ -57,7 +58,7 @@ export function waitedMs(
 const WAITED_FOR = { approval: 'approvals', decision: 'decisions', pause: 'a resume' } as const;
 
 /** The same by what was waited for, in words; none where nobody was. */
-export function waitedTexts(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: number): string[] {
+export function waitedTexts(record: Waited, nowMs: number): string[] {
   return (['approval', 'decision', 'pause'] as const).flatMap((kind) => {
     const ms = waitedMs(record, nowMs, kind);
     return ms > 0 ? [`${formatDuration(ms)} for ${WAITED_FOR[kind]}`] : [];

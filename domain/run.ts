@@ -114,6 +114,8 @@ export interface StepRecord {
   needsApproval?: NeededApproval;
   /** Steps that it needs and that a person has skipped or made by hand. */
   reliesOn?: readonly string[];
+  /** Since when no worker has taken it; it is called again until one does. */
+  awaySince?: string;
 }
 
 export interface PhaseRecord {

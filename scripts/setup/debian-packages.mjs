@@ -17,6 +17,8 @@ const PACKAGES = {
   rclone: ['rclone'],
   // Signed approvals.
   'openssh-client': ['ssh-keygen', 'ssh-agent', 'ssh-add'],
+  // The tests' SFTP server: run as an ordinary process on a free port, never as a service.
+  'openssh-server': ['/usr/sbin/sshd'],
   // The commands of docs/mongodb.md that do without us.
   jq: ['jq'],
 };
