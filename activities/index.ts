@@ -1,3 +1,4 @@
+import { createApprovalActivities } from './approvals.ts';
 import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
@@ -36,6 +37,7 @@ import { createWitnessActivities } from './witness.ts';
 export function createActivities(deps: Deps, build: Build) {
   return {
     ...createPingActivities(deps, build),
+    ...createApprovalActivities(deps),
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
 import { registerCodecServer } from './codec-server.ts';
@@ -43,6 +44,7 @@ export function buildProgram(): Command {
   registerHistory(program, config);
   registerLogs(program, config);
   registerDecisions(program, config);
+  registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { approvals, approvers } from './config-approvals.ts';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import {
@@ -218,6 +219,8 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   backup,
   notify: notify.optional(),
+  approvals: approvals.optional(),
+  approvers: approvers.optional(),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });
@@ -250,4 +253,5 @@ export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
 export type ProbeConfig = Deployment['probes'][number];
+export type ApproverConfig = NonNullable<Deployment['approvers']>[number];
 export type ServiceConfig = GatewayConfig['service'];

@@ -1,3 +1,4 @@
+import type { ApprovalPolicy } from './approvals.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type {
   Forecast,
@@ -67,6 +68,8 @@ export interface RecoverPlan {
   readonly leftOut: Readonly<Record<string, LeftOut>>;
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
+  /** Those of its steps before which it waits for people; absent where there are none. */
+  readonly approvals?: readonly ApprovalPolicy[];
 }
 
 /** The input of the workflow `recover`. */
@@ -124,6 +127,13 @@ export interface UnfenceInput {
   readonly others: readonly { readonly site: string; readonly workers: readonly string[] }[];
   /** Somebody has said that sites which do not answer cannot write. */
   readonly othersAreDown: boolean;
+}
+
+/** Of an approval that counts. */
+export interface CheckApprovalResult extends StepResult {
+  readonly identity: 'proven' | 'asserted';
+  /** Fingerprint of the key, where it is proven. */
+  readonly key?: string;
 }
 
 export interface StopTargetResult extends StepResult {

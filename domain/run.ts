@@ -1,3 +1,4 @@
+import type { Approval, NeededApproval, RefusedApproval } from './approvals.ts';
 import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
@@ -109,6 +110,8 @@ export interface StepRecord {
   waitsFor?: string;
   /** What a person may decide about it now. */
   choices?: readonly Choice[];
+  /** What it waits for before it begins. */
+  needsApproval?: NeededApproval;
   /** Steps that it needs and that a person has skipped or made by hand. */
   reliesOn?: readonly string[];
   /** Since when no worker has taken it; it is called again until one does. */
@@ -205,6 +208,9 @@ export interface RunRecord {
   proofs: (Proof & { readonly step: string })[];
   exceptions: string[];
   decisions: Decision[];
+  /** Records of earlier versions lack these two. */
+  approvals?: Approval[];
+  refusedApprovals?: RefusedApproval[];
   waits: Wait[];
   alarms: Alarm[];
   /** Present while it is paused: no further step begins. */

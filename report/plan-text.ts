@@ -53,6 +53,7 @@ function stepLines(step: PlannedStep): string[] {
   const mark = step.risk === 'mutate' ? '*' : ' ';
   return [
     `  ${mark} ${String(step.group).padStart(2)} ${step.id.padEnd(24)} on ${step.workers.join(', ')}: ${step.purpose}`,
+    ...(step.approval ? [`         waits for ${step.approval}`] : []),
     ...step.overwrites.map((what) => `         ${what}`),
   ];
 }

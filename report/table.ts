@@ -1,4 +1,4 @@
-import { achievedRtoMs, rtoBasis, waitedMs } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
 import { asks } from './asks.ts';
@@ -63,8 +63,8 @@ export function clockLine(record: RunRecord, nowMs: number): string {
   const basis = rtoBasis(record.clock);
   const achieved = achievedRtoMs(record.clock);
   const target = formatDuration(record.objectives.rtoMs);
-  const waited = waitedMs(record, nowMs);
-  const apart = waited > 0 ? `, ${formatDuration(waited)} of it waiting for people` : '';
+  const waited = waitedTexts(record, nowMs);
+  const apart = waited.length > 0 ? `, of it waiting ${waited.join(', ')}` : '';
   if (achieved !== undefined) {
     const verdict = achieved <= record.objectives.rtoMs ? 'within' : 'OVER';
     return `  RTO ${formatDuration(achieved)} of ${target} (${verdict})${apart}, counted from ${basis.name} ${basis.at}`;

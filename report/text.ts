@@ -1,5 +1,6 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint, waitedTexts } from '../domain/clock.ts';
+import { identityText } from '../domain/approvals.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { forecastLines } from './forecast.ts';
@@ -39,6 +40,7 @@ export function textReport(record: RunRecord): string {
       record.exceptions.map((exception) => `  ! ${exception}`),
     ),
     ...section('DECISIONS', record.decisions.map(decisionLine)),
+    ...section('APPROVALS', approvalLines(record)),
     ...section(
       'WHAT TOOLS SAID LAST (of steps that failed)',
       record.steps
@@ -74,6 +76,7 @@ function verdict(record: RunRecord): string[] {
 function objectives(record: RunRecord): string[] {
   const achieved = achievedRtoMs(record.clock);
   const { rtoMs, rpoMs } = record.objectives;
+  const waited = waitedTexts(record, Date.parse(record.endedAt ?? new Date().toISOString()));
   const rto =
     achieved === undefined
       ? 'not reached'
@@ -81,6 +84,7 @@ function objectives(record: RunRecord): string[] {
   return [
     `  RTO  target ${formatDuration(rtoMs)}  achieved ${rto}`,
     `  RPO  target ${formatDuration(rpoMs)}  achieved not measured`,
+    ...(waited.length > 0 ? [`  waited for people, within the RTO: ${waited.join(', ')}`] : []),
     ...rtoByTier(record).map(
       (own) =>
         `  APIs of tier ${own.tier}: ${own.rtoMs === undefined ? 'not reached' : formatDuration(own.rtoMs)}, ${own.proofs - own.failed} of ${own.proofs} proofs`,
@@ -124,6 +128,17 @@ function witness({ witness: seen }: RunRecord): string[] {
 function decisionLine({ at, kind, step, actor, reason, result }: Decision): string {
   const came = result === undefined ? '' : ` (${result})`;
   return `  ${at}  ${kind} ${step}, by ${actor} (asserted, not proven): ${reason}${came}`;
+}
+
+function approvalLines({ approvals = [], refusedApprovals = [] }: RunRecord): string[] {
+  return [
+    ...approvals.map(
+      (made) => `  ${made.at}  ${made.step}, by ${made.actor} (${identityText(made)}): ${made.reason}`,
+    ),
+    ...refusedApprovals.map(
+      (made) => `  ${made.at}  REFUSED: ${made.step}, by ${made.actor}: ${made.reason}; ${made.why}`,
+    ),
+  ];
 }
 
 function proofLine(proof: Proof & { step: string }): string {

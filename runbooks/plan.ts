@@ -63,7 +63,8 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
   );
   requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
-  return { ...plan, steps, leftOut };
+  const approvals = (shape.approvals ?? []).filter(({ step }) => (steps as string[]).includes(step));
+  return { ...plan, ...(approvals.length > 0 ? { approvals } : {}), steps, leftOut };
 }
 
 /** What would be run as something else than was meant. */

@@ -2,6 +2,7 @@ import { CancellationScope, condition, defineQuery, setHandler } from '@temporal
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
 import { giveUp } from './give-up.ts';
@@ -31,6 +32,7 @@ export async function recover(input: RecoverInput): Promise<RunRecord> {
     description: 'The whole record of the run as it stands: steps, clock, proofs, decisions.',
   });
   listenForDecisions(context);
+  listenForApprovals(context);
   publish(record, { phase: 'infrastructure', rto: 'within' });
   showDetails(record);
 

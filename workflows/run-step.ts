@@ -13,6 +13,7 @@ import {
 } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
+import { untilApproved } from './approvals.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
 import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
@@ -34,10 +35,11 @@ export async function runStep<Id extends RecoverStepId>(
   const step: Step<RecoverStepId> = RECOVER_STEPS.find((candidate) => candidate.id === id)!;
   const row = stepRecord(context.record, id);
   if (row.state === 'not-part') return undefined;
-  await untilResumed(context, id);
   requireOrder(context.record, step, row);
   giveUpIfAborted(context);
   enterPhase(context.record, step.phase);
+  await untilApproved(context, id, row);
+  await untilResumed(context, id);
   if (step.risk === 'mutate') context.begun.push(step);
   row.startedAt = now();
   for (;;) {
