@@ -102,7 +102,7 @@ export const ERRORS = {
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
     'A run id looks like rec-20261124-031500-1f2e.',
-    () => 'tyk-dr status --list',
+    () => 'tyk-dr history',
   ),
   ...DECISION_ERRORS,
 

@@ -6,6 +6,7 @@ export { fence } from './fence.ts';
 export { launch } from './launch.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
+export { readRuns } from './read-runs.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
 export { rewrap } from './rewrap.ts';
