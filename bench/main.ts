@@ -43,7 +43,7 @@ async function main(options: Options): Promise<void> {
   const end = (): void => void down(lab, true).finally(() => process.exit(130));
   process.once('SIGINT', end).once('SIGTERM', end);
   try {
-    const scene = await setScene(lab, say);
+    const scene = await setScene(lab, options.runs, say);
     const rounds: Round[] = [];
     let notDropped: string | undefined;
     for (let run = 1; run <= options.runs; run += 1) {

@@ -9,36 +9,45 @@ import { start, stop } from '../lab/services.ts';
 import { up } from '../lab/up.ts';
 import { keepDataFiles } from './bare-limit.ts';
 import { deployEmptyStores } from './guide.ts';
-import { backUpByGuide, guideBackupDir } from './guide-backup.ts';
-import { tykDr } from './recover.ts';
+import { backUpByBoth, idleStalls, type BackupRound } from './backup.ts';
+import { guideBackupDir } from './guide-backup.ts';
+import type { Stalls } from './stalls.ts';
 import { redisOf } from '../lab/connections.ts';
 import { readTruth, type Truth } from './truth.ts';
-import { withPeaks, type Peaks } from './worker-memory.ts';
 import { run } from '../adapters/process/run.ts';
 
-/** One lab for all runs: the same seeded data, backed up by both, and then lost. Nothing here is timed. */
+/** One lab for all runs: the same seeded data, backed up by both, and then lost. */
 
 export interface Scene {
   readonly truth: Truth;
-  readonly backupPeakBytes: Peaks;
+  readonly backups: readonly BackupRound[];
+  /** The same clients with no backup under way. */
+  readonly idle: Stalls;
   /** How many keys Redis serves after the guide's literal commands, appendonly left as the guide wants it. */
   readonly literalKeys: number;
 }
 
-export async function setScene(lab: Lab, say: (text: string) => void): Promise<Scene> {
+export async function setScene(lab: Lab, runs: number, say: (text: string) => void): Promise<Scene> {
   await up(lab, say);
   await mkdir(join(lab.dir, 'bench'), { recursive: true });
   await silence(lab);
-  say('backing up by tyk-dr');
-  const { peakBytes } = await withPeaks(lab, () => tykDr(lab, ['backup', lab.deployment]));
-  say('backing up by the guide');
-  await backUpByGuide(lab);
+  const idle = await idleStalls(lab);
+  const backups: BackupRound[] = [];
+  for (let run = 1; run <= runs; run += 1) {
+    say(`backup ${run} of ${runs}`);
+    const round = await backUpByBoth(lab);
+    backups.push(round);
+    const [guide, full] = [round.guide.totalMs, round.full.sealedMs].map(
+      (ms) => `${(ms / 1000).toFixed(1)} s`,
+    );
+    say(`  (a) ${guide}, (b) sealed after ${full}`);
+  }
   const truth = await readTruth(lab, 'primary');
   await stop(lab, 'primary-postgres');
   await keepDataFiles(lab);
   await killSite(lab, 'primary');
   const literalKeys = await tryLiteralRedis(lab);
-  return { truth, backupPeakBytes: peakBytes, literalKeys };
+  return { truth, backups, idle, literalKeys };
 }
 
 /**

@@ -1,0 +1,94 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { outside, type Lab } from '../lab/layout.ts';
+import type { BackupResult } from '../domain/backup.ts';
+import { bytesBelow } from './bytes-below.ts';
+import { backUpByGuide, type GuideBackup } from './guide-backup.ts';
+import { dropPageCache } from './page-cache.ts';
+import { withStalls, type Stalls } from './stalls.ts';
+import { tykDrJson } from './tyk-dr.ts';
+import { withPeaks, type Peaks } from './worker-memory.ts';
+
+/**
+ * (a) the guide's backup and (b) that of tyk-dr, one after the other on the same live stores, with the same clients
+ * watching. The guide's commands prove nothing: (b) is timed until its set is sealed, and its proof apart.
+ */
+
+export interface TykDrBackup {
+  /** From the command's start until the signed manifest was there: the set can be restored. */
+  readonly sealedMs: number;
+  readonly stepsMs: Readonly<Record<string, number>>;
+  /** What it added to the repositories: the set, pgBackRest's files and the WAL of that time. */
+  readonly bytes: number;
+  readonly stalls: Stalls;
+  readonly peakBytes: Peaks;
+}
+
+export interface Proof {
+  readonly totalMs: number;
+  readonly stalls: Stalls;
+  readonly peakBytes: Peaks;
+}
+
+export interface BackupRound {
+  readonly guide: GuideBackup & { readonly stalls: Stalls };
+  readonly full: TykDrBackup;
+  /** `backup verify` of it: restored into scratch instances, compared, served from. */
+  readonly proof: Proof;
+  /** Next to nothing has changed since. */
+  readonly incremental: TykDrBackup;
+}
+
+/** The stores serve, and nobody else writes. The last set that is there afterwards is full and proven. */
+export async function backUpByBoth(lab: Lab): Promise<BackupRound> {
+  await dropPageCache();
+  const { result: guide, stalls } = await withStalls(lab, () => backUpByGuide(lab));
+  await dropPageCache();
+  const { set, ...full } = await backUp(lab, ['--full']);
+  const second = await backUp(lab, []);
+  // A recovery takes the newest: that of this bench begins from a full one.
+  await rm(setFolder(lab, second.set), { recursive: true });
+  const proof = await prove(lab, set);
+  return { guide: { ...guide, stalls }, full, proof, incremental: second };
+}
+
+/** The clients alone, for as long as a small backup takes: what this machine makes them wait anyway. */
+export async function idleStalls(lab: Lab): Promise<Stalls> {
+  const idle = () => new Promise<void>((resolve) => setTimeout(resolve, IDLE_MS));
+  return (await withStalls(lab, idle)).stalls;
+}
+
+const IDLE_MS = 2_000;
+
+async function backUp(lab: Lab, more: readonly string[]): Promise<TykDrBackup & { set: string }> {
+  const before = await repositoryBytes(lab);
+  const startedAt = Date.now();
+  const { result, stalls } = await withStalls(lab, () =>
+    withPeaks(lab, () =>
+      tykDrJson<BackupResult>(lab, ['backup', lab.deployment, '--no-verify', ...more, '--json']),
+    ),
+  );
+  const { set, steps } = result.result;
+  return {
+    set,
+    sealedMs: (await stat(join(setFolder(lab, set), 'manifest.json'))).mtimeMs - startedAt,
+    stepsMs: Object.fromEntries(steps.map(({ id, durationMs }) => [id, durationMs])),
+    bytes: (await repositoryBytes(lab)) - before,
+    stalls,
+    peakBytes: result.peakBytes,
+  };
+}
+
+async function prove(lab: Lab, set: string): Promise<Proof> {
+  const startedAt = performance.now();
+  const { result, stalls } = await withStalls(lab, () =>
+    withPeaks(lab, () => tykDrJson(lab, ['backup', 'verify', lab.deployment, set, '--json'])),
+  );
+  return { totalMs: performance.now() - startedAt, stalls, peakBytes: result.peakBytes };
+}
+
+const setFolder = (lab: Lab, set: string): string => outside(lab, 'sets', lab.deployment, set);
+
+async function repositoryBytes(lab: Lab): Promise<number> {
+  return (await bytesBelow(outside(lab, 'sets'))) + (await bytesBelow(outside(lab, 'pgbackrest')));
+}
