@@ -39,8 +39,34 @@ export interface BackupRound {
   readonly incremental: TykDrBackup;
 }
 
+export interface MeasuredBackups {
+  readonly backups: readonly BackupRound[];
+  /** The same clients with no backup under way. */
+  readonly idle: Stalls;
+}
+
+/** Alternating, so that what disturbs the machine for a while disturbs both. */
+export async function measureBackups(
+  lab: Lab,
+  runs: number,
+  say: (text: string) => void,
+): Promise<MeasuredBackups> {
+  const idle = await idleStalls(lab);
+  const backups: BackupRound[] = [];
+  for (let run = 1; run <= runs; run += 1) {
+    say(`backup ${run} of ${runs}`);
+    const round = await backUpByBoth(lab);
+    backups.push(round);
+    const [guide, full] = [round.guide.totalMs, round.full.sealedMs].map(
+      (ms) => `${(ms / 1000).toFixed(1)} s`,
+    );
+    say(`  (a) ${guide}, (b) sealed after ${full}`);
+  }
+  return { idle, backups };
+}
+
 /** The stores serve, and nobody else writes. The last set that is there afterwards is full and proven. */
-export async function backUpByBoth(lab: Lab): Promise<BackupRound> {
+async function backUpByBoth(lab: Lab): Promise<BackupRound> {
   await dropPageCache();
   const { result: guide, stalls } = await withStalls(lab, () => backUpByGuide(lab));
   await dropPageCache();
@@ -53,7 +79,7 @@ export async function backUpByBoth(lab: Lab): Promise<BackupRound> {
 }
 
 /** The clients alone, for as long as a small backup takes: what this machine makes them wait anyway. */
-export async function idleStalls(lab: Lab): Promise<Stalls> {
+async function idleStalls(lab: Lab): Promise<Stalls> {
   const idle = () => new Promise<void>((resolve) => setTimeout(resolve, IDLE_MS));
   return (await withStalls(lab, idle)).stalls;
 }

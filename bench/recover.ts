@@ -44,6 +44,12 @@ export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun
   };
 }
 
+/** A recovery; what each of its steps took, in milliseconds. */
+export async function stepsOfRecovery(lab: Lab): Promise<Readonly<Record<string, number>>> {
+  await tykDr(lab, ['recover', lab.deployment, '--to', 'dr', '--on-failure', 'abort', '--reason', 'bench']);
+  return stepTimes((await recordOf(lab)).record);
+}
+
 async function recordOf(lab: Lab): Promise<{ record: RunRecord; orchestration: Orchestration }> {
   return withDoor(configFile(lab), async (door) => {
     const handle = await findRun(door, lab.deployment);

@@ -9,20 +9,16 @@ import { start, stop } from '../lab/services.ts';
 import { up } from '../lab/up.ts';
 import { keepDataFiles } from './bare-limit.ts';
 import { deployEmptyStores } from './guide.ts';
-import { backUpByBoth, idleStalls, type BackupRound } from './backup.ts';
+import { measureBackups, type MeasuredBackups } from './backup.ts';
 import { guideBackupDir } from './guide-backup.ts';
-import type { Stalls } from './stalls.ts';
 import { redisOf } from '../lab/connections.ts';
 import { readTruth, type Truth } from './truth.ts';
 import { run } from '../adapters/process/run.ts';
 
 /** One lab for all runs: the same seeded data, backed up by both, and then lost. */
 
-export interface Scene {
+export interface Scene extends MeasuredBackups {
   readonly truth: Truth;
-  readonly backups: readonly BackupRound[];
-  /** The same clients with no backup under way. */
-  readonly idle: Stalls;
   /** How many keys Redis serves after the guide's literal commands, appendonly left as the guide wants it. */
   readonly literalKeys: number;
 }
@@ -31,17 +27,7 @@ export async function setScene(lab: Lab, runs: number, say: (text: string) => vo
   await up(lab, say);
   await mkdir(join(lab.dir, 'bench'), { recursive: true });
   await silence(lab);
-  const idle = await idleStalls(lab);
-  const backups: BackupRound[] = [];
-  for (let run = 1; run <= runs; run += 1) {
-    say(`backup ${run} of ${runs}`);
-    const round = await backUpByBoth(lab);
-    backups.push(round);
-    const [guide, full] = [round.guide.totalMs, round.full.sealedMs].map(
-      (ms) => `${(ms / 1000).toFixed(1)} s`,
-    );
-    say(`  (a) ${guide}, (b) sealed after ${full}`);
-  }
+  const { idle, backups } = await measureBackups(lab, runs, say);
   const truth = await readTruth(lab, 'primary');
   await stop(lab, 'primary-postgres');
   await keepDataFiles(lab);
@@ -54,7 +40,7 @@ export async function setScene(lab: Lab, runs: number, say: (text: string) => vo
  * Nobody writes from here on, so that every backup is of the same data. The Pump empties the analytics first: the
  * guide would bring them back, and count them twice.
  */
-async function silence(lab: Lab): Promise<void> {
+export async function silence(lab: Lab): Promise<void> {
   for (const part of ['clients', 'primary-gw1', 'primary-gw2']) await stop(lab, part);
   await withClient(await redisOf(lab, 'primary'), async (client) => {
     const deadline = Date.now() + DRAIN_TIMEOUT_MS;
