@@ -24,7 +24,7 @@ import { sealObject } from './seal-object.ts';
  * reads it from a named pipe beside the site's own data.
  */
 export async function backUpRedis(call: BackupCall): Promise<PartResult> {
-  const { site, input, signal } = call;
+  const { site, input } = call;
   const config = site.redis;
   if (!config) return { summary: 'no Redis in this deployment', objects: [] };
   await beginPart(call);

@@ -122,7 +122,10 @@ async function insertRaw(
 
 /** As fast as a server takes documents, and no more: the limit that a restore is measured by. */
 export function insertUnordered(db: Db, name: string, batch: readonly Buffer[]): Promise<void> {
-  return sendRaw(db, name, { insert: name, ordered: false, writeConcern: { w: 1 } }, 'documents', batch);
+  return sendRaw(db, name, { insert: name }, 'documents', batch, {
+    ordered: false,
+    writeConcern: { w: 1 },
+  });
 }
 
 /** Documents that are older than their validator were accepted when they came. */
@@ -162,10 +165,11 @@ async function sendRaw(
   command: Document,
   field: 'documents' | 'updates' | 'deletes',
   statements: readonly Buffer[],
+  options: Document = { ordered: true },
 ): Promise<void> {
   const sequence = new DocumentSequence(field);
   for (const statement of statements) sequence.push(statement, statement);
-  const answer = await asked(db, collection, { ordered: true, ...DURABLE, ...command, [field]: sequence });
+  const answer = await asked(db, collection, { ...command, ...DURABLE, ...options, [field]: sequence });
   const errors = answer['writeErrors'] as { errmsg: string }[] | undefined;
   if (errors?.[0]) throw refused(collection, errors[0].errmsg);
   if (answer['n'] !== statements.length)

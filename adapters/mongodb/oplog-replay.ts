@@ -1,6 +1,6 @@
 import { BSON, type Db, type FindCursor } from 'mongodb';
 import { DrError } from '../../domain/errors.ts';
-import { BsonProblem, DocumentsDigest, documentOf, fieldOf, readBatches, type Field } from './bson.ts';
+import { BsonProblem, documentOf, fieldOf, readBatches, type DocumentsDigest, type Field } from './bson.ts';
 import { writeRaw } from './load.ts';
 import { changesOf, type Change } from './oplog.ts';
 import { updated } from './update.ts';

@@ -62,7 +62,7 @@ function command(body: Buffer, namespace: string, database: string, entry: Buffe
   const name = first?.name ?? '';
   if (name === 'applyOps') return transaction(body, database, entry);
   if (namespace !== `${database}.$cmd` || WITHOUT_EFFECT.includes(name)) return [];
-  const { [name]: target, ...options } = BSON.deserialize(body, EXACT) as Document;
+  const { [name]: target, ...options } = BSON.deserialize(body, EXACT);
   const collection = String(target);
   // Those between two names of ours tell whole namespaces; one to or from a name of Tyk's is a recovery at work.
   const names = name === 'renameCollection' ? [collection, String(options['to'])] : [collection];

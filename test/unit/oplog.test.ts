@@ -100,13 +100,13 @@ describe('an update of a log, on raw BSON', () => {
     const diff: Document = {};
     for (const [key, old] of Object.entries(from)) {
       const now = to[key] as unknown;
-      if (!(key in to)) (diff['d'] ??= {} as Document)[key] = false;
+      if (!(key in to)) ((diff['d'] ??= {}) as Document)[key] = false;
       else if (isDocument(old) && isDocument(now)) diff[`s${key}`] = diffOf(old, now);
       else if (Array.isArray(old) && Array.isArray(now)) diff[`s${key}`] = arrayDiffOf(old, now);
-      else if (JSON.stringify(old) !== JSON.stringify(now)) (diff['u'] ??= {} as Document)[key] = now;
+      else if (JSON.stringify(old) !== JSON.stringify(now)) ((diff['u'] ??= {}) as Document)[key] = now;
     }
-    for (const [key, now] of Object.entries(to))
-      if (!(key in from)) (diff['i'] ??= {} as Document)[key] = now;
+    for (const [key, now] of Object.entries(to) as [string, unknown][])
+      if (!(key in from)) ((diff['i'] ??= {}) as Document)[key] = now;
     return diff;
   }
   function arrayDiffOf(from: readonly unknown[], to: readonly unknown[]): Document {
