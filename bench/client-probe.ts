@@ -10,8 +10,8 @@ import { Secret } from '../domain/secret.ts';
 
 /**
  * A client of each store in a process of its own: one small write and one read after the other until it is told to
- * stop by SIGTERM, each timed. What it was told comes by standard input, for passwords are in it; what it saw goes to
- * standard output.
+ * stop by SIGTERM, each timed. What it was told comes by standard input, for passwords are in it; to standard output it
+ * says `ready`, and at the end what it saw.
  */
 
 export interface ProbeTargets {
@@ -24,9 +24,12 @@ export interface ProbeTargets {
 const PROBE_NAME = 'tyk_dr_bench_probe';
 /** Clients are not at it every moment; a stall of a few milliseconds is seen all the same. */
 const PAUSE_MS = 5;
+const WARM = 20;
 
 const targets = JSON.parse(await text(process.stdin)) as ProbeTargets;
 let stopped = false;
+/** Probes that have not yet had their first answers: whoever waits is told when there are none. */
+let cold = Object.keys(targets).length;
 process.once('SIGTERM', () => (stopped = true));
 try {
   // Clients run on machines of their own: they do not wait for the processors that a backup keeps busy.
@@ -81,12 +84,14 @@ async function probeMongo(endpoint: MongoEndpoint): Promise<Latency> {
 /** In turns, each call timed on its own. */
 async function repeat(...calls: readonly ((turn: number) => Promise<unknown>)[]): Promise<Latency> {
   const times: number[] = [];
-  for (let turn = 0; !stopped; turn += 1) {
+  for (let turn = 0; !stopped || turn <= WARM; turn += 1) {
     for (const call of calls) {
       const startedAt = performance.now();
       await call(turn);
-      times.push(performance.now() - startedAt);
+      // The first calls open and prepare what later ones use.
+      if (turn > WARM) times.push(performance.now() - startedAt);
     }
+    if (turn === WARM && (cold -= 1) === 0) process.stdout.write('ready\n');
     await sleep(PAUSE_MS);
   }
   return latencyOf(times);

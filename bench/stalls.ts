@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { DrError } from '../domain/errors.ts';
 import { redisOf, superuserOf } from '../lab/connections.ts';
@@ -19,8 +18,7 @@ export interface Stalls {
 }
 
 const PROGRAM = fileURLToPath(new URL('./client-probe.js', import.meta.url));
-/** The probe has connected by then, and has seen some calls without company. */
-const SETTLE_MS = 500;
+const READY = 'ready\n';
 
 export async function withStalls<T>(
   lab: Lab,
@@ -28,12 +26,21 @@ export async function withStalls<T>(
 ): Promise<{ result: T; stalls: Stalls }> {
   const child = spawn(process.execPath, [PROGRAM], { stdio: ['pipe', 'pipe', 'pipe'] });
   child.stdin.end(JSON.stringify(await targetsOf(lab)));
-  const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  let said = '';
+  child.stdout.setEncoding('utf8');
+  const ready = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: string) => {
+      said += chunk;
+      if (said.startsWith(READY)) resolve();
+    });
+  });
+  const ended = Promise.all([text(child.stderr), once(child, 'close')]);
   try {
-    await sleep(SETTLE_MS);
+    await Promise.race([ready, ended]);
     const result = await work();
     child.kill('SIGTERM');
-    const [seen, complaint] = await output;
+    const [complaint] = await ended;
+    const seen = said.slice(READY.length);
     if (seen === '')
       throw new DrError('TOOL_FAILED', {
         tool: 'the probe of the clients',
