@@ -14,13 +14,15 @@ import { mongoResultOf, mongoTableOf } from './mongodb-result.ts';
 import { dropPageCache } from './page-cache.ts';
 import { recoverByTykDr } from './recover.ts';
 import { resultOf, type Round } from './result.ts';
-import { setScene, type Scene } from './scene.ts';
+import { backupSummary } from './backup-result.ts';
+import { backupRows, verdictRow } from './rows.ts';
+import { backUpScene, setScene, type Scene } from './scene.ts';
 import { tableOf } from './table.ts';
 
 /** `npm run bench`: the guide's commands, `tyk-dr recover` and the bare limit, side by side on the same data. */
 
 const USAGE =
-  'usage: npm run bench -- [--scale small|default|large] [--runs N] [--json] [--keep]\n' +
+  'usage: npm run bench -- [--scale small|default|large] [--only backup] [--runs N] [--json] [--keep]\n' +
   '       npm run bench -- --database mongodb [--mib N] [--runs N] [--json] [--keep]\n';
 
 /** Enough to tell a speed, and over in minutes; the target is meant for 1024. */
@@ -28,6 +30,8 @@ const DEFAULT_MIB = '64';
 
 interface Options {
   readonly database: Database;
+  /** Leaves the recoveries out. */
+  readonly only: 'all' | 'backup';
   /** Of MongoDB's documents. */
   readonly mib: number;
   readonly scale: ScaleName;
@@ -67,7 +71,13 @@ async function mongodb(lab: Lab, { mib, runs, json }: Options): Promise<string> 
   return json ? JSON.stringify(result) : mongoTableOf(result);
 }
 
-async function postgresql(lab: Lab, { scale, runs, json }: Options): Promise<string> {
+async function postgresql(lab: Lab, { scale, runs, only, json }: Options): Promise<string> {
+  if (only === 'backup') {
+    const { backups, idle } = await backUpScene(lab, runs, say);
+    const backup = backupSummary(backups, idle);
+    if (json) return JSON.stringify({ scale, backup, verdicts: backup.verdicts });
+    return [`scale ${scale}`, '', ...backupRows(backup), '', ...backup.verdicts.map(verdictRow)].join('\n');
+  }
   const scene = await setScene(lab, runs, say);
   const rounds: Round[] = [];
   let notDropped: string | undefined;
@@ -107,6 +117,7 @@ function readOptions(): Options {
   const { values } = parse();
   return {
     database: choice('--database', DATABASES)(values.database),
+    only: choice('--only', ['all', 'backup'] as const)(values.only),
     mib: whole('--mib', values.mib),
     scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
     runs: whole('--runs', values.runs),
@@ -126,6 +137,7 @@ function parse() {
     return parseArgs({
       options: {
         database: { type: 'string', default: 'postgresql' },
+        only: { type: 'string', default: 'all' },
         mib: { type: 'string', default: DEFAULT_MIB },
         scale: { type: 'string', default: 'default' },
         runs: { type: 'string', default: '3' },

@@ -24,16 +24,25 @@ export interface Scene extends MeasuredBackups {
 }
 
 export async function setScene(lab: Lab, runs: number, say: (text: string) => void): Promise<Scene> {
-  await up(lab, say);
-  await mkdir(join(lab.dir, 'bench'), { recursive: true });
-  await silence(lab);
-  const { idle, backups } = await measureBackups(lab, runs, say);
+  const { idle, backups } = await backUpScene(lab, runs, say);
   const truth = await readTruth(lab, 'primary');
   await stop(lab, 'primary-postgres');
   await keepDataFiles(lab);
   await killSite(lab, 'primary');
   const literalKeys = await tryLiteralRedis(lab);
   return { truth, backups, idle, literalKeys };
+}
+
+/** The stores serve, and have been backed up by both. */
+export async function backUpScene(
+  lab: Lab,
+  runs: number,
+  say: (text: string) => void,
+): Promise<MeasuredBackups> {
+  await up(lab, say);
+  await mkdir(join(lab.dir, 'bench'), { recursive: true });
+  await silence(lab);
+  return measureBackups(lab, runs, say);
 }
 
 /**
