@@ -88,13 +88,16 @@ const IDLE_MS = 2_000;
 
 async function backUp(lab: Lab, more: readonly string[]): Promise<TykDrBackup & { set: string }> {
   const before = await repositoryBytes(lab);
-  const startedAt = Date.now();
   const { result, stalls } = await withStalls(lab, () =>
-    withPeaks(lab, () =>
-      tykDrJson<BackupResult>(lab, ['backup', lab.deployment, '--no-verify', ...more, '--json']),
-    ),
+    withPeaks(lab, async () => {
+      // Not before: the clients have to be there first.
+      const startedAt = Date.now();
+      const command = ['backup', lab.deployment, '--no-verify', ...more, '--json'];
+      return { startedAt, made: await tykDrJson<BackupResult>(lab, command) };
+    }),
   );
-  const { set, steps } = result.result;
+  const { startedAt, made } = result.result;
+  const { set, steps } = made;
   return {
     set,
     sealedMs: (await stat(join(setFolder(lab, set), 'manifest.json'))).mtimeMs - startedAt,
@@ -106,11 +109,14 @@ async function backUp(lab: Lab, more: readonly string[]): Promise<TykDrBackup & 
 }
 
 async function prove(lab: Lab, set: string): Promise<Proof> {
-  const startedAt = performance.now();
   const { result, stalls } = await withStalls(lab, () =>
-    withPeaks(lab, () => tykDrJson(lab, ['backup', 'verify', lab.deployment, set, '--json'])),
+    withPeaks(lab, async () => {
+      const startedAt = performance.now();
+      await tykDrJson(lab, ['backup', 'verify', lab.deployment, set, '--json']);
+      return performance.now() - startedAt;
+    }),
   );
-  return { totalMs: performance.now() - startedAt, stalls, peakBytes: result.peakBytes };
+  return { totalMs: result.result, stalls, peakBytes: result.peakBytes };
 }
 
 const setFolder = (lab: Lab, set: string): string => outside(lab, 'sets', lab.deployment, set);
