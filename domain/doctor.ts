@@ -80,6 +80,10 @@ export const CHECKS = {
     what: 'The live Redis saves, syncs and evicts as the RPO needs it.',
     hint: 'Change the setting in redis.conf and with CONFIG SET.',
   },
+  oplog: {
+    what: 'MongoDB keeps an oplog that can be read, so that all collections of a set are of one moment.',
+    hint: 'Make the server a replica set (one of a single member will do), and give the user the role read on local.',
+  },
   archiving: {
     what: 'PostgreSQL archives its WAL into its repository, without failures.',
     hint: "Put tyk-dr's archive_command into postgresql.conf, and read the log of PostgreSQL for failures.",
