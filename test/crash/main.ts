@@ -1,0 +1,167 @@
+import { appendFile, readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { play } from './matrix/play.ts';
+import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
+import { Stage } from './matrix/stage.ts';
+import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
+
+/** `npm run crash`: the whole crash matrix, or what is chosen of it. */
+
+const USAGE = `usage: npm run crash -- [options]
+  --scene NAME     only this scene: ${SCENES.join(', ')}
+  --step ID        only this step
+  --moment NAME    only this moment: ${MOMENTS.join(', ')}
+  --only NAME      only the cell of this name, as printed where one failed
+  --seeds N        random bytes for each restore (20)
+  --pack N         cells that may share a run (4); what fails together is played again one by one
+  --shard I/N      the I-th of N equal parts
+  --results FILE   keep each verdict there, one a line; what is ok in it is not played again
+  --list           print the names of the cells; renames are counted by a run, and only named with one
+`;
+
+const { values: options } = parseOptions();
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  // The shell may name servers and configurations of its own: nothing here may reach them.
+  for (const name of Object.keys(process.env))
+    if (/^(TYK_DR_|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+  if (options.list) return list();
+  const startedAt = performance.now();
+  const verdicts = await kept();
+  const stage = await Stage.up();
+  let ending = false;
+  const end = (): void => {
+    if (ending) return;
+    ending = true;
+    say('ending the lab');
+    // Commands that still run against it end with errors of their own.
+    void stage.down().finally(() => process.exit(130));
+  };
+  process.on('SIGINT', end).on('SIGTERM', end);
+  try {
+    for (const scene of SCENES) await playScene(stage, scene, verdicts);
+  } catch (error) {
+    if (!ending) throw error;
+  } finally {
+    if (!ending) await stage.down();
+  }
+  if (ending) await new Promise(() => undefined);
+  process.stdout.write(`${tableOf(verdicts)}\n\n${summaryOf(verdicts, performance.now() - startedAt)}\n`);
+  if (verdicts.length === 0) say('no cell was chosen');
+  return verdicts.length > 0 && verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
+}
+
+async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): Promise<void> {
+  if (!pointsOf(scene, () => true).some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)))) return;
+  say(`${scene}: a run that nobody disturbs`);
+  const control = await play(stage, scene, []);
+  if (control.problems.length > 0)
+    throw new Error(`the undisturbed run of ${scene} is not right: ${control.problems.join('; ')}`);
+  const planned = new Set(control.trace.map(({ point }) => point));
+  const done = new Set(verdicts.filter(({ problems }) => problems.length === 0).map(({ name }) => name));
+  const chosen = pointsOf(scene, (id) => planned.has(id) || scene === 'undo')
+    .flatMap((point) => cellsOf(point, control.trace, Number(options.seeds)))
+    .filter((cell) => isChosen(cell) && !done.has(cell.name));
+  const packs = packed(inShard(chosen), Number(options.pack));
+  for (const [index, pack] of packs.entries()) {
+    say(`${scene} ${index + 1}/${packs.length}: ${pack.map(({ name }) => name).join(' ')}`);
+    for (const verdict of await verdictsOf(stage, pack)) {
+      const old = verdicts.findIndex(({ name }) => name === verdict.name);
+      if (old >= 0) verdicts.splice(old, 1);
+      verdicts.push(verdict);
+      if (options.results !== undefined) await appendFile(options.results, `${JSON.stringify(verdict)}\n`);
+    }
+  }
+}
+
+/** What fails together is played one by one, so that each cell has its own verdict. */
+async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[]> {
+  const together = await play(stage, pack[0]!.scene, pack);
+  if (together.problems.length > 0) say(`  not right: ${together.problems.join('; ')}`);
+  else say(`  ${together.outcome}, ${(together.ms / 1000).toFixed(1)} s`);
+  if (together.problems.length === 0 || pack.length === 1)
+    return pack.map((cell) => verdictOf(cell, together, pack.length));
+  const alone: Verdict[] = [];
+  for (const cell of pack) alone.push(...(await verdictsOf(stage, [cell])));
+  if (alone.some(({ problems }) => problems.length > 0)) return alone;
+  // Each alone is right: it is their coming together that is not.
+  return pack.map((cell) => verdictOf(cell, together, pack.length));
+}
+
+/** @param loosely whether another cell of this point could be meant */
+function isChosen(cell: Cell, loosely = false): boolean {
+  if (options.scene !== undefined && cell.scene !== options.scene) return false;
+  if (options.step !== undefined && cell.id !== options.step && cell.step?.id !== options.step) return false;
+  if (options.only !== undefined)
+    return loosely ? options.only.startsWith(`${cell.scene}/${cell.id}:`) : cell.name === options.only;
+  return loosely || options.moment === undefined || cell.moment === options.moment;
+}
+
+function inShard(cells: readonly Cell[]): Cell[] {
+  const [part, parts] = options.shard.split('/').map(Number);
+  return cells.filter((_, index) => index % parts! === part! - 1);
+}
+
+async function kept(): Promise<Verdict[]> {
+  if (options.results === undefined) return [];
+  const text = await readFile(options.results, 'utf8').catch(() => '');
+  const all = text.split('\n').filter(Boolean).map((line) => JSON.parse(line) as Verdict);
+  // The last one counts.
+  return [...new Map(all.map((verdict) => [verdict.name, verdict])).values()];
+}
+
+function list(): number {
+  const cells = SCENES.flatMap((scene) => pointsOf(scene, () => true))
+    .flatMap((point) => cellsOf(point, [], Number(options.seeds)))
+    .filter((cell) => isChosen(cell));
+  for (const { name, expected } of cells) process.stdout.write(`${name} ${expected.outcome}\n`);
+  say(`${cells.length} cells, and two for each rename of a step`);
+  return 0;
+}
+
+function parseOptions() {
+  try {
+    const parsed = parseArgs({
+      options: {
+        scene: { type: 'string' },
+        step: { type: 'string' },
+        moment: { type: 'string' },
+        only: { type: 'string' },
+        seeds: { type: 'string', default: '20' },
+        pack: { type: 'string', default: '4' },
+        shard: { type: 'string', default: '1/1' },
+        results: { type: 'string' },
+        list: { type: 'boolean', default: false },
+      },
+    });
+    requireKnown(parsed.values);
+    return parsed;
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function requireKnown(values: Readonly<Record<string, unknown>>): void {
+  const known = (name: string, all: readonly string[]): void => {
+    const value = values[name];
+    if (value !== undefined && !all.includes(String(value)))
+      throw new Error(`--${name} ${String(value)}: expected one of ${all.join(', ')}`);
+  };
+  known('scene', SCENES);
+  known('moment', MOMENTS);
+  const points = SCENES.flatMap((scene) => pointsOf(scene, () => true));
+  known('step', [...new Set(points.flatMap(({ id, step }) => [id, ...(step ? [step.id] : [])]))]);
+  for (const name of ['seeds', 'pack'])
+    if (!/^[1-9]\d{0,3}$/.test(String(values[name])))
+      throw new Error(`--${name} ${String(values[name])}: expected a whole number from 1`);
+  const [part, parts] = String(values['shard']).split('/').map(Number);
+  if (!/^\d+\/\d+$/.test(String(values['shard'])) || part! < 1 || part! > parts!)
+    throw new Error(`--shard ${String(values['shard'])}: expected I/N, such as 1/2`);
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
