@@ -80,7 +80,9 @@ interface ByteWatch {
 }
 
 function dieAtByte(folder: string, point: string): ByteWatch {
-  const fault = planted(folder).find((each) => each.startsWith(`${point}:byte-`));
+  const fault = planted(folder).find(
+    (each) => each.startsWith(`${point}:byte-`) && !existsSync(join(folder, each)),
+  );
   if (fault === undefined) return { end: () => undefined, latest: () => undefined };
   const limit = writtenBytes() + Number(fault.slice(`${point}:byte-`.length));
   const dieOnce = (): void => once(folder, fault, die);

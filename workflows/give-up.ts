@@ -2,7 +2,7 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
-import { CallFailure, callEverywhere } from './call-step.ts';
+import { CallFailure, callThrough } from './call-step.ts';
 import { stepRecord } from './run-state.ts';
 import { stepInput } from './run-step.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
@@ -59,7 +59,7 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   if (context.begun.some((step) => step.where !== 'source')) {
     const purpose = 'Stop what this run started on the target';
     try {
-      const stopped = (await undoing('stop-target', purpose, input.plan.workers.target, [
+      const stopped = (await undoing('stop-target', purpose, input.plan.workers.target, () => [
         stepInput(context, 'stop-target'),
       ])) as StopTargetResult;
       record.componentStates = { ...stopped.states };
@@ -72,7 +72,7 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   for (const step of [...context.begun].reverse()) {
     if (step.undo === undefined) continue;
     try {
-      const undone = await undoing(step.undo, `Undo ${step.id}`, input.plan.workers[step.where], [
+      const undone = await undoing(step.undo, `Undo ${step.id}`, input.plan.workers[step.where], () => [
         stepInput(context, step.id),
       ]);
       stepRecord(record, step.id).summary = `undone: ${undone.summary}`;
@@ -83,8 +83,8 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   return failures;
 }
 
-function undoing(id: string, purpose: string, workers: readonly string[], args: readonly unknown[]) {
-  return callEverywhere({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workers, args);
+function undoing(id: string, purpose: string, workers: readonly string[], args: () => readonly unknown[]) {
+  return callThrough({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workers, args);
 }
 
 function reasonOf(error: unknown): string {

@@ -100,10 +100,12 @@ export function cellsOf(point: Point, control: readonly Traced[], seeds: number)
     cell('after', 'after', 'after'),
     cell('fails-once', 'fails-once', 'fail'),
     cell('fails-for-good', 'fails-for-good', 'fails'),
-    cell('fails-after-effect', 'fails-after-effect', 'fails-after'),
     cell('temporal-killed', 'temporal-killed', 'hold'),
     cell('new-build', 'new-build', 'hold'),
   ];
+  // A look has no effect after which it could fail.
+  if (point.scene === 'backup' || point.step?.risk !== 'probe')
+    cells.push(cell('fails-after-effect', 'fails-after-effect', 'fails-after'));
   if (point.scene === 'recover' || point.scene === 'in-place')
     cells.push(cell('refused-once', 'refused-once', 'refuse'));
   for (let nth = 1; nth <= (traced?.renames ?? 0); nth += 1)
@@ -128,7 +130,7 @@ function hash(text: string): number {
   return [...text].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7);
 }
 
-/** Lets cells share runs: those that end well, each of another point of the same scene, and few to a branch. */
+/** Lets cells share runs: those that end well, of the same scene, and few of what runs at the same time. */
 export function packed(cells: readonly Cell[], size: number): Cell[][] {
   const packs: Cell[][] = [];
   for (const cell of cells) {
@@ -141,11 +143,32 @@ export function packed(cells: readonly Cell[], size: number): Cell[][] {
 
 function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   const [first] = pack;
-  if (!cell.packs || !first?.packs || pack.length >= size || first.scene !== cell.scene) return false;
+  if (!cell.packs || !first?.packs || first.scene !== cell.scene) return false;
   if (first.expected.retry !== cell.expected.retry) return false;
-  if (pack.some(({ id }) => id === cell.id)) return false;
-  // A step is looked at five times and then laid before a person: more kills beside it would be a fault of ours.
-  return pack.filter(({ step }) => step?.phase === cell.step?.phase).length < SAME_PHASE;
+  const same = pack.filter(({ id }) => id === cell.id);
+  // One call after the other dies at the byte of the next of them; other moments know but one call.
+  if (same.some(({ moment }) => moment !== 'byte' || cell.moment !== 'byte')) return false;
+  if (same.length >= SAME_POINT) return false;
+  if (!isCostly(cell)) return true;
+  const costly = pack.filter(isCostly);
+  return (
+    costly.length < size && costly.filter((other) => branchOf(other) === branchOf(cell)).length < SAME_BRANCH
+  );
 }
 
-const SAME_PHASE = 2;
+/** A worker that dies is missed after seconds, and what runs beside it is lost as well. */
+function isCostly({ moment }: Cell): boolean {
+  return moment !== 'fails-once' && moment !== 'refused-once';
+}
+
+/** What may run at the same time. */
+function branchOf({ scene, id, step }: Cell): string {
+  if (scene === 'undo') return id;
+  if (step!.phase === 'redis' || step!.phase === 'database' || id === 'place-server-config') return 'stores';
+  return step!.phase;
+}
+
+const SAME_POINT = 3;
+
+/** A step is looked at five times and then laid before a person: more kills beside it would be a fault of ours. */
+const SAME_BRANCH = 4;

@@ -64,7 +64,14 @@ function failedBackup(id: string): Outcome {
 
 /** Whether a row waits for another, at any distance. */
 export function comesAfter(step: Step, id: string): boolean {
-  return step.after.some((each) => each === id || comesAfter(ROWS.find((row) => row.id === each)!, id));
+  return step.after.some(
+    (each) =>
+      each === id ||
+      comesAfter(
+        ROWS.find((row) => row.id === each)!,
+        id,
+      ),
+  );
 }
 
 const KILLS: readonly Moment[] = ['before', 'after', 'rename', 'byte'];
@@ -81,7 +88,8 @@ export function redone(cells: readonly Cell[], id: string): number {
   const row = ROWS.find((each) => each.id === id)!;
   return cells.filter((cell) => {
     if (!kills(cell) && cell.moment !== 'new-build') return false;
-    if (cell.id === id) return cell.moment === 'rename' || cell.moment === 'byte' || cell.moment === 'new-build';
+    if (cell.id === id)
+      return cell.moment === 'rename' || cell.moment === 'byte' || cell.moment === 'new-build';
     return cell.step !== undefined && !comesAfter(cell.step, id) && !comesAfter(row, cell.step.id);
   }).length;
 }

@@ -112,8 +112,7 @@ async function judgeGivenUp(
   if (stuck?.expected.keeps !== undefined) changed.delete(stuck.step!.id);
   else say.same('left beside the data', await leftovers(lab.lab), []);
   say.same('changed old data', [...changed.values()].flat(), []);
-  if (record.outcome === 'STUCK')
-    say.same('the failed undo is told', record.exceptions.length, 1);
+  if (record.outcome === 'STUCK') say.same('the failed undo is told', record.exceptions.length, 1);
 }
 
 /** Whether the run had let clients in before it was given up: traffic is never touched again then. */
@@ -136,17 +135,32 @@ export async function judgeBackup(
   const usable = fresh.filter(({ state }) => state === 'complete' || state === 'verified');
   if (failing) {
     say.same('ends well', exitCode === 0, false);
-    const sealed = failing.id === 'verify-set' || (failing.id === 'seal-set' && failing.moment === 'fails-after-effect');
-    const states = sealed ? [failing.id === 'verify-set' && failing.moment === 'fails-after-effect' ? 'verified' : 'complete'] : [];
-    say.same('usable sets', usable.map(({ state }) => state), states);
+    const sealed =
+      failing.id === 'verify-set' || (failing.id === 'seal-set' && failing.moment === 'fails-after-effect');
+    const states = sealed
+      ? [failing.id === 'verify-set' && failing.moment === 'fails-after-effect' ? 'verified' : 'complete']
+      : [];
+    say.same(
+      'usable sets',
+      usable.map(({ state }) => state),
+      states,
+    );
   } else {
     say.same('exit code', exitCode, 0);
-    say.same('new sets', usable.map(({ state }) => state), ['verified']);
+    say.same(
+      'new sets',
+      usable.map(({ state }) => state),
+      ['verified'],
+    );
   }
   const state = await readdir(siteDir(stage.lab.lab, 'primary', 'state')).catch(() => [] as string[]);
   // What a killed worker has left, the next call removes; where there is none, the next backup does.
   if (!failing || !cells.some(kills))
-    say.same('scratch folders', state.filter((name) => /^(scratch|verify)-/.test(name)), []);
+    say.same(
+      'scratch folders',
+      state.filter((name) => /^(scratch|verify)-/.test(name)),
+      [],
+    );
   return say.all;
 }
 

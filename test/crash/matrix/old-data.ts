@@ -52,14 +52,22 @@ export async function changedOldData(lab: Lab): Promise<Map<string, string[]>> {
 /** What a restore, a switch or an undo may leave, and must not once a run has ended. */
 export async function leftovers(lab: Lab): Promise<string[]> {
   const found: string[] = [];
-  for (const folder of [['redis'], ['postgres'], ['dashboard'], ['gateways'], ['pump'], ...GATEWAYS.map((name) => ['gateways', name])])
+  for (const folder of [
+    ['redis'],
+    ['postgres'],
+    ['dashboard'],
+    ['gateways'],
+    ['pump'],
+    ...GATEWAYS.map((name) => ['gateways', name]),
+  ])
     for (const name of await readdir(siteDir(lab, 'dr', ...folder)).catch(() => []))
       if (name.includes('tyk-dr-new') || name.includes('tyk-dr-old')) found.push(join(...folder, name));
   return found;
 }
 
 export async function clearLeftovers(lab: Lab): Promise<void> {
-  for (const path of await leftovers(lab)) await rm(siteDir(lab, 'dr', path), { recursive: true, force: true });
+  for (const path of await leftovers(lab))
+    await rm(siteDir(lab, 'dr', path), { recursive: true, force: true });
 }
 
 async function filesBelow(root: string): Promise<Map<string, string>> {

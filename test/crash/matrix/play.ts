@@ -61,7 +61,10 @@ async function backUp(stage: Stage, cells: readonly Cell[]): Promise<Judged> {
   const answer = await disturbed(stage, cells, () => stage.lab.run('backup', 'acme', '--site', 'primary'));
   const after = await setsOf(stage);
   const fresh = after.filter(({ set }) => !before.some((old) => old.set === set));
-  const problems = [...(await unfired(stage, cells)), ...(await judgeBackup(stage, cells, answer.exitCode, fresh))];
+  const problems = [
+    ...(await unfired(stage, cells)),
+    ...(await judgeBackup(stage, cells, answer.exitCode, fresh)),
+  ];
   return {
     problems: problems.length > 0 ? [...problems, endOf(answer)] : problems,
     outcome: answer.exitCode === 0 ? 'RECOVERED' : 'ABORTED',
@@ -115,7 +118,9 @@ function endOf({ exitCode, stdout, stderr }: Answer): string {
 
 /** The run in command of the target. */
 export async function commanderOf({ lab }: Stage): Promise<string | undefined> {
-  const text = await readFile(join(siteDir(lab.lab, 'dr', 'state'), 'epoch.json'), 'utf8').catch(() => undefined);
+  const text = await readFile(join(siteDir(lab.lab, 'dr', 'state'), 'epoch.json'), 'utf8').catch(
+    () => undefined,
+  );
   return text === undefined ? undefined : (JSON.parse(text) as { run: string }).run;
 }
 

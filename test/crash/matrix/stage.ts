@@ -50,11 +50,7 @@ export class Stage {
   /** Acknowledged writes, held against what every recovery brings back. */
   async #journal(from: number, to: number, first = 'SELECT'): Promise<void> {
     await sqlOn(this.lab.lab, 'primary', first);
-    await sqlOn(
-      this.lab.lab,
-      'primary',
-      `INSERT INTO crash_journal SELECT generate_series(${from}, ${to})`,
-    );
+    await sqlOn(this.lab.lab, 'primary', `INSERT INTO crash_journal SELECT generate_series(${from}, ${to})`);
   }
 
   /** What the lost primary held. Loses it, the first time. */
@@ -75,7 +71,16 @@ export class Stage {
     if (scene === 'recover' || scene === 'undo') await this.#emptyTarget();
     if (scene === 'in-place' && !(await this.#drServes())) {
       await this.#emptyTarget();
-      await this.lab.expect('recover', 'acme', '--to', 'dr', '--reason', 'the scene', '--on-failure', 'abort');
+      await this.lab.expect(
+        'recover',
+        'acme',
+        '--to',
+        'dr',
+        '--reason',
+        'the scene',
+        '--on-failure',
+        'abort',
+      );
     }
     await plantFaults(this.faults, faults);
   }

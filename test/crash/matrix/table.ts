@@ -57,9 +57,7 @@ function cellText(verdicts: readonly Verdict[]): string {
 }
 
 function markdown([head, ...rows]: readonly string[][]): string {
-  const widths = head!.map((_, column) =>
-    Math.max(...[head!, ...rows].map((row) => row[column]!.length)),
-  );
+  const widths = head!.map((_, column) => Math.max(...[head!, ...rows].map((row) => row[column]!.length)));
   const line = (cells: readonly string[]): string =>
     `| ${cells.map((text, column) => text.padEnd(widths[column]!)).join(' | ')} |`;
   return [line(head!), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
