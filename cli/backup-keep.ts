@@ -7,6 +7,7 @@ import type { PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { prune } from '../workflows/index.ts';
+import { nameArgument, setArgument, textArgument } from './arguments.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { deploymentOf, withDoor } from './client.ts';
 
@@ -16,7 +17,7 @@ export function registerKeeping(command: Command, config: () => string | undefin
   command
     .command('prune')
     .description('Delete the sets that the rules under backup.keep let go')
-    .argument('<deployment>', 'as named under deployments:')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option('--dry-run', 'show what would go, and why the others stay; delete nothing')
     .option('--json', 'as JSON')
     .action(async (name: string, options: { dryRun?: boolean; json?: boolean }) => {
@@ -39,21 +40,19 @@ export function registerKeeping(command: Command, config: () => string | undefin
   command
     .command('hold')
     .description('Keep a set whatever the rules say, until it is released')
-    .argument('<deployment>')
-    .argument('<set>')
-    .requiredOption('--reason <text>', 'why; shown wherever the set is listed')
+    .argument('<deployment>', '', nameArgument('DEPLOYMENT'))
+    .argument('<set>', '', setArgument('SET'))
+    .requiredOption('--reason <text>', 'why; shown wherever the set is listed', textArgument('--reason'))
     .action(async (name: string, set: string, { reason }: { reason: string }) => {
       const { folder } = await existingSet(config(), name, set);
-      if (reason.trim() === '')
-        throw new DrError('BAD_ARGUMENT', { argument: '--reason', value: reason, expected: 'a sentence' });
       await writeHold(folder, { reason, actor: userInfo().username, at: new Date().toISOString() });
       process.stdout.write(`${set} is held: ${reason}\n`);
     });
   command
     .command('release')
     .description('Give a held set back to the rules')
-    .argument('<deployment>')
-    .argument('<set>')
+    .argument('<deployment>', '', nameArgument('DEPLOYMENT'))
+    .argument('<set>', '', setArgument('SET'))
     .action(async (name: string, set: string) => {
       const { folder } = await existingSet(config(), name, set);
       const held = await readHold(folder);

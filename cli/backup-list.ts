@@ -6,6 +6,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import { nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
 import { exitWithError } from './exit.ts';
 
@@ -15,7 +16,7 @@ export function registerList(command: Command, config: () => string | undefined)
   command
     .command('list')
     .description('List the backup sets of a deployment, newest first')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, options: { json?: boolean }) =>
       list(config(), name, options.json ?? false),

@@ -6,6 +6,7 @@ import { DrError } from '../domain/errors.ts';
 import { backupId, redisAofId } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { backup, copy, shipRedisAof, verify } from '../workflows/index.ts';
+import { nameArgument, setArgument } from './arguments.ts';
 import { pruneText, registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
 import { registerBackupStatus } from './backup-status.ts';
@@ -29,8 +30,12 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('run', { isDefault: true })
     .description('Make a backup set of a deployment')
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose stores are the truth; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose stores are the truth; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--full', 'a full database backup even where an incremental one would do')
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
@@ -42,9 +47,9 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'on whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .option('--site <site>', 'on whose hosts; default the one that serves', nameArgument('--site'))
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
@@ -56,9 +61,9 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('copy')
     .description('Bring a set to every off-site copy; send only what is not there yet')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'by whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .option('--site <site>', 'by whose hosts; default the one that serves', nameArgument('--site'))
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
@@ -72,7 +77,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Follow the backup, verification or deletion that is under way, or see how the last one ended',
     )
-    .argument('<deployment>', 'as named under deployments:')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withDoor(config(), (door) => watchNewest(door, name, json)),
@@ -82,8 +87,12 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Ship what the append-only log of Redis has grown by since the last call: for a point newer than the last set',
     )
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose Redis it is; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose Redis it is; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string, options: { site?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {

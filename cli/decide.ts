@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
 import { isErrorCode } from '../domain/error-table.ts';
 import { WORKFLOW_QUEUE, type DecisionArgs, type DecisionKind } from '../domain/messages.ts';
+import { actorArgument, nameArgument, runArgument, textArgument } from './arguments.ts';
 import { findRun, withDoor } from './client.ts';
 
 /** `tyk-dr retry`, `abort` and `confirm`: what a person decides about a run that waits. */
@@ -20,10 +21,10 @@ export function registerDecisions(program: Command, config: () => string | undef
     program
       .command(kind)
       .description(HELP[kind])
-      .argument('<run>', 'a run id, or a deployment for its newest run')
-      .requiredOption('--reason <text>', 'why; kept in the record')
-      .option('--actor <name>', 'who; default the login name')
-      .option('--step <step>', 'which waiting step; default all')
+      .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'))
+      .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
+      .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
+      .option('--step <step>', 'which waiting step; default all', nameArgument('--step'))
       .action(async (run: string, options: { reason: string; actor?: string; step?: string }) => {
         await decide(config(), kind, run, {
           actor: options.actor ?? userInfo().username,
@@ -40,12 +41,6 @@ async function decide(
   run: string,
   args: DecisionArgs,
 ): Promise<void> {
-  if (args.reason.trim() === '')
-    throw new DrError('BAD_ARGUMENT', {
-      argument: '--reason',
-      value: args.reason,
-      expected: 'a sentence that says why',
-    });
   await withDoor(config, async (door) => {
     const handle = await findRun(door, run);
     const { status } = await handle.describe();

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
@@ -24,7 +25,11 @@ export function buildProgram(): Command {
       'Disaster recovery for self-managed Tyk: recover, prove it, and say how long it took and what was lost.',
     )
     .version(VERSION)
-    .option('--config <file>', 'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml')
+    .option(
+      '--config <file>',
+      'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml',
+      fileArgument('--config'),
+    )
     .showHelpAfterError('(tyk-dr --help shows every command)')
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;

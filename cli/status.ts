@@ -4,6 +4,7 @@ import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
 import { liveTable } from '../report/table.ts';
 import { jsonReport } from '../report/json.ts';
+import { runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
 import { lateFences } from './late-fences.ts';
@@ -21,7 +22,7 @@ export function registerStatus(program: Command, config: () => string | undefine
   program
     .command('status')
     .description('Where a run stands, and what it waits for')
-    .argument('[run]', 'a run id, or a deployment for its newest run')
+    .argument('[run]', 'a run id, or a deployment for its newest run', runArgument('RUN'))
     .option('--watch', 'follow it until it ends')
     .option('--list', 'the newest runs of every deployment, a line each')
     .option('--json', 'as JSON')

@@ -1,6 +1,7 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
+import { shown } from './plain-text.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 
 /**
@@ -42,7 +43,7 @@ export const ERRORS = {
     'Use one of the names under sites:.',
   ),
   BAD_ARGUMENT: usage(
-    (d) => `${d.argument} is '${d.value}'; expected ${d.expected}`,
+    (d) => `${d.argument} is '${shown(d.value)}'; expected ${d.expected}`,
     'See --help of the command.',
   ),
   SECRET_MISSING: refused(
