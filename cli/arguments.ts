@@ -8,7 +8,18 @@ import { isPlain } from '../domain/plain-text.ts';
  * was expected, before anything is looked up, asked or changed.
  */
 
-export const KINDS = ['choice', 'file', 'name', 'number', 'ref', 'run', 'set', 'text', 'time'] as const;
+export const KINDS = [
+  'choice',
+  'digest',
+  'file',
+  'name',
+  'number',
+  'ref',
+  'run',
+  'set',
+  'text',
+  'time',
+] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** What commander calls with what was typed; `kind` says what it takes. @throws DrError BAD_ARGUMENT */
@@ -82,6 +93,17 @@ export function setArgument(argument: string): Parser<string> {
     argument,
     expected,
     matching((value) => value === 'latest' || SET_ID.test(value)),
+  );
+}
+
+/** A digest as an error or a plan prints it: its beginning will do. */
+export function digestArgument(argument: string): Parser<string> {
+  const expected = 'the digest as it was printed, of 12 to 64 hexadecimal digits';
+  return expecting(
+    'digest',
+    argument,
+    expected,
+    matching((value) => /^[0-9a-f]{12,64}$/.test(value)),
   );
 }
 

@@ -2,6 +2,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Command } from 'commander';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import { outputLines } from '../report/asks.ts';
 import { liveTable } from '../report/table.ts';
 import { jsonReport } from '../report/json.ts';
 import { runArgument } from './arguments.ts';
@@ -98,12 +99,22 @@ async function show(
 /** Without a worker nobody can be asked: what the run itself left for this moment. */
 function memoLines(memo: Record<string, unknown>): string[] {
   const summary = (memo['summary'] ?? {}) as Record<string, unknown>;
-  const waiting = (summary['waiting'] ?? []) as { step: string; for: string; error: string }[];
+  const waiting = (summary['waiting'] ?? []) as {
+    step: string;
+    for: string;
+    error: string;
+    output?: string;
+  }[];
+  const paused = summary['paused'] as { actor: string; at: string; reason: string } | null | undefined;
   return [
     `no worker answers; from the run's own notes:`,
     `RUNNING  ${String(memo['run'] ?? '')}  ${String(summary['deployment'] ?? '')} from ${String(summary['from'] ?? '')} to ${String(summary['to'] ?? '')}`,
     `  phase ${String(summary['phase'] ?? 'unknown')}, ${String(summary['done'] ?? 0)} of ${String(summary['of'] ?? '?')} steps done`,
-    ...waiting.map((step) => `  ! ${step.step} waits for ${step.for}: ${step.error}`),
+    ...(paused ? [`  ! paused by ${paused.actor} at ${paused.at}: ${paused.reason}`] : []),
+    ...waiting.flatMap((step) => [
+      `  ! ${step.step} waits for ${step.for}: ${step.error}`,
+      ...outputLines(step.output),
+    ]),
   ];
 }
 

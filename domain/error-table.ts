@@ -1,4 +1,5 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
+import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { shown } from './plain-text.ts';
@@ -62,11 +63,6 @@ export const ERRORS = {
     'Start it on its host, and leave it running.',
     (d) => `tyk-dr worker ${d.worker}`,
   ),
-  DECISION_NOT_TAKEN: refused(
-    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.run}`,
-    'Start a worker of any site; then look whether the run still waits before you decide again.',
-    (d) => `tyk-dr status ${d.run}`,
-  ),
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
     'Give every worker the same deployment section and start it again.',
@@ -108,11 +104,7 @@ export const ERRORS = {
     'A run id looks like rec-20261124-031500-1f2e.',
     () => 'tyk-dr status --list',
   ),
-  NOTHING_TO_DECIDE: refused(
-    (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
-    'See what it waits for with tyk-dr status.',
-    (d) => `tyk-dr status ${d.run}`,
-  ),
+  ...DECISION_ERRORS,
 
   // Tools and hosts
   TOOL_MISSING: refused(

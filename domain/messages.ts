@@ -18,17 +18,6 @@ export const WORKFLOW_QUEUE = 'tyk-dr';
 /** Activities of one worker. */
 export const workerQueue = (worker: string): string => `tyk-dr.${worker}`;
 
-/** A person's decision, sent as an update. */
-export interface DecisionArgs {
-  readonly actor: string;
-  readonly reason: string;
-  /** Which waiting step is meant; all of them where it is left out. */
-  readonly step?: string;
-}
-
-export const DECISIONS = ['retry', 'abort', 'confirm'] as const;
-export type DecisionKind = (typeof DECISIONS)[number];
-
 export const RECORD_QUERY = 'record';
 
 /** Search attributes, all of type Keyword: SQL visibility has room for ten. */

@@ -24,6 +24,7 @@ const NO_NAME = [
 
 const BAD: Readonly<Record<Kind, readonly string[]>> = {
   choice: [...EVERYWHERE, ...NO_NAME, 'toString'],
+  digest: [...EVERYWHERE, ...NO_NAME, 'abc', 'g'.repeat(12), 'a'.repeat(65)],
   file: EVERYWHERE.filter((value) => value !== ' '),
   name: [...EVERYWHERE, ...NO_NAME, '--help', 'A', 'a'.repeat(41)],
   number: [...EVERYWHERE, ...NO_NAME, '-1', '1.5', '1e3', '0x10', 'Infinity', 'NaN', '9'.repeat(30)],
@@ -42,7 +43,16 @@ const BAD: Readonly<Record<Kind, readonly string[]>> = {
   ],
 };
 const GOOD: Readonly<Record<Kind, string>> = {
-  ...{ choice: '', file: 'file', name: 'acme', number: '1', ref: 'main', run: 'acme', set: 'latest' },
+  ...{
+    choice: '',
+    digest: 'a'.repeat(12),
+    file: 'file',
+    name: 'acme',
+    number: '1',
+    ref: 'main',
+    run: 'acme',
+    set: 'latest',
+  },
   ...{ text: 'because', time: '2026-01-01T00:00:00Z' },
 };
 
