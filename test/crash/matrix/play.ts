@@ -52,8 +52,24 @@ async function recover(stage: Stage, scene: SceneName, cells: readonly Cell[]): 
   const happened = since(before, await readWitnesses(lab));
   const ended: Ended = { record, exitCode: answer.exitCode, happened };
   const problems = [...(await unfired(stage, cells)), ...(await judgeRecovery(stage, scene, cells, ended))];
-  const why = record.error?.message ?? record.exceptions.join('; ');
-  return { problems: problems.length > 0 && why ? [...problems, why] : problems, outcome: record.outcome! };
+  return {
+    problems: problems.length > 0 ? [...problems, ...storyOf(record)] : problems,
+    outcome: record.outcome!,
+  };
+}
+
+/** What a person would look at first. */
+function storyOf(record: RunRecord): string[] {
+  const odd = record.steps.filter(
+    ({ state }) => state !== 'done' && state !== 'not-part' && state !== 'pending',
+  );
+  return [
+    ...(record.error ? [`error: ${record.error.message}`] : []),
+    ...record.exceptions,
+    ...odd.map(
+      ({ id, state, calls, error }) => `${id} ${state} after ${calls} calls: ${error?.message ?? ''}`,
+    ),
+  ];
 }
 
 async function backUp(stage: Stage, cells: readonly Cell[]): Promise<Judged> {
