@@ -69,7 +69,7 @@ async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): P
     .filter((cell) => isChosen(cell) && !done.has(cell.name))
     // What is told apart by a number comes last: whoever ends a run early has seen every point.
     .sort((a, b) => Number(a.moment === 'byte') - Number(b.moment === 'byte'));
-  const packs = packed(inShard(chosen), Number(options.pack));
+  const packs = packed(inShard(chosen), Number(options.pack)).sort((a, b) => b.length - a.length);
   for (const [index, pack] of packs.entries()) {
     say(`${scene} ${index + 1}/${packs.length}: ${pack.map(({ name }) => name).join(' ')}`);
     for (const verdict of await verdictsOf(stage, pack)) {
