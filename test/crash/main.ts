@@ -1,5 +1,6 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { randomFrom } from '../harness/random.ts';
 import { play } from './matrix/play.ts';
 import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
 import { Stage } from './matrix/stage.ts';
@@ -14,6 +15,7 @@ const USAGE = `usage: npm run crash -- [options]
   --only NAME      only the cell of this name, as printed where one failed
   --seeds N        random bytes for each restore (20)
   --pack N         cells that may share a run (12); what fails together is played again one by one
+  --runs N         at most so many runs of each scene
   --shard I/N      the I-th of N equal parts
   --results FILE   keep each verdict there, one a line; what is ok in it is not played again
   --list           print the names of the cells; renames are counted by a run, and only named with one
@@ -67,9 +69,11 @@ async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): P
   const chosen = pointsOf(scene, (id) => planned.has(id) || scene === 'undo')
     .flatMap((point) => cellsOf(point, control.trace, Number(options.seeds)))
     .filter((cell) => isChosen(cell) && !done.has(cell.name))
-    // What is told apart by a number comes last: whoever ends a run early has seen every point.
-    .sort((a, b) => Number(a.moment === 'byte') - Number(b.moment === 'byte'));
-  const packs = packed(inShard(chosen), Number(options.pack)).sort((a, b) => b.length - a.length);
+    // Mixed, always alike: whoever ends early has seen something of everything.
+    .sort((one, other) => drawOf(one) - drawOf(other));
+  const packs = packed(inShard(chosen), Number(options.pack))
+    .sort((one, other) => Number(waits(one)) - Number(waits(other)) || other.length - one.length)
+    .slice(0, options.runs === undefined ? undefined : Number(options.runs));
   for (const [index, pack] of packs.entries()) {
     say(`${scene} ${index + 1}/${packs.length}: ${pack.map(({ name }) => name).join(' ')}`);
     for (const verdict of await verdictsOf(stage, pack)) {
@@ -80,6 +84,13 @@ async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): P
     }
   }
 }
+
+function drawOf({ name }: Cell): number {
+  return randomFrom([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 1)).fraction();
+}
+
+/** Runs in which somebody is asked take longest. */
+const waits = (pack: readonly Cell[]): boolean => pack.some(({ expected }) => expected.retry);
 
 /** What fails together is played one by one, so that each cell has its own verdict. */
 async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[]> {
@@ -139,6 +150,7 @@ function parseOptions() {
         only: { type: 'string' },
         seeds: { type: 'string', default: '20' },
         pack: { type: 'string', default: '12' },
+        runs: { type: 'string' },
         shard: { type: 'string', default: '1/1' },
         results: { type: 'string' },
         list: { type: 'boolean', default: false },
@@ -162,8 +174,8 @@ function requireKnown(values: Readonly<Record<string, unknown>>): void {
   known('moment', MOMENTS);
   const points = SCENES.flatMap((scene) => pointsOf(scene, () => true));
   known('step', [...new Set(points.flatMap(({ id, step }) => [id, ...(step ? [step.id] : [])]))]);
-  for (const name of ['seeds', 'pack'])
-    if (!/^[1-9]\d{0,3}$/.test(String(values[name])))
+  for (const name of ['seeds', 'pack', 'runs'])
+    if (values[name] !== undefined && !/^[1-9]\d{0,3}$/.test(String(values[name])))
       throw new Error(`--${name} ${String(values[name])}: expected a whole number from 1`);
   const [part, parts] = String(values['shard']).split('/').map(Number);
   if (!/^\d+\/\d+$/.test(String(values['shard'])) || part! < 1 || part! > parts!)

@@ -23,8 +23,9 @@ export interface Played {
 /** Gives a run up in the scene `undo`: the last proof before clients are let in, so that all there is must be undone. */
 const LAST_PROOF = 'prove-apis:refuse';
 
-/** A run that takes longer hangs: no honest one does, on a machine however slow. */
+/** A run that takes longer hangs: no honest one does, on a machine however slow. More for each disturbance. */
 const RUN_TIMEOUT_MS = 300_000;
+const CELL_TIMEOUT_MS = 30_000;
 
 /** @param cells of one scene; none plays it undisturbed */
 export async function play(stage: Stage, scene: SceneName, cells: readonly Cell[]): Promise<Played> {
@@ -99,7 +100,9 @@ async function disturbed(
   command: () => Promise<Answer>,
 ): Promise<Answer> {
   const over = new AbortController();
-  const hanging = sleep(RUN_TIMEOUT_MS, undefined, { signal: over.signal }).then(
+  const hanging = sleep(RUN_TIMEOUT_MS + cells.length * CELL_TIMEOUT_MS, undefined, {
+    signal: over.signal,
+  }).then(
     () => stage.lab.run('abort', 'acme', '--reason', 'it hangs').then(() => undefined),
     () => undefined,
   );
