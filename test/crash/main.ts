@@ -8,10 +8,10 @@ import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
 
 /** `npm run crash`: the whole crash matrix, or what is chosen of it. */
 
-const USAGE = `usage: npm run crash -- [options]
-  --scene NAME     only this scene: ${SCENES.join(', ')}
-  --step ID        only this step
-  --moment NAME    only this moment: ${MOMENTS.join(', ')}
+const USAGE = `usage: npm run crash -- [options]; several names with commas between
+  --scene NAMES    only these scenes: ${SCENES.join(', ')}
+  --step IDS       only these steps
+  --moment NAMES   only these moments: ${MOMENTS.join(', ')}
   --only NAME      only the cell of this name, as printed where one failed
   --seeds N        random bytes for each restore (20)
   --pack N         cells that may share a run (12); what fails together is played again one by one
@@ -108,11 +108,12 @@ async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[
 
 /** @param loosely whether another cell of this point could be meant */
 function isChosen(cell: Cell, loosely = false): boolean {
-  if (options.scene !== undefined && cell.scene !== options.scene) return false;
-  if (options.step !== undefined && cell.id !== options.step && cell.step?.id !== options.step) return false;
+  if (options.scene !== undefined && !options.scene.split(',').includes(cell.scene)) return false;
+  const steps = options.step?.split(',');
+  if (steps && !steps.includes(cell.id) && !steps.includes(cell.step?.id ?? '')) return false;
   if (options.only !== undefined)
     return loosely ? options.only.startsWith(`${cell.scene}/${cell.id}:`) : cell.name === options.only;
-  return loosely || options.moment === undefined || cell.moment === options.moment;
+  return loosely || options.moment === undefined || options.moment.split(',').includes(cell.moment);
 }
 
 function inShard(cells: readonly Cell[]): Cell[] {
@@ -167,8 +168,8 @@ function parseOptions() {
 function requireKnown(values: Readonly<Record<string, unknown>>): void {
   const known = (name: string, all: readonly string[]): void => {
     const value = values[name];
-    if (value !== undefined && !all.includes(String(value)))
-      throw new Error(`--${name} ${String(value)}: expected one of ${all.join(', ')}`);
+    for (const each of value === undefined ? [] : String(value).split(','))
+      if (!all.includes(each)) throw new Error(`--${name} ${each}: expected one of ${all.join(', ')}`);
   };
   known('scene', SCENES);
   known('moment', MOMENTS);
