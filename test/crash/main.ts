@@ -32,16 +32,20 @@ async function main(): Promise<number> {
   if (options.list) return list();
   const startedAt = performance.now();
   const verdicts = await kept();
-  const stage = await Stage.up();
   let ending = false;
+  const rising = Stage.up();
   const end = (): void => {
     if (ending) return;
     ending = true;
     say('ending the lab');
-    // Commands that still run against it end with errors of their own.
-    void stage.down().finally(() => process.exit(130));
+    // Also one that is only coming up; commands that still run against it end with errors of their own.
+    void rising
+      .then((stage) => stage.down())
+      .catch(() => undefined)
+      .finally(() => process.exit(130));
   };
   process.on('SIGINT', end).on('SIGTERM', end);
+  const stage = await rising;
   try {
     for (const scene of SCENES) await playScene(stage, scene, verdicts);
   } catch (error) {
