@@ -12,6 +12,7 @@ export const KINDS = [
   'choice',
   'digest',
   'file',
+  'moment',
   'name',
   'number',
   'ref',
@@ -47,9 +48,17 @@ function expecting<T>(
 const matching = (fits: (value: string) => boolean) => (value: string) => (fits(value) ? value : undefined);
 
 export function choice<T extends string>(argument: string, allowed: readonly T[]): Parser<T> {
-  return expecting('choice', argument, `one of ${allowed.join(', ')}`, (value) =>
+  const parse = expecting('choice', argument, `one of ${allowed.join(', ')}`, (value) =>
     (allowed as readonly string[]).includes(value) ? (value as T) : undefined,
   );
+  return Object.assign(parse, { [ALLOWED]: allowed });
+}
+
+const ALLOWED = Symbol('allowed');
+
+/** The words that a parser made by `choice` allows: for the completion of the shell. */
+export function allowedBy(parse: unknown): readonly string[] | undefined {
+  return (parse as { [ALLOWED]?: readonly string[] } | undefined)?.[ALLOWED];
 }
 
 /** A moment with its zone, so that nobody guesses; returned as UTC. The future is refused. */
@@ -64,6 +73,16 @@ export function timeArgument(argument: string): Parser<string> {
     if (!fits || Number.isNaN(time) || time > Date.now())
       throw new DrError('BAD_ARGUMENT', { argument, value, expected });
     return new Date(time).toISOString();
+  });
+}
+
+/** A moment with its zone, or a day, which begins at midnight UTC; returned as UTC. */
+export function momentArgument(argument: string): Parser<string> {
+  const expected = 'a day such as 2026-11-24, or a time with its zone, such as 2026-11-24T03:15:00Z';
+  const shape = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}))?$/;
+  return expecting('moment', argument, expected, (value) => {
+    const time = Date.parse(value);
+    return shape.test(value) && !Number.isNaN(time) ? new Date(time).toISOString() : undefined;
   });
 }
 

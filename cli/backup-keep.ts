@@ -3,13 +3,15 @@ import type { Command } from 'commander';
 import { readHold, removeHold, writeHold } from '../adapters/backup/prune.ts';
 import { listSets, setFolder } from '../adapters/backup/repository.ts';
 import { loadConfig } from '../adapters/config/load.ts';
-import type { PruneResult } from '../domain/backup.ts';
+import type { PrunedCopy, PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
+import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { prune } from '../workflows/index.ts';
 import { nameArgument, setArgument, textArgument } from './arguments.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { deploymentOf, withDoor } from './client.ts';
+import { exitWithError } from './exit.ts';
 
 /** `tyk-dr backup prune`, `hold` and `release`: which sets stay. */
 
@@ -26,15 +28,20 @@ export function registerKeeping(command: Command, config: () => string | undefin
         const result = await executeBackup<typeof prune>(
           door,
           'prune',
-          [input, options.dryRun ?? false],
+          [input, options.dryRun ?? false, false],
           `Delete old backup sets of ${name}${options.dryRun ? ' (dry run)' : ''}`,
         );
-        if (result)
-          process.stdout.write(
-            options.json
-              ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
-              : `${pruneText(result)}\n`,
-          );
+        if (!result) return;
+        process.stdout.write(
+          options.json
+            ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
+            : `${pruneText(result)}\n`,
+        );
+        const problems = (result.copies ?? []).flatMap(({ copy, problem }) =>
+          problem === undefined ? [] : `${copy}: ${problem}`,
+        );
+        if (problems.length > 0)
+          exitWithError(new DrError('PRUNE_INCOMPLETE', { deployment: name, reason: problems.join('; ') }));
       });
     });
   command
@@ -80,13 +87,34 @@ async function existingSet(
   return { backup, folder };
 }
 
-export function pruneText({ summary, verdicts, orphans, expired }: PruneResult): string {
+export function pruneText({ summary, verdicts, orphans, expired, copies = [] }: PruneResult): string {
   return [
     summary,
-    ...verdicts.map(
-      ({ set, keep, reasons }) => `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`,
-    ),
+    ...verdictLines(verdicts),
     ...expired.map((label) => `  DELETE  database backup ${label}`),
-    ...orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`),
+    ...orphanLines(orphans),
+    ...copies.flatMap(copyLines),
   ].join('\n');
+}
+
+function verdictLines(verdicts: PruneResult['verdicts']): string[] {
+  return verdicts.map(({ set, keep, reasons }) =>
+    `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`.trimEnd(),
+  );
+}
+
+function orphanLines(orphans: readonly string[]): string[] {
+  return orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`);
+}
+
+function copyLines({ copy, pruned, verdicts, orphans, files, bytes, problem }: PrunedCopy): string[] {
+  if (problem !== undefined && !pruned) return [`at ${copy}: NOT pruned: ${problem}`];
+  if (!pruned) return [`at ${copy}: left alone (prune: false)`];
+  return [
+    `at ${copy}:`,
+    ...verdictLines(verdicts),
+    ...(files > 0 ? [`  DELETE  ${files} files of the database's repository, ${formatBytes(bytes)}`] : []),
+    ...orphanLines(orphans),
+    ...(problem === undefined ? [] : [`  ${problem}`]),
+  ];
 }

@@ -45,6 +45,12 @@ export const copySchema = z.strictObject({
   rcloneConfig: path
     .optional()
     .describe("rclone's configuration file, for a remote that is named; default rclone's own."),
+  prune: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether tyk-dr backup prune deletes here as well, by the same rules. Leave it false where the writer may not delete, or where rules of the storage do it.',
+    ),
 });
 
 export type CopyConfig = z.output<typeof copySchema>;

@@ -102,7 +102,7 @@ export const ERRORS = {
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
     'A run id looks like rec-20261124-031500-1f2e.',
-    () => 'tyk-dr status --list',
+    () => 'tyk-dr history',
   ),
   ...DECISION_ERRORS,
 
@@ -176,8 +176,9 @@ export const ERRORS = {
   ),
   NO_SET_YET: refused(
     (d) => `no backup set of ${d.deployment} in ${d.repository}`,
-    'Make one; it is proven by a restore before it counts.',
-    (d) => `tyk-dr backup ${d.first}`,
+    'Make one; it is proven by a restore before it counts. Where the repository was lost, look at an off-site copy.',
+    (d) =>
+      d.copy === undefined ? `tyk-dr backup ${d.first}` : `tyk-dr backup list ${d.first} --copy ${d.copy}`,
   ),
   REPOSITORY_UNREADABLE: refused(
     (d) => `${d.path} of the backup repository cannot be read: ${d.reason}`,

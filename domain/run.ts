@@ -111,6 +111,8 @@ export interface StepRecord {
   choices?: readonly Choice[];
   /** Steps that it needs and that a person has skipped or made by hand. */
   reliesOn?: readonly string[];
+  /** Since when no worker has taken it; it is called again until one does. */
+  awaySince?: string;
 }
 
 export interface PhaseRecord {

@@ -13,6 +13,7 @@ import {
   type StepRecord,
 } from '../domain/run.ts';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
+import { summaryOf } from '../domain/run-summary.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
 
@@ -117,33 +118,7 @@ export function publish(record: RunRecord, change: SurfaceChange): void {
       value: change[name]!,
     }));
   if (pairs.length > 0) upsertSearchAttributes(pairs);
-  upsertMemo({ summary: compact(record, change.phase) });
-}
-
-/** The record without its bulk: fits a memo, tells where the run stands. */
-function compact(record: RunRecord, phase: string | undefined): Record<string, unknown> {
-  const waiting = record.steps.filter((step) => step.state === 'waiting');
-  return {
-    run: record.run,
-    deployment: record.deployment,
-    from: record.from,
-    to: record.to,
-    phase: phase ?? record.phases.filter((entry) => entry.startedAt).at(-1)?.phase ?? 'infrastructure',
-    outcome: record.outcome ?? null,
-    done: record.steps.filter((step) => step.state !== 'not-part' && hasEnded(step)).length,
-    of: record.steps.filter((step) => step.state !== 'not-part').length,
-    waiting: waiting.map((step) => ({
-      step: step.id,
-      for: step.waitsFor ?? '',
-      error: step.error?.message ?? '',
-      hint: step.error?.hint ?? '',
-      choices: step.choices ?? [],
-      output: step.error?.output ?? '',
-    })),
-    paused: record.paused ?? null,
-    clock: record.clock,
-    rtoMs: record.objectives.rtoMs,
-  };
+  upsertMemo({ summary: summaryOf(record, change.phase) });
 }
 
 /** The table that the Temporal UI shows as the run's current details. */

@@ -70,10 +70,12 @@ async function attempt(
   const workers = context.input.plan.workers[step.where];
   row.queue = workers.map(workerQueue).join(', ');
   row.calls += 1;
-  delete row.waitsFor;
+  // Whoever looks must not see a worker come and go while one task after the other runs out.
+  if (row.awaySince === undefined) delete row.waitsFor;
   showDetails(context.record);
   try {
     const result = await callEverywhere(step, workers, [stepInput(context, step.id), ...more]);
+    isThere(row);
     results.set(row, result);
     row.state = 'done';
     row.summary = result.summary;
@@ -87,8 +89,18 @@ async function attempt(
     row.queue = workerQueue(worker);
     if (isCancellation(error)) row.state = 'failed';
     keepProofs(context.record, step.id, failedProofs(error));
-    return classify(error, step);
+    const meaning = classify(error, step);
+    if (meaning === 'worker-away') row.awaySince ??= row.calls > 1 ? now() : row.startedAt!;
+    else isThere(row);
+    return meaning;
   }
+}
+
+/** Somebody has taken the task. */
+function isThere(row: StepRecord): void {
+  if (row.awaySince === undefined) return;
+  delete row.awaySince;
+  delete row.waitsFor;
 }
 
 /** What a step has shown when it was called last; a retry replaces what the failure had shown. */
