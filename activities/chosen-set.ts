@@ -5,3 +5,7 @@ import type { BackupCall } from './guard.ts';
 export async function chosenSet({ deployment, input }: BackupCall): Promise<string> {
   return input.set === 'latest' ? requireNewestUsable(deployment.backup, input.deployment) : input.set;
 }
+
+export async function withChosenSet(call: BackupCall): Promise<BackupCall> {
+  return { ...call, input: { ...call.input, set: await chosenSet(call) } };
+}

@@ -1,26 +1,22 @@
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { newestUsable, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
-import { unpackTree } from '../adapters/backup/tree.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Attestation, Manifest, ServiceFacts } from '../domain/manifest.ts';
+import type { Attestation, ServiceFacts } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
-import { chosenSet } from './chosen-set.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { openPart, setOf } from './open-set.ts';
+import { verifySnapshot } from './verify-snapshot.ts';
 import { verifyStores, type ProvenStores } from './verify-stores.ts';
+import { verifyTrees } from './verify-trees.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
-export async function verifySet(asked: BackupCall): Promise<StepResult> {
-  const { deployment, site } = asked;
-  const input = { ...asked.input, set: await chosenSet(asked) };
-  const call: BackupCall = { ...asked, input };
+export async function verifySet(call: BackupCall): Promise<StepResult> {
+  const { deployment, site, input } = call;
+  if (snapshotKind(input.set) !== undefined) return verifySnapshot(call);
   const { manifest, sha256 } = await readManifest(deployment.backup, input.deployment, input.set);
   if (site.database) requireMethod(site.database, manifest, input.site);
   const method = manifest.database && site.database && methodOf(site.database);
@@ -93,29 +89,4 @@ async function refuseDoubts(call: BackupCall, { doubts, walGap }: CheckedSet): P
   if (walGap === undefined) return;
   if ((await newestUsable(call.deployment.backup, input.deployment)) === input.set)
     throw new DrError('WAL_MISSING', { segment: walGap });
-}
-
-/** Unpacks every configuration archive and finds the file without which its component does not start. */
-async function verifyTrees(call: BackupCall, manifest: Manifest, scratch: string): Promise<number> {
-  const { dashboard, gateways, pump } = call.site;
-  const trees = [
-    ...(dashboard ? [{ object: 'dashboard', config: dashboard.config }] : []),
-    ...gateways.map((gateway) => ({ object: `gateway-${gateway.name}`, config: gateway.config })),
-    ...(pump ? [{ object: 'pump', config: pump.config }] : []),
-  ];
-  for (const { object, config } of trees) {
-    await rm(scratch, { recursive: true, force: true });
-    await mkdir(join(scratch, 'tree'), { recursive: true, mode: 0o700 });
-    try {
-      const archive = join(scratch, 'archive.tar');
-      await openPart(setOf(call), manifest, object, createWriteStream(archive, { mode: 0o600 }));
-      await unpackTree(archive, join(scratch, 'tree'), object);
-      await access(join(scratch, 'tree', config)).catch(() => {
-        throw new DrError('OBJECT_DAMAGED', { object, set: manifest.set, reason: `it lacks ${config}` });
-      });
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-  }
-  return trees.length;
 }

@@ -6,6 +6,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import type { prune } from '../workflows/index.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { deploymentOf, withDoor } from './client.ts';
@@ -70,6 +71,12 @@ async function existingSet(
   set: string,
 ): Promise<{ backup: BackupConfig; folder: string }> {
   const { backup } = deploymentOf(await loadConfig(configPath), name);
+  if (snapshotKind(set) !== undefined)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: 'set',
+      value: set,
+      expected: 'the set that it belongs to: a snapshot stays as long as its set does',
+    });
   const folder = setFolder(backup, name, set);
   const known = (await listSets(backup, name)).map((listed) => listed.set);
   if (!known.includes(set))

@@ -1,11 +1,19 @@
 import type { Command } from 'commander';
 import { readHold } from '../adapters/backup/prune.ts';
 import { readCopyRecords } from '../adapters/backup/copy-record.ts';
-import { listSets, readManifest, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import {
+  isUsable,
+  listSets,
+  readManifest,
+  setFolder,
+  type SetListing,
+} from '../adapters/backup/repository.ts';
+import { listSnapshots } from '../adapters/backup/snapshots.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import type { SnapshotKind } from '../domain/snapshot.ts';
 import { deploymentOf } from './client.ts';
 import { exitWithError } from './exit.ts';
 
@@ -14,7 +22,7 @@ import { exitWithError } from './exit.ts';
 export function registerList(command: Command, config: () => string | undefined): void {
   command
     .command('list')
-    .description('List the backup sets of a deployment, newest first')
+    .description('List the backup sets of a deployment, newest first, each with its snapshots under it')
     .argument('[deployment]', 'as named under deployments:; default all')
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, options: { json?: boolean }) =>
@@ -24,6 +32,8 @@ export function registerList(command: Command, config: () => string | undefined)
 
 interface ListedSet extends SetListing {
   readonly deployment: string;
+  /** Of a snapshot: what it holds. */
+  readonly kind?: SnapshotKind;
   readonly hold?: string;
   /** Names of the off-site copies that hold it whole. */
   readonly copies: readonly string[];
@@ -34,6 +44,7 @@ async function list(configPath: string | undefined, only: string | undefined, js
   const config = await loadConfig(configPath);
   const names = only === undefined ? Object.keys(config.deployments) : [only];
   const sets: ListedSet[] = [];
+  const snapshots: ListedSet[] = [];
   for (const name of names) {
     const { backup } = deploymentOf(config, name);
     for (const set of await listSets(backup, name)) {
@@ -41,9 +52,12 @@ async function list(configPath: string | undefined, only: string | undefined, js
       const copies = await copiesOf(backup, name, set);
       sets.push({ deployment: name, ...set, copies, ...(hold ? { hold: hold.reason } : {}) });
     }
+    for (const snapshot of await listSnapshots(backup, name))
+      snapshots.push({ deployment: name, ...snapshot, copies: await copiesOf(backup, name, snapshot) });
   }
-  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets }, undefined, 2)}\n`);
-  else if (sets.length > 0) process.stdout.write(`${setTable(sets, Date.now()).join('\n')}\n`);
+  const rows = withSnapshots(sets, snapshots);
+  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets, snapshots }, undefined, 2)}\n`);
+  else if (rows.length > 0) process.stdout.write(`${setTable(rows, Date.now()).join('\n')}\n`);
   if (sets.length > 0) return;
   const repositories = names.map((name) => config.deployments[name]!.backup.repository);
   exitWithError(
@@ -55,8 +69,22 @@ async function list(configPath: string | undefined, only: string | undefined, js
   );
 }
 
-async function copiesOf(backup: BackupConfig, name: string, { set, state }: SetListing): Promise<string[]> {
-  if (state !== 'verified' && state !== 'complete') return [];
+/** Each behind its set; those that belong to none that is there come last. */
+export function withSnapshots(sets: readonly ListedSet[], snapshots: readonly ListedSet[]): ListedSet[] {
+  const belongs = (snapshot: ListedSet, to: ListedSet): boolean =>
+    snapshot.deployment === to.deployment &&
+    snapshot.belongsTo?.set === to.set &&
+    snapshot.state !== 'orphaned';
+  const stray = snapshots.filter((snapshot) => !sets.some((set) => belongs(snapshot, set)));
+  return [
+    ...sets.flatMap((set) => [set, ...snapshots.filter((snapshot) => belongs(snapshot, set))]),
+    ...stray,
+  ];
+}
+
+async function copiesOf(backup: BackupConfig, name: string, listed: SetListing): Promise<string[]> {
+  if (!isUsable(listed)) return [];
+  const { set } = listed;
   const records = await readCopyRecords(backup, name, await readManifest(backup, name, set));
   return records.map(({ copy }) => copy);
 }
@@ -79,7 +107,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
     ],
     ...sets.map((set) => [
       ...(several ? [set.deployment] : []),
-      set.set,
+      set.kind === undefined ? set.set : `  ${set.set}`,
       set.state,
       set.site ?? '',
       set.createdAt?.replace(/\.\d+Z$/, 'Z') ?? '',

@@ -3,12 +3,14 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { BackupResult, PruneResult } from '../domain/backup.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
-import { backupId, redisAofId } from '../domain/messages.ts';
+import { backupId, redisAofId, snapshotId } from '../domain/messages.ts';
+import { SNAPSHOT_KINDS, type SnapshotKind } from '../domain/snapshot.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { backup, copy, shipRedisAof, verify } from '../workflows/index.ts';
 import { pruneText, registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
 import { registerBackupStatus } from './backup-status.ts';
+import { choice } from './arguments.ts';
 import { backupInput, executeBackup, followBackup } from './backup-run.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { soon } from './run-record.ts';
@@ -18,6 +20,7 @@ import { soon } from './run-record.ts';
 interface BackupOptions {
   readonly site?: string;
   readonly full?: boolean;
+  readonly only?: SnapshotKind;
   readonly verify: boolean;
   readonly json?: boolean;
 }
@@ -28,10 +31,15 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description('Make a backup set and prove it by restoring it; or list the sets');
   command
     .command('run', { isDefault: true })
-    .description('Make a backup set of a deployment')
+    .description('Make a backup set of a deployment, or a snapshot of one store')
     .argument('<deployment>', 'as named under deployments:')
     .option('--site <site>', 'the site whose stores are the truth; default the one that serves')
     .option('--full', 'a full database backup even where an incremental one would do')
+    .option(
+      '--only <store>',
+      'a snapshot of this store, which belongs to the newest set and is used with it',
+      choice('--only', SNAPSHOT_KINDS),
+    )
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
     .action(async (name: string, options: BackupOptions) =>
@@ -43,7 +51,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
     .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
+    .argument('[set]', 'a set or a snapshot, or latest: the newest set', 'latest')
     .option('--site <site>', 'on whose hosts; default the one that serves')
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
@@ -57,7 +65,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .command('copy')
     .description('Bring a set to every off-site copy; send only what is not there yet')
     .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
+    .argument('[set]', 'a set or a snapshot, or latest: the newest set', 'latest')
     .option('--site <site>', 'by whose hosts; default the one that serves')
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
@@ -73,9 +81,10 @@ export function registerBackup(program: Command, config: () => string | undefine
       'Follow the backup, verification or deletion that is under way, or see how the last one ended',
     )
     .argument('<deployment>', 'as named under deployments:')
+    .option('--only <store>', 'that of the snapshots of this store', choice('--only', SNAPSHOT_KINDS))
     .option('--json', 'as JSON')
-    .action(async (name: string, { json }: { json?: boolean }) =>
-      withDoor(config(), (door) => watchNewest(door, name, json)),
+    .action(async (name: string, options: { only?: SnapshotKind; json?: boolean }) =>
+      withDoor(config(), (door) => watchNewest(door, name, options)),
     );
   command
     .command('redis-aof')
@@ -101,21 +110,41 @@ export function registerBackup(program: Command, config: () => string | undefine
 }
 
 async function makeSet(door: Door, name: string, options: BackupOptions): Promise<void> {
+  const { only } = options;
+  if (only && options.full)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--full',
+      value: `beside --only ${only}`,
+      expected: 'one of the two: a snapshot has no database in it',
+    });
+  const { sites } = deploymentOf(door.config, name);
+  if (only === 'redis' && !Object.values(sites).some(({ redis }) => redis))
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--only',
+      value: only,
+      expected: `a store that ${name} has; it has no Redis`,
+    });
   const input = await backupInput(door, name, {
     ...(options.site === undefined ? {} : { site: options.site }),
     full: options.full ?? false,
+    ...(only ? { only } : {}),
   });
   const args: Parameters<typeof backup> = [input, options.verify];
-  const summary = `Back up ${name} as ${input.set}`;
+  const summary = `${only ? `Snapshot of ${only} of` : 'Back up'} ${name} as ${input.set}`;
   write('backup', await executeBackup<typeof backup>(door, 'backup', args, summary), options.json);
 }
 
-async function watchNewest(door: Door, name: string, json: boolean | undefined): Promise<void> {
+async function watchNewest(
+  door: Door,
+  name: string,
+  { only, json }: { only?: SnapshotKind; json?: boolean },
+): Promise<void> {
   deploymentOf(door.config, name);
-  const handle = door.client.workflow.getHandle(backupId(name));
+  const id = only ? snapshotId(name, only) : backupId(name);
+  const handle = door.client.workflow.getHandle(id);
   const { type } = await soon(door, () => handle.describe()).catch((error: unknown) => {
     throw error instanceof WorkflowNotFoundError
-      ? new DrError('UNKNOWN_RUN', { run: backupId(name) })
+      ? new DrError('UNKNOWN_RUN', { run: id })
       : error;
   });
   write(type, await followBackup(door, handle, name), json);
@@ -142,8 +171,10 @@ function offSite({ copies = [] }: BackupResult): string {
 /** Each step was told when it ended. */
 function resultText(result: BackupResult): string {
   const totalMs = Date.parse(result.endedAt) - Date.parse(result.startedAt);
+  const what = result.belongsTo === undefined ? 'backup set' : 'snapshot';
   return [
-    `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
+    `${what} ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
     `  ${formatBytes(result.bytes)} sealed, in ${formatDuration(totalMs)}`,
+    ...(result.belongsTo === undefined ? [] : [`  used with set ${result.belongsTo}`]),
   ].join('\n');
 }

@@ -1,11 +1,15 @@
+import type { SnapshotKind } from './snapshot.ts';
+
 /** The names under which CLI, workflows and workers find each other in Temporal. */
 
 /** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
 export const lockId = (deployment: string): string => `run/${deployment}`;
 
-/** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 /** The shipping of Redis's log: beside backups, but one at a time. */
 export const redisAofId = (deployment: string): string => `redis-aof/${deployment}`;
+/** All that makes or verifies snapshots of one kind: beside sets, which may take hours, and beside the other kind. */
+export const snapshotId = (deployment: string, kind: SnapshotKind): string => `snapshot/${deployment}/${kind}`;
+/** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 
 /** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */
