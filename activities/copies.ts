@@ -166,7 +166,7 @@ export async function fromCopies<T>(
   throw DrError.told(cause.code, `${cause.message}; ${refusals.join('; ')}`, cause.details);
 }
 
-/** What the copies hold, by copy; one that does not answer is noted, and holds nothing that we know of. */
+/** Sets and snapshots that the copies hold; a copy that does not answer is noted, and holds nothing that we know of. */
 export async function setsAtCopies(asking: Asking): Promise<string[]> {
   const found = await Promise.all(
     asking.deployment.backup.copies.map(async (copy) => {

@@ -48,10 +48,7 @@ export async function clearLeftovers(call: BackupCall, current?: string): Promis
   const kind = snapshotKind(call.input.set);
   if (kind !== undefined) {
     await clearScratchFolders();
-    return removeMatching(
-      site.stateDir,
-      (name) => SCRATCH.exec(name)?.[1] === kind && isOld(name),
-    );
+    return removeMatching(site.stateDir, (name) => SCRATCH.exec(name)?.[1] === kind && isOld(name));
   }
   await killScratchProcesses(scratchOwner(site));
   await clearScratchFolders();

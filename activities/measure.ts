@@ -6,8 +6,7 @@ import { isUsable, listSets, readAttestation, readManifest } from '../adapters/b
 import { queryValue, withClient } from '../adapters/postgres/client.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
-import { DrError } from '../domain/errors.ts';
-import type { DatabaseBackup, Manifest } from '../domain/manifest.ts';
+import { startOfId, type DatabaseBackup, type Manifest } from '../domain/manifest.ts';
 import type {
   ArchiveFigures,
   HostFigures,
@@ -134,7 +133,7 @@ async function setFigures({ backup }: Deployment, name: string): Promise<SetFigu
 
 function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigures {
   const { set, createdAt, objects, redis, database, durations } = manifest;
-  const startedAt = startOf(set);
+  const startedAt = startOfId(set);
   const sealed = (...names: readonly string[]): number =>
     objects.filter(({ name }) => names.includes(name)).reduce((sum, { cipher }) => sum + cipher.bytes, 0);
   const storeBytes = sealed(
@@ -175,15 +174,6 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
       },
     },
   };
-}
-
-/** `20261124T031500Z-1f2e` was begun at 03:15:00. */
-function startOf(set: string): string {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(set) ?? [];
-  if (year === undefined)
-    throw new DrError('BAD_ARGUMENT', { argument: 'backup set', value: set, expected: 'its id' });
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
 }
 
 function treesOn(worker: string, site: Site) {

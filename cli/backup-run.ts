@@ -168,16 +168,10 @@ function watchCommand(id: string, deployment: string): string {
 }
 
 /** The error of our own table inside what Temporal wraps around it. */
-function failureOf(
-  error: unknown,
-  id: string,
-  deployment: string,
-  calls: readonly CallProgress[],
-): unknown {
+function failureOf(error: unknown, id: string, deployment: string, calls: readonly CallProgress[]): unknown {
   if (isTemporalLost(error)) return error;
   const how = cutOff(error);
-  if (how !== undefined)
-    return new DrError('RUN_CUT_OFF', { run: id, how }, { cause: error });
+  if (how !== undefined) return new DrError('RUN_CUT_OFF', { run: id, how }, { cause: error });
   const open = calls.find(({ ended }) => !ended);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
   return (

@@ -143,9 +143,7 @@ async function watchNewest(
   const id = only ? snapshotId(name, only) : backupId(name);
   const handle = door.client.workflow.getHandle(id);
   const { type } = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError
-      ? new DrError('UNKNOWN_RUN', { run: id })
-      : error;
+    throw error instanceof WorkflowNotFoundError ? new DrError('UNKNOWN_RUN', { run: id }) : error;
   });
   write(type, await followBackup(door, handle, name), json);
 }

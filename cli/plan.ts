@@ -3,6 +3,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
+import { snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
 import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { choice, timeArgument } from './arguments.ts';
@@ -15,6 +16,7 @@ interface PlanOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  readonly snapshots: boolean;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurred?: string;
@@ -30,7 +32,15 @@ export function registerPlan(program: Command, config: () => string | undefined)
     .argument('<deployment>', 'as named under deployments:')
     .requiredOption('--to <site>', 'the site to recover on')
     .option('--from <site>', 'the site that failed')
-    .option('--backup <set>', 'a backup set, or latest', 'latest')
+    .option(
+      '--backup <set>',
+      'a backup set, or latest; a snapshot: its set with this snapshot alone',
+      'latest',
+    )
+    .option(
+      '--no-snapshots',
+      'the set alone, without the snapshots of Redis and configuration that belong to it',
+    )
     .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option('--scenario <scenario>', 'what happened', choice('--scenario', SCENARIOS), 'infrastructure')
     .option('--occurred <time>', 'when the disaster began', timeArgument('--occurred'))
@@ -56,6 +66,7 @@ function planText(plan: RecoverPlan): string {
   return [
     `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to}${plan.inPlace ? ' (in place)' : ''}, ${plan.scenario}`,
     `  tier ${plan.tier}, RTO ${formatDuration(plan.objectives.rtoMs)}, RPO ${formatDuration(plan.objectives.rpoMs)}; stores recover to ${pointText(plan)}`,
+    `  ${sourceText(plan)}`,
     ...phases.flatMap((phase) => [
       `  ${phase}, at most ${formatDuration(PHASE_BUDGETS[phase] * plan.objectives.rtoMs)}`,
       ...included
@@ -67,6 +78,19 @@ function planText(plan: RecoverPlan): string {
     ]),
     '  * changes something; Redis and database run at the same time',
   ].join('\n');
+}
+
+/** The sets themselves are only looked at when the run starts. */
+function sourceText(plan: RecoverPlan): string {
+  const { backup, backupBefore, snapshots } = plan;
+  const kinds = snapshotKindsOf(plan).map((kind) => (kind === 'redis' ? 'Redis' : 'configuration'));
+  const named = snapshotKind(backup);
+  if (named !== undefined) return `from the set of snapshot ${backup}, and this snapshot`;
+  const set = backup === 'latest' ? 'the newest verified set' : `set ${backup}`;
+  const before = backupBefore?.startsWith('9') === false ? `, taken before ${backupBefore}` : '';
+  if (kinds.length === 0) return `from ${set}${before}`;
+  if (snapshots !== 'newest') return `from ${set} alone, without snapshots${before}`;
+  return `from ${set}, and of ${kinds.join(' and ')} its newest verified snapshot${before}`;
 }
 
 function pointText({ point, backup }: RecoverPlan): string {

@@ -31,6 +31,7 @@ interface RecoverOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  readonly snapshots: boolean;
   readonly configRef?: string;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
@@ -53,7 +54,15 @@ export function registerRecover(program: Command, config: () => string | undefin
     .argument('<deployment>', 'as named under deployments:')
     .requiredOption('--to <site>', 'the site to recover on')
     .option('--from <site>', 'the site that failed; may be left out where there are two')
-    .option('--backup <set>', 'a backup set, or latest', 'latest')
+    .option(
+      '--backup <set>',
+      'a backup set, or latest; a snapshot: its set with this snapshot alone',
+      'latest',
+    )
+    .option(
+      '--no-snapshots',
+      'the set alone, without the snapshots of Redis and configuration that belong to it',
+    )
     .option('--config-ref <ref>', 'configuration from the git repository: a tag, a commit or a set')
     .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option(
@@ -99,6 +108,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     to: options.to,
     ...(options.from === undefined ? {} : { from: options.from }),
     backup: options.backup,
+    snapshots: options.snapshots,
     ...(options.component === undefined ? {} : { component: options.component }),
     scenario: options.scenario,
     ...(options.occurred === undefined ? {} : { occurredAt: options.occurred }),

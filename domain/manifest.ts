@@ -9,6 +9,11 @@ export const SNAPSHOT_FORMAT = 'tyk-dr/snapshot/v1';
 /** `20261124T031500Z-1f2e`: sorts by time. */
 export const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
 
+/** When it was begun: `20261124T031500Z-1f2e` at 03:15:00. UTC ISO, to the second. */
+export function startOfId(id: string): string {
+  return id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6.000Z');
+}
+
 export interface Manifest {
   readonly format: typeof MANIFEST_FORMAT | typeof SNAPSHOT_FORMAT;
   /** Sorts by time: `20261124T031500Z-1f2e`; of a snapshot with its kind behind: `20261124T041500Z-77aa-redis`. */

@@ -8,7 +8,8 @@ export const lockId = (deployment: string): string => `run/${deployment}`;
 /** The shipping of Redis's log: beside backups, but one at a time. */
 export const redisAofId = (deployment: string): string => `redis-aof/${deployment}`;
 /** All that makes or verifies snapshots of one kind: beside sets, which may take hours, and beside the other kind. */
-export const snapshotId = (deployment: string, kind: SnapshotKind): string => `snapshot/${deployment}/${kind}`;
+export const snapshotId = (deployment: string, kind: SnapshotKind): string =>
+  `snapshot/${deployment}/${kind}`;
 /** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 

@@ -20,6 +20,17 @@ export function snapshotKind(id: string): SnapshotKind | undefined {
 
 export const isSetOrSnapshot = (id: string): boolean => SET_ID.test(id) || SNAPSHOT_ID.test(id);
 
+/** The steps that take from a snapshot of a kind what it holds. */
+const FROM_SNAPSHOT: Readonly<Record<SnapshotKind, readonly string[]>> = {
+  redis: ['restore-redis-data'],
+  config: ['restore-dashboard-config', 'restore-gateway-config', 'start-pump'],
+};
+
+/** The kinds of snapshots of which a plan can make use. */
+export function snapshotKindsOf({ steps }: { readonly steps: readonly string[] }): SnapshotKind[] {
+  return SNAPSHOT_KINDS.filter((kind) => FROM_SNAPSHOT[kind].some((id) => steps.includes(id)));
+}
+
 /** The snapshots that a recovery uses with its set, by kind; what is absent comes from the set. */
 export type UsedSnapshots = Readonly<Partial<Record<SnapshotKind, string>>>;
 

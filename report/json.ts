@@ -1,4 +1,5 @@
 import { achievedRtoMs } from '../domain/clock.ts';
+import { skewOf } from '../domain/points.ts';
 import type { RunRecord } from '../domain/run.ts';
 
 /** The record for machines: the run itself, and the figures that people would otherwise compute from it. */
@@ -13,5 +14,6 @@ export function jsonResultLine(record: RunRecord): string {
 }
 
 function withFigures(record: RunRecord) {
-  return { ...record, achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null } };
+  const skewMs = skewOf(record.points ?? [])?.ms ?? null;
+  return { ...record, achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null, skewMs } };
 }

@@ -4,6 +4,7 @@ import { rtoBasis } from '../domain/clock.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
+import { withReached } from '../domain/points.ts';
 import type { FailureDetails, Proof, RunRecord, StepRecord, StepResult } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
@@ -75,6 +76,7 @@ async function attempt(
     row.summary = result.summary;
     delete row.error;
     keepProofs(context.record, step.id, result.proofs ?? []);
+    if (result.reached) context.record.points = withReached(context.record.points ?? [], result.reached);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
   } catch (failure) {
@@ -109,6 +111,7 @@ export function stepInput(context: StepContext, step: string): StepInput {
     basisAt: rtoBasis(context.record.clock).at,
     notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
     ...(context.set === undefined ? {} : { set: context.set }),
+    ...(context.snapshots === undefined ? {} : { snapshots: context.snapshots }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { ERRORS, type ErrorCode } from '../domain/error-table.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { Decision, RunRecord, StepError } from '../domain/run.ts';
+import type { UsedSnapshots } from '../domain/snapshot.ts';
 import type { Step } from '../domain/step.ts';
 import type { RecoverStepId } from '../runbooks/recover.ts';
 import { now } from './run-state.ts';
@@ -34,6 +35,7 @@ export interface StepContext {
   readonly begun: Step<RecoverStepId>[];
   abort?: Decision;
   set?: string;
+  snapshots?: UsedSnapshots;
 }
 
 /** @throws Abort once somebody has given the run up. */

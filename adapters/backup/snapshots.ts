@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
-import { SET_ID, type BelongsTo, type Manifest } from '../../domain/manifest.ts';
-import { SNAPSHOT_ID, snapshotKind, type SnapshotKind } from '../../domain/snapshot.ts';
+import type { BelongsTo, Manifest } from '../../domain/manifest.ts';
+import { isSetOrSnapshot, SNAPSHOT_ID, snapshotKind, type SnapshotKind } from '../../domain/snapshot.ts';
 import { describeSet, isUsable, readManifest, type SetListing } from './repository.ts';
 import { unlessMissing, type Repository } from './signed.ts';
 
@@ -15,14 +15,14 @@ export interface SnapshotListing extends SetListing {
   readonly kind: SnapshotKind;
 }
 
-/** Ids, newest first. @throws DrError REPOSITORY_UNREADABLE */
-export async function snapshotIds({ repository }: Repository, deployment: string): Promise<string[]> {
+/** Of sets and snapshots, newest first. @throws DrError REPOSITORY_UNREADABLE */
+export async function idsIn(
+  { repository }: Pick<Repository, 'repository'>,
+  deployment: string,
+): Promise<string[]> {
   const folder = join(repository, deployment);
   const names = (await unlessMissing(folder, readdir(folder))) ?? [];
-  return names
-    .filter((name) => SNAPSHOT_ID.test(name))
-    .sort()
-    .reverse();
+  return names.filter(isSetOrSnapshot).sort().reverse();
 }
 
 /** Every snapshot of a deployment, newest first, with what it is worth. @throws DrError REPOSITORY_UNREADABLE */
@@ -33,8 +33,9 @@ export async function listSnapshots(config: Repository, deployment: string): Pro
     parents.set(set, known);
     return known;
   };
+  const ids = (await idsIn(config, deployment)).filter((id) => SNAPSHOT_ID.test(id));
   return Promise.all(
-    (await snapshotIds(config, deployment)).map(async (id): Promise<SnapshotListing> => {
+    ids.map(async (id): Promise<SnapshotListing> => {
       const listed = await describeSet(config, deployment, id);
       const kind = snapshotKind(id)!;
       const { belongsTo } = listed;
@@ -85,19 +86,17 @@ export async function requireParent<T extends { readonly sha256: string }>(
   return found;
 }
 
-/** What a new snapshot of a site belongs to: the newest set of the same site. @throws DrError NO_PARENT_SET */
+/** What a new snapshot belongs to: the newest set, which must be of the same site. @throws DrError NO_PARENT_SET */
 export async function newestParent(
   config: Repository,
   { deployment, site }: { readonly deployment: string; readonly site: string },
   listed: readonly SetListing[],
 ): Promise<BelongsTo> {
-  const usable = listed.filter(isUsable);
-  const newest = usable.find((set) => SET_ID.test(set.set) && set.site === site);
-  if (!newest) {
-    const reason =
-      usable.length === 0 ? 'none is complete and signed' : `the ${usable.length} sets are of another site`;
-    throw new DrError('NO_PARENT_SET', { deployment, reason });
-  }
+  const newest = listed.find(isUsable);
+  const refuse = (reason: string): DrError => new DrError('NO_PARENT_SET', { deployment, reason });
+  if (!newest) throw refuse('none is complete and signed');
+  // With the database of another site, before it was given up, it would be used with a past that never met it.
+  if (newest.site !== site) throw refuse(`the newest, ${newest.set}, is of site ${newest.site}, not ${site}`);
   const { sha256 } = await readManifest(config, deployment, newest.set);
   return { set: newest.set, manifestSha256: sha256 };
 }

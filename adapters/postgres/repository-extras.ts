@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import { mapParallel } from '../files/map-parallel.ts';
@@ -53,6 +53,28 @@ export async function laterArchive(
   });
   const all = [...listed, ...later].flatMap((path) => segmentOf(path) ?? []);
   return { files: found.flat(), through: all.sort().at(-1) };
+}
+
+/**
+ * When the last segment came to the archive: nothing in it was committed later. Undefined where there is none here.
+ *
+ * @param root of the repository of one generation.
+ */
+export async function archivedUntil(
+  root: string,
+  { stanza }: Pick<PostgresFacts, 'stanza'>,
+): Promise<string | undefined> {
+  const folder = join(root, 'archive', stanza);
+  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
+  const newest = names
+    .flatMap((path) => {
+      const segment = segmentOf(path);
+      return segment === undefined ? [] : [{ path, segment }];
+    })
+    .sort((a, b) => (a.segment < b.segment ? -1 : 1))
+    .at(-1);
+  const found = newest && (await stat(join(folder, newest.path)).catch(() => undefined));
+  return found?.mtime.toISOString();
 }
 
 /** Those of an archive's paths that a recovery of the set can use, and that the set does not list itself. */

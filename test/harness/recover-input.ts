@@ -45,6 +45,7 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
         versions: {},
       },
       forecast: { totalMs: 1, parts: [] },
+      points: [],
     } as CheckBackupResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };
