@@ -6,6 +6,7 @@ import {
   setFolder,
   type SetListing,
 } from '../adapters/backup/repository.ts';
+import { listSnapshots, type SnapshotListing } from '../adapters/backup/snapshots.ts';
 import { listBackups } from '../adapters/postgres/backup.ts';
 import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
 import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
@@ -13,7 +14,7 @@ import type { PruneResult } from '../domain/backup.ts';
 import { clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
 import type { DatabaseBackup } from '../domain/manifest.ts';
-import { retention, type KeptSet } from '../domain/retention.ts';
+import { retention, snapshotRetention, type KeptSet, type KeptSnapshot } from '../domain/retention.ts';
 import { currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 
@@ -41,22 +42,30 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
   const whole = listed.filter(isUsable);
   const found = await Promise.all(whole.map((set) => describe(call, set)));
   const verdicts = retention(withParents(found), keep);
+  const listedSnapshots = await listSnapshots(deployment.backup, input.deployment);
+  const snapshots = snapshotRetention(listedSnapshots.flatMap(keptSnapshot), verdicts, keep);
+  const goingSnapshots = snapshots.filter((verdict) => !verdict.keep).map(({ set }) => set);
   const going = verdicts.filter((verdict) => !verdict.keep).map(({ set }) => set);
   const folder = (set: string): string => setFolder(deployment.backup, input.deployment, set);
   const orphans: string[] = [];
-  for (const { set, state } of listed.filter((each) => !whole.includes(each))) {
-    if (!(await isCondemned(folder(set)))) orphans.push(`${set} (${state})`);
+  const odd = [...listed, ...listedSnapshots].filter((each) => !isUsable(each));
+  for (const { set, state, belongsTo } of odd) {
+    if (state === 'orphaned')
+      orphans.push(`${set} (orphaned: its set ${belongsTo!.set} is gone or is another one)`);
+    else if (!(await isCondemned(folder(set)))) orphans.push(`${set} (${state})`);
     else if (!dryRun) await deleteSet(folder(set));
   }
   const expired = await expiryOf(call, found, going);
   if (!dryRun) {
-    for (const set of going) {
+    // Snapshots first: killed between the two, a set without them is still one, and no snapshot is left without its set.
+    for (const set of [...goingSnapshots, ...going]) {
       call.progress(`deleting ${set}`);
       await deleteSet(folder(set));
     }
     await expired.expire();
   }
-  return { summary: summarise(going, expired.labels, dryRun), verdicts, orphans, expired: expired.labels };
+  const summary = summarise({ going, goingSnapshots, labels: expired.labels }, dryRun);
+  return { summary, verdicts, snapshots, orphans, expired: expired.labels };
 }
 
 async function describe(call: BackupCall, { set, state }: SetListing): Promise<Found> {
@@ -109,7 +118,26 @@ async function expiryOf(
   return { labels, expire: () => expireBackups(tool, labels, signal) };
 }
 
-function summarise(going: readonly string[], labels: readonly string[], dryRun: boolean): string {
-  const sets = `${going.length} set${going.length === 1 ? '' : 's'} and ${labels.length} database backups`;
-  return dryRun ? `would delete ${sets}` : `deleted ${sets}`;
+interface Going {
+  readonly going: readonly string[];
+  readonly goingSnapshots: readonly string[];
+  readonly labels: readonly string[];
+}
+
+function summarise({ going, goingSnapshots, labels }: Going, dryRun: boolean): string {
+  const parts = [
+    `${going.length} set${going.length === 1 ? '' : 's'}`,
+    ...(goingSnapshots.length > 0
+      ? [`${goingSnapshots.length} snapshot${goingSnapshots.length === 1 ? '' : 's'}`]
+      : []),
+  ];
+  const all = `${parts.join(', ')} and ${labels.length} database backups`;
+  return dryRun ? `would delete ${all}` : `deleted ${all}`;
+}
+
+/** What is no whole snapshot is reported, as such a set is. */
+function keptSnapshot(listed: SnapshotListing): KeptSnapshot[] {
+  const { set, kind, createdAt, belongsTo, state } = listed;
+  if (!isUsable(listed) || !belongsTo) return [];
+  return [{ set, kind, createdAt: createdAt!, belongsTo: belongsTo.set, verified: state === 'verified' }];
 }

@@ -6,6 +6,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import type { Verdict } from '../domain/retention.ts';
 import { snapshotKind } from '../domain/snapshot.ts';
 import type { prune } from '../workflows/index.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
@@ -88,13 +89,18 @@ async function existingSet(
   return { backup, folder };
 }
 
-export function pruneText({ summary, verdicts, orphans, expired }: PruneResult): string {
+export function pruneText({ summary, verdicts, snapshots = [], orphans, expired }: PruneResult): string {
+  const line = ({ set, keep, reasons }: Verdict, indent = ''): string =>
+    `  ${keep ? 'keep  ' : 'DELETE'}  ${indent}${set}  ${reasons.join(', ')}`.trimEnd();
   return [
     summary,
-    ...verdicts.map(
-      ({ set, keep, reasons }) => `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`,
-    ),
+    ...verdicts.flatMap((verdict) => [
+      line(verdict),
+      ...snapshots
+        .filter(({ belongsTo }) => belongsTo === verdict.set)
+        .map((snapshot) => line(snapshot, '  ')),
+    ]),
     ...expired.map((label) => `  DELETE  database backup ${label}`),
-    ...orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`),
+    ...orphans.map((orphan) => `  left    ${orphan}: of no use as it is; look at it and delete it by hand`),
   ].join('\n');
 }

@@ -109,6 +109,8 @@ export interface KeyTestResult extends StepResult {
 
 export interface PruneResult extends StepResult {
   readonly verdicts: readonly Verdict[];
+  /** Over the snapshots; absent in results of earlier versions. */
+  readonly snapshots?: readonly Verdict[];
   /** What lies in the repository and is no whole set: reported, never deleted. */
   readonly orphans: readonly string[];
   /** Labels of pgBackRest that go with the sets. */

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import type { CopyConfig } from '../../domain/config-copies.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { snapshotKind } from '../../domain/snapshot.ts';
 import { infoFiles, laterArchive } from '../postgres/repository-extras.ts';
 import type { RepositoryFile } from '../postgres/repository-files.ts';
 import { hashKind } from '../rclone/rclone.ts';
@@ -35,7 +36,9 @@ export async function copySet(request: CopyRequest): Promise<{ record: CopyRecor
   const { deployment, set } = manifest;
   const say = (text: string): void => request.onProgress?.(`${copy.name}: ${text}`);
   const kind = await hashKind(remote, { signal });
-  const ledgerFile = join(config.repository, deployment, 'copies', `${copy.name}.json`);
+  // A snapshot is copied while a set may be: each has a ledger of its own.
+  const own = [copy.name, snapshotKind(set)].filter((word) => word !== undefined).join('.');
+  const ledgerFile = join(config.repository, deployment, 'copies', `${own}.json`);
   const ledger = await CopyLedger.open(ledgerFile, remoteText(copy));
   const sender: Sender = { remote, kind, ledger, set, signal };
   const physical = manifest.database?.method === 'pgbackrest' ? manifest.database : undefined;

@@ -170,3 +170,27 @@ describe('the step table', () => {
     ]);
   });
 });
+
+describe('snapshots', () => {
+  const SNAPSHOT = '20260101T000000Z-0001-redis';
+  test('are used unless somebody says otherwise, or the damage has no time and may be in them', () => {
+    const uses = (request: Partial<RecoverRequest>) =>
+      compilePlan(FULL_SHAPE, { ...REQUEST, ...request }).snapshots;
+    const set = { backup: '20260101T000000Z-0001' };
+    expect(uses({})).toBe('newest');
+    expect(uses(set)).toBe('newest');
+    expect(uses({ snapshots: false })).toBe('none');
+    expect(uses({ ...set, scenario: 'corruption' })).toBe('none');
+    expect(uses({ scenario: 'corruption', occurredAt: '2026-01-01T00:00:00.000Z' })).toBe('newest');
+    expect(uses({ ...set, toTime: '2026-01-01T00:00:00.000Z' })).toBe('newest');
+  });
+
+  test('one that is named must be of a store that the plan restores', () => {
+    const plan = (request: Partial<RecoverRequest>) => () =>
+      compilePlan(FULL_SHAPE, { ...REQUEST, backup: SNAPSHOT, ...request });
+    expect(plan({})().backup).toBe(SNAPSHOT);
+    expect(plan({ scenario: 'human-error' })).toThrow('this plan does not restore Redis');
+    expect(plan({ snapshots: false })).toThrow('--no-snapshots');
+    expect(plan({ backup: `${SNAPSHOT}x` })).toThrow('--backup');
+  });
+});

@@ -72,6 +72,39 @@ describe('what would be lost now', () => {
     });
   });
 
+  test('of Redis and configuration ends with the newest snapshot, no better proven than its set', () => {
+    const snapshot = (more: object = {}) => ({
+      ...set(28, { set: 'snap-28' }),
+      belongsTo: 'set-20',
+      stores: { redis: { pointAt: at(28), bytes: 9 } },
+      ...more,
+    });
+    expect(of('redis', host({ snapshots: [snapshot()] }))).toMatchObject({
+      ...{ exposureMs: 2 * MINUTE_MS, state: 'in bounds', basis: 'verified snapshot snap-28' },
+      ...{ lastSuccess: at(29), lastVerified: at(30) },
+    });
+    const late = 10 * MINUTE_MS;
+    expect(of('database', host({ snapshots: [snapshot()], archive: undefined })).exposureMs).toBe(late);
+    // Of no use without its set, and never farther away or better proven than that.
+    const stray = host({ snapshots: [snapshot({ belongsTo: 'set-1' })] });
+    const unproven = host({ snapshots: [snapshot({ verifiedAt: undefined })] });
+    for (const each of [stray, unproven]) expect(of('redis', each).exposureMs).toBe(late);
+    const copied = [{ name: 'paris', at: at(29) }];
+    const here = { offSite: true, sets: [set(20, { copies: copied })] };
+    expect(of('redis', host({ ...here, snapshots: [snapshot()] })).exposureMs).toBe(late);
+    const elsewhere = [{ name: 'vault', at: at(29) }];
+    expect(of('redis', host({ ...here, snapshots: [snapshot({ copies: elsewhere })] })).exposureMs).toBe(
+      late,
+    );
+    expect(of('redis', host({ ...here, snapshots: [snapshot({ copies: copied })] }))).toMatchObject({
+      ...{ exposureMs: 2 * MINUTE_MS, basis: 'verified snapshot snap-28, off-site at paris' },
+    });
+    const config = snapshot({ stores: { config: { pointAt: at(28), bytes: 9 } } });
+    const changed = host({ snapshots: [config], configChangedAt: at(25) });
+    expect(of('config', changed)).toMatchObject({ exposureMs: 0 });
+    expect(of('config', changed).basis).toContain('snapshot snap-28');
+  });
+
   test('of the database ends where its WAL is archived, behind a verified set of the same repository', () => {
     expect(of('database', host())).toMatchObject({ exposureMs: MINUTE_MS, state: 'in bounds' });
     const elsewhere = host({ archive: { ...ARCHIVE, archivedAt: at(29), generation: 'primary-2' } });
