@@ -46,7 +46,7 @@ export interface Verdict {
 }
 
 /** @returns a verdict for each set, newest first. */
-export function retention(sets: readonly KeptSet[], rules: KeepRules): Verdict[] {
+export function retention(sets: readonly KeptSet[], rules: Omit<KeepRules, 'snapshots'>): Verdict[] {
   const newestFirst = [...sets].sort((a, b) => compare(b, a));
   const reasons = new Map<string, string[]>(newestFirst.map(({ set }) => [set, []]));
   const keep = (set: string, reason: string): void => void reasons.get(set)?.push(reason);
@@ -110,7 +110,7 @@ interface Period {
   readonly period: (createdAt: Date) => string;
 }
 
-function periodsOf(rules: KeepRules): Period[] {
+function periodsOf(rules: Omit<KeepRules, 'snapshots' | 'last' | 'verified'>): Period[] {
   return [
     { name: 'daily', count: rules.daily, period: (at) => at.toISOString().slice(0, 10) },
     { name: 'weekly', count: rules.weekly, period: isoWeek },

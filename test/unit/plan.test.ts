@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SCENARIOS } from '../../domain/run.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import type { RecoverRequest } from '../../runbooks/shape.ts';
 import { FULL_SHAPE, REQUEST } from '../harness/shape.ts';
 
 const OCCURRED = '2026-11-24T03:00:00.000Z';

@@ -84,7 +84,7 @@ describe('what would be lost now', () => {
       ...{ lastSuccess: at(29), lastVerified: at(30) },
     });
     const late = 10 * MINUTE_MS;
-    expect(of('database', host({ snapshots: [snapshot()], archive: undefined })).exposureMs).toBe(late);
+    expect(of('database', host({ snapshots: [snapshot()] })).basis).toContain('WAL archived');
     // Of no use without its set, and never farther away or better proven than that.
     const stray = host({ snapshots: [snapshot({ belongsTo: 'set-1' })] });
     const unproven = host({ snapshots: [snapshot({ verifiedAt: undefined })] });
@@ -197,6 +197,20 @@ describe('the arithmetic against the RPO', () => {
       /^database: 24 h 00 min .* more than/,
     );
     expect(sums({ redis: false, database: 'wal' })[0]).toMatch(/^database: for ever without any schedule/);
+  });
+
+  test('snapshots meet the RPO of Redis where sets do not, as long as there are sets', () => {
+    const every = (minutes: number) => ({ every: minutes * MINUTE_MS, jitter: 0, catchUp: 0 });
+    const schedules = { full: every(60), redis: every(3) };
+    const measured = { snapshotTakesMs: { redis: 20_000 }, shipsMs: 5_000 };
+    expect(sums({ schedules, ...measured })).toEqual([
+      'redis: 3 min 00 s between two runs of redis + 20.0 s to make and prove a snapshot + 5.0 s to ship it = 3 min 25 s, within the RPO of 5 min 00 s',
+    ]);
+    expect(sums({ schedules: { redis: every(3) }, ...measured })[0]).toContain('for ever');
+    expect(sums({ schedules: { ...schedules, redis: every(5) }, ...measured })[0]).toContain('more than the RPO');
+    expect(sums({ schedules: { ...schedules, config: every(4) }, ...measured })[1]).toBe(
+      'config: 4 min 00 s between two runs of config + 30.0 s to make and prove a snapshot (assumed) + 5.0 s to ship it = 4 min 35 s, within the RPO of 5 min 00 s',
+    );
   });
 
   test('measures how long a set takes by the median of the newest', () => {
