@@ -105,7 +105,8 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
 
 /** Without a repository, or without configuration, there is no step that commits. */
 const inGit = ({ deployment, input }: BackupCall): { git: boolean } => ({
-  git: deployment.backup.git !== undefined && snapshotKind(input.set) !== 'redis',
+  // Of a copy alone nothing is taken but the proof.
+  git: deployment.backup.git !== undefined && input.copy === undefined && snapshotKind(input.set) !== 'redis',
 });
 
 interface Sealing {

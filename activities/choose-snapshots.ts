@@ -46,10 +46,11 @@ export async function chooseSnapshots(
   }
   if (plan.snapshots !== 'newest') return { used: {}, passedOver: [] };
   const ids = await idsOf(asking, set);
+  const parents = await parentsOf(asking, set);
   const found = await Promise.all(
     snapshotKindsOf(plan).map(async (kind) => {
       const ofKind = ids.filter((id) => snapshotKind(id) === kind).slice(0, MOST_LOOKED_AT);
-      return { kind, ...(await chooseOne(asking, plan, { set, ids: ofKind, look })) };
+      return { kind, ...(await chooseOne(asking, plan, { parents, ids: ofKind, look })) };
     }),
   );
   return {
@@ -89,9 +90,10 @@ async function idsOf(asking: Asking, set: LocatedSet): Promise<string[]> {
   });
   const isHere = set.repository === deployment.backup.repository || deployment.backup.copies.length === 0;
   const all = isHere ? here : [...new Set([...here, ...(await setsAtCopies(asking))])];
-  const until = await nextSetAt(asking, all.filter((id) => SET_ID.test(id) && id > set.manifest.set).sort());
+  const begin = set.manifest.rewrapOf ?? set.manifest.set;
+  const until = await nextSetAt(asking, all.filter((id) => SET_ID.test(id) && id > begin).sort());
   return all
-    .filter((id) => SNAPSHOT_ID.test(id) && id > set.manifest.set && stampOf(id) <= until)
+    .filter((id) => SNAPSHOT_ID.test(id) && id > begin && stampOf(id) <= until)
     .sort()
     .reverse();
 }
@@ -102,11 +104,10 @@ const MOST_NEXT = 5;
 /** When the next set was complete; from then on snapshots belong to that one. */
 async function nextSetAt(asking: Asking, newer: readonly string[]): Promise<string> {
   for (const id of newer.slice(0, MOST_NEXT)) {
-    const next = await locateManifest({ ...asking, note: undefined }, id).catch((error: unknown) => {
-      if (!(error instanceof DrError)) throw error;
-      return undefined;
-    });
-    if (next) return next.manifest.createdAt.replaceAll(/[-:]/g, '').slice(0, STAMP_LENGTH);
+    const next = await locateManifest({ ...asking, note: undefined }, id).catch(unlessOurs);
+    // One that was sealed anew is of the same moment as the old one, and comes before no snapshot.
+    if (next && next.manifest.rewrapOf === undefined)
+      return next.manifest.createdAt.replaceAll(/[-:]/g, '').slice(0, STAMP_LENGTH);
   }
   return '9';
 }
@@ -114,8 +115,28 @@ async function nextSetAt(asking: Asking, newer: readonly string[]): Promise<stri
 const STAMP_LENGTH = '20261124T031500'.length;
 const stampOf = (id: string): string => id.slice(0, STAMP_LENGTH);
 
+/**
+ * The set, and the one whose content it has, sealed anew for other recipients: snapshots of that one fit as well.
+ *
+ * @returns the digest of each one's manifest.
+ */
+async function parentsOf(
+  asking: Asking,
+  { manifest, sha256 }: LocatedSet,
+): Promise<ReadonlyMap<string, string>> {
+  const parents = new Map([[manifest.set, sha256]]);
+  if (manifest.rewrapOf === undefined) return parents;
+  const old = await locateManifest({ ...asking, note: undefined }, manifest.rewrapOf).catch(unlessOurs);
+  if (old) parents.set(manifest.rewrapOf, old.sha256);
+  return parents;
+}
+
+function unlessOurs(error: unknown): undefined {
+  if (!(error instanceof DrError)) throw error;
+}
+
 interface Search {
-  readonly set: LocatedSet;
+  readonly parents: ReadonlyMap<string, string>;
   /** Newest first. */
   readonly ids: readonly string[];
   readonly look: (candidate: ChosenSnapshot) => Promise<void>;
@@ -126,7 +147,7 @@ interface Found {
   readonly passedOver: readonly string[];
 }
 
-async function chooseOne(asking: Asking, plan: Wishes, { set, ids, look }: Search): Promise<Found> {
+async function chooseOne(asking: Asking, plan: Wishes, { parents, ids, look }: Search): Promise<Found> {
   const problems = new Map<string, string>();
   const unproven: { id: string; candidate: ChosenSnapshot; notes: string[] }[] = [];
   const attempt = async <T>(id: string, work: () => Promise<T>): Promise<T | undefined> => {
@@ -147,7 +168,7 @@ async function chooseOne(asking: Asking, plan: Wishes, { set, ids, look }: Searc
   for (const id of ids) {
     const notes: string[] = [];
     const quiet: Asking = { ...asking, note: (text) => void notes.push(text) };
-    const candidate = await attempt(id, () => candidateOf(quiet, plan, set, id));
+    const candidate = await attempt(id, () => candidateOf(quiet, plan, parents, id));
     if (!candidate) continue;
     if (!candidate.verified) unproven.push({ id, candidate, notes });
     else if (await take(id, candidate, notes)) {
@@ -174,7 +195,7 @@ function newerThan(chosen: string, problems: ReadonlyMap<string, string>): strin
 async function candidateOf(
   asking: Asking,
   { backupBefore }: Wishes,
-  set: LocatedSet,
+  parents: ReadonlyMap<string, string>,
   id: string,
 ): Promise<ChosenSnapshot | undefined> {
   // What was begun too late was complete too late, whatever has become of its manifest.
@@ -186,11 +207,12 @@ async function candidateOf(
   });
   if (!located) return undefined;
   const { belongsTo, createdAt } = located.manifest;
-  if (belongsTo?.set !== set.manifest.set) return undefined;
+  const digest = belongsTo && parents.get(belongsTo.set);
+  if (digest === undefined) return undefined;
   if (backupBefore !== undefined && createdAt >= backupBefore) return undefined;
-  if (belongsTo.manifestSha256 !== set.sha256)
+  if (belongsTo!.manifestSha256 !== digest)
     throw new DrError('MANIFEST_ORPHANED', {
-      ...{ snapshot: id, set: belongsTo.set, deployment: asking.name },
+      ...{ snapshot: id, set: belongsTo!.set, deployment: asking.name },
       reason: 'which has another manifest now',
     });
   return described(asking, located, snapshotKind(id)!);

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { copyFolders } from '../adapters/backup/copy-record.ts';
-import { fetchFiles, fetchUnproven, setsAt } from '../adapters/backup/fetch.ts';
+import { fetchFiles, fetchUnproven, idsAt } from '../adapters/backup/fetch.ts';
 import {
   readAttestation,
   readManifest,
@@ -28,6 +28,8 @@ export interface Asking {
   readonly cache: string;
   readonly signal?: AbortSignal | undefined;
   secret(reference: SecretRef): Promise<Secret>;
+  /** Only one copy is asked, on purpose: that the repository has nothing is no damage. */
+  readonly alone?: boolean;
   /** Hears what came from where, and why. */
   readonly note?: ((text: string) => void) | undefined;
 }
@@ -172,7 +174,7 @@ export async function setsAtCopies(asking: Asking): Promise<string[]> {
     asking.deployment.backup.copies.map(async (copy) => {
       try {
         const remote = await openRemote(copy, (reference) => asking.secret(reference));
-        return await setsAt(remote, asking.name, asking.signal);
+        return await idsAt(remote, asking.name, asking.signal);
       } catch (error) {
         asking.signal?.throwIfAborted();
         if (!(error instanceof DrError)) throw error;

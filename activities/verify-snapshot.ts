@@ -1,4 +1,3 @@
-import { readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { requireParent } from '../adapters/backup/snapshots.ts';
 import type { Attestation, Manifest } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
@@ -6,8 +5,9 @@ import type { StepResult } from '../domain/run.ts';
 import type { Definitions } from '../domain/versioned.ts';
 import { checkSet } from './check-set.ts';
 import type { BackupCall } from './guard.ts';
+import { keepProof } from './keep-proof.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { readPart, setOf } from './open-set.ts';
+import { manifestOf, readPart, setOf } from './open-set.ts';
 import { verifyStores, type ProvenStores } from './verify-stores.ts';
 import { verifyTrees } from './verify-trees.ts';
 
@@ -16,12 +16,11 @@ import { verifyTrees } from './verify-trees.ts';
  * archive. Its set must be there; whether that one is sound is for the set's own proof to say.
  */
 export async function verifySnapshot(call: BackupCall): Promise<StepResult> {
-  const { deployment, site, input } = call;
-  const { backup } = deployment;
-  const { manifest, sha256 } = await readManifest(backup, input.deployment, input.set);
-  const parent = await requireParent(manifest, (set) => readManifest(backup, input.deployment, set));
+  const { site, input } = call;
   const begun = performance.now();
   await clearLeftovers(call);
+  const { manifest, sha256 } = await manifestOf(setOf(call));
+  const parent = await requireParent(manifest, (set) => manifestOf(setOf(call, set)));
   try {
     await checkSet(call, manifest, undefined);
     const stores = manifest.redis
@@ -36,10 +35,11 @@ export async function verifySnapshot(call: BackupCall): Promise<StepResult> {
       durationMs: Math.round(performance.now() - begun),
       ...stores,
     };
-    const signingKey = await call.secret(backup.signingKey);
-    await writeAttestation(backup, input.deployment, attestation, signingKey);
+    const unkept = await keepProof(call, attestation);
     const shown = stores ? redisText(stores) : `${trees} configuration trees unpacked`;
-    return { summary: `snapshot ${input.set} of ${manifest.belongsTo!.set}: ${shown}` };
+    return {
+      summary: [`snapshot ${input.set} of ${manifest.belongsTo!.set}: ${shown}`, ...unkept].join('; '),
+    };
   } finally {
     await clearLeftovers(call);
   }
@@ -48,7 +48,7 @@ export async function verifySnapshot(call: BackupCall): Promise<StepResult> {
 /** As the set holds them in the readable form; undefined in a set without a database. */
 async function definitionsOf(call: BackupCall, parent: Manifest): Promise<Definitions | undefined> {
   if (!parent.objects.some(({ name }) => name === 'definitions')) return undefined;
-  return readPart<Definitions>({ ...setOf(call), set: parent.set }, parent, 'definitions');
+  return readPart<Definitions>(setOf(call, parent.set), parent, 'definitions');
 }
 
 /** Keys may name what was made after the set: it is told, and judged when both are restored. */

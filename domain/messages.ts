@@ -10,6 +10,10 @@ export const redisAofId = (deployment: string): string => `redis-aof/${deploymen
 /** All that makes or verifies snapshots of one kind: beside sets, which may take hours, and beside the other kind. */
 export const snapshotId = (deployment: string, kind: SnapshotKind): string =>
   `snapshot/${deployment}/${kind}`;
+
+/** The shipping of WAL to the off-site copies: the same. */
+export const shipWalId = (deployment: string): string => `wal/${deployment}`;
+
 /** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 
@@ -22,17 +26,6 @@ export const WORKFLOW_QUEUE = 'tyk-dr';
 
 /** Activities of one worker. */
 export const workerQueue = (worker: string): string => `tyk-dr.${worker}`;
-
-/** A person's decision, sent as an update. */
-export interface DecisionArgs {
-  readonly actor: string;
-  readonly reason: string;
-  /** Which waiting step is meant; all of them where it is left out. */
-  readonly step?: string;
-}
-
-export const DECISIONS = ['retry', 'abort', 'confirm'] as const;
-export type DecisionKind = (typeof DECISIONS)[number];
 
 export const RECORD_QUERY = 'record';
 

@@ -3,6 +3,7 @@ import { DrError } from '../domain/errors.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
 import { isSetOrSnapshot, snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
+import { requireSoundOrder } from './order.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
 import { workersElsewhere, workersOf } from './workers.ts';
@@ -60,11 +61,11 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
   const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
   const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
   refuseUnused(request, steps);
-  return {
-    ...plan,
-    steps,
-    leftOut: Object.fromEntries(reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]]))),
-  };
+  const leftOut = Object.fromEntries(
+    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
+  );
+  requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
+  return { ...plan, steps, leftOut };
 }
 
 /**

@@ -62,7 +62,7 @@ async function fetch(
 }
 
 /** Ids of the sets and snapshots that a copy holds, newest first: those that have a manifest there. */
-export async function setsAt(remote: Remote, deployment: string, signal?: AbortSignal): Promise<string[]> {
+export async function idsAt(remote: Remote, deployment: string, signal?: AbortSignal): Promise<string[]> {
   const filter = ['--max-depth=2', '--include=/*/manifest.json'];
   const found = await listFiles(remote, deployment, { filter, signal });
   return found
