@@ -7,7 +7,7 @@ import { assemble, type AofChain, type Assembled } from '../domain/redis-aof.ts'
 
 /** The shipped append-only log that a recovery would use in place of an RDB. */
 
-export interface FoundLog {
+interface FoundLog {
   readonly chain: AofChain;
   readonly log: Assembled;
 }

@@ -96,7 +96,7 @@ async function list(
 }
 
 /** Each behind its set; those that belong to none that is there come last. */
-export function withSnapshots(sets: readonly ListedSet[], snapshots: readonly ListedSet[]): ListedSet[] {
+function withSnapshots(sets: readonly ListedSet[], snapshots: readonly ListedSet[]): ListedSet[] {
   const belongs = (snapshot: ListedSet, to: ListedSet): boolean =>
     snapshot.deployment === to.deployment &&
     snapshot.belongsTo?.set === to.set &&

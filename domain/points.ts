@@ -14,7 +14,7 @@ export interface StorePoint {
   readonly from: string;
 }
 
-export interface Skew {
+interface Skew {
   readonly ms: number;
   readonly oldest: Store;
   readonly newest: Store;

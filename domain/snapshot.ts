@@ -1,4 +1,4 @@
-import { SET_ID, type BelongsTo, type Manifest } from './manifest.ts';
+import { SET_ID, type Manifest } from './manifest.ts';
 
 /**
  * A partial set, of Redis or of the configuration alone. It belongs to a full set and is used with it: newer than what
@@ -10,8 +10,6 @@ export type SnapshotKind = (typeof SNAPSHOT_KINDS)[number];
 
 /** `20261124T041500Z-77aa-redis`: sorts by time among sets, and is never taken for one. */
 export const SNAPSHOT_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}-(redis|config)$/;
-
-export type Snapshot = Manifest & { readonly belongsTo: BelongsTo };
 
 /** Undefined where the id is not that of a snapshot. */
 export function snapshotKind(id: string): SnapshotKind | undefined {

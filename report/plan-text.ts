@@ -43,7 +43,7 @@ export function pointText({ point, backup, steps }: RecoverPlan): string {
 }
 
 /** What it will be made of; the sets themselves are looked at for the forecast, and when the run starts. */
-export function sourceText(plan: RecoverPlan): string {
+function sourceText(plan: RecoverPlan): string {
   const { backup, backupBefore, snapshots } = plan;
   const kinds = snapshotKindsOf(plan).map((kind) => (kind === 'redis' ? 'Redis' : 'configuration'));
   if (snapshotKind(backup) !== undefined) return `from the set of snapshot ${backup}, and this snapshot`;
