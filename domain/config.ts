@@ -156,6 +156,13 @@ const backup = z.strictObject({
         .min(1)
         .default(2)
         .describe('So many verified sets stay whatever the other rules say.'),
+      snapshots: z
+        .int()
+        .min(0)
+        .default(3)
+        .describe(
+          'Of each kept set but the newest, the newest so many snapshots of each kind; the newest set keeps all of its own.',
+        ),
     })
     .optional()
     .describe('What tyk-dr backup prune keeps; without it nothing is ever deleted.'),

@@ -3,6 +3,7 @@ import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { shown } from './plain-text.ts';
+import { SNAPSHOT_ERRORS } from './snapshot-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 import { TEMPORAL_ERRORS } from './error-table-temporal.ts';
 
@@ -89,7 +90,7 @@ export const ERRORS = {
     retryable: false,
     message: (d) => `a ${d.kind} of ${d.deployment} is already under way: ${d.run}`,
     hint: 'Backup sets of a deployment are made, verified and deleted one at a time. Follow that one.',
-    next: (d) => `tyk-dr backup watch ${d.deployment}`,
+    next: (d) => `tyk-dr backup watch ${d.deployment}${d.only ? ` --only ${d.only}` : ''}`,
   },
   RUN_CUT_OFF: {
     class: 'stuck',
@@ -221,6 +222,7 @@ export const ERRORS = {
   ),
 
   ...GIT_ERRORS,
+  ...SNAPSHOT_ERRORS,
   ...STORE_ERRORS,
 
   // Services and proofs

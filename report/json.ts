@@ -1,4 +1,5 @@
 import { achievedRtoMs, waitedMs } from '../domain/clock.ts';
+import { skewOf } from '../domain/points.ts';
 import type { RunRecord } from '../domain/run.ts';
 
 /** The record for machines: the run itself, and the figures that people would otherwise compute from it. */
@@ -18,9 +19,10 @@ export function withFigures(record: RunRecord) {
   const waited = Object.fromEntries(
     (['approval', 'decision', 'pause'] as const).map((kind) => [kind, waitedMs(record, nowMs, kind)]),
   );
+  const skewMs = skewOf(record.points ?? [])?.ms ?? null;
   return {
     ...record,
-    achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null },
+    achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null, skewMs },
     /** Milliseconds that the run stood still for people: part of the RTO, shown apart. */
     waitedMs: waited,
   };

@@ -1,5 +1,6 @@
 import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { skewText } from '../domain/points.ts';
 import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
 import { asks } from './asks.ts';
 
@@ -18,7 +19,23 @@ const SIGNS: Readonly<Record<StepRecord['state'], string>> = {
 
 /** One line a step, under its phase; then the clock, then what is asked of a person. */
 export function liveTable(record: RunRecord, nowMs: number): string[] {
-  return [heading(record), ...stepLines(record, nowMs), clockLine(record, nowMs), ...asks(record)];
+  return [
+    heading(record),
+    ...sourceLine(record),
+    ...stepLines(record, nowMs),
+    clockLine(record, nowMs),
+    ...asks(record),
+  ];
+}
+
+/** What it recovers from, once that is chosen. */
+function sourceLine({ set, points = [] }: RunRecord): string[] {
+  if (!set) return [];
+  const used = (set.snapshots ?? []).map(
+    ({ kind, snapshot }) => `, ${kind === 'redis' ? 'Redis' : 'configuration'} from snapshot ${snapshot}`,
+  );
+  const skew = points.length > 1 ? `; skew ${skewText(points)}` : '';
+  return [`  from set ${set.set}${used.join('')}${skew}`];
 }
 
 /** The same without what is asked, in at most so many lines: only what happens now has all its steps. */

@@ -3,8 +3,10 @@ import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint, waitedTexts 
 import { identityText } from '../domain/approvals.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
+import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
@@ -26,6 +28,7 @@ export function textReport(record: RunRecord): string {
     '',
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
+    ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
@@ -101,6 +104,7 @@ function backupSet({ set, configRef }: RunRecord): string[] {
   return [
     `  ${set.set} of ${set.site}, taken ${set.createdAt}, ${set.verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
     `  ${sizes.join(', ')}`,
+    ...(set.snapshots ?? []).map((snapshot) => `  ${snapshotText(snapshot)}`),
     ...(configRef ? [`  configuration from git ${configRef.ref}, commit ${configRef.commit}`] : []),
   ];
 }

@@ -35,6 +35,8 @@ export interface RecoverRequest {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  /** False: the set alone. */
+  readonly snapshots?: boolean;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurredAt?: string;

@@ -1,7 +1,8 @@
 import { CancellationScope, condition, defineQuery, setHandler } from '@temporalio/workflow';
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
-import type { RunRecord } from '../domain/run.ts';
+import type { RunRecord, SetSummary } from '../domain/run.ts';
+import type { UsedSnapshots } from '../domain/snapshot.ts';
 import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
@@ -89,6 +90,8 @@ async function infrastructure(context: StepContext): Promise<void> {
     context.set = backup.set.set;
     context.record.set = backup.set;
     context.record.forecast = backup.forecast;
+    context.record.points = backup.points;
+    context.snapshots = usedSnapshots(backup.set);
   }
   await runStep(context, 'check-target');
   await runStep(context, 'check-other-sites');
@@ -96,6 +99,10 @@ async function infrastructure(context: StepContext): Promise<void> {
   await runStep(context, 'fence-source');
   await runStep(context, 'hold-traffic');
   await runStep(context, 'claim-target');
+}
+
+function usedSnapshots({ snapshots = [] }: SetSummary): UsedSnapshots {
+  return Object.fromEntries(snapshots.map(({ kind, snapshot }) => [kind, snapshot]));
 }
 
 async function redis(context: StepContext): Promise<void> {

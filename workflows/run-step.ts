@@ -3,6 +3,7 @@ import type { Activities } from '../activities/index.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
+import { withReached } from '../domain/points.ts';
 import {
   hasEnded,
   type FailureDetails,
@@ -83,6 +84,7 @@ async function attempt(
     row.summary = result.summary;
     delete row.error;
     keepProofs(context.record, step.id, result.proofs ?? []);
+    if (result.reached) context.record.points = withReached(context.record.points ?? [], result.reached);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
   } catch (failure) {

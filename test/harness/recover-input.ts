@@ -51,6 +51,7 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
         versions: {},
       },
       forecast: { totalMs: 1, parts: [] },
+      points: [],
     } as CheckBackupResult,
     'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,

@@ -20,7 +20,7 @@ import { freePort } from '../../harness/gateway.ts';
 import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
 import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
-import { setsAt } from '../../../adapters/backup/fetch.ts';
+import { idsAt } from '../../../adapters/backup/fetch.ts';
 import { deleteSetAtCopy } from '../../../adapters/backup/prune-copy.ts';
 import { resolveSecret } from '../../../adapters/config/secrets.ts';
 import { listFiles } from '../../../adapters/rclone/rclone.ts';
@@ -446,7 +446,7 @@ describe('deleting', () => {
     const remotes = await Promise.all(
       scene.deployment.backup.copies.map((copy) => openRemote(copy, (reference) => resolveSecret(reference))),
     );
-    const sets = () => Promise.all(remotes.map((remote) => setsAt(remote, 'acme')));
+    const sets = () => Promise.all(remotes.map((remote) => idsAt(remote, 'acme')));
     const remove = () => Promise.allSettled(remotes.map((remote) => deleteSetAtCopy(remote, 'acme', SET)));
     expect((await remove()).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     expect(await sets()).toEqual([
