@@ -11,6 +11,7 @@ import {
   type Manifest,
   type PostgresFacts,
 } from '../../domain/manifest.ts';
+import { parseJson } from '../../domain/json.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { writeDurably } from '../files/durable.ts';
 import { signatureProblem, signBytes, type Signature } from './signing.ts';
@@ -89,7 +90,7 @@ export async function readManifest(
       repository: config.repository,
       reason: `${set} has no manifest`,
     });
-  const shape = MANIFEST_SHAPE.safeParse(JSON.parse(bytes.toString('utf8')));
+  const shape = MANIFEST_SHAPE.safeParse(parsed(bytes));
   if (!shape.success)
     throw new DrError('MANIFEST_ALTERED', {
       set,
@@ -101,6 +102,15 @@ export async function readManifest(
   if (manifest.set !== set)
     throw new DrError('MANIFEST_ALTERED', { set, reason: `it is the manifest of ${manifest.set}` });
   return { manifest, sha256: createHash('sha256').update(bytes).digest('hex') };
+}
+
+/** Undefined fits no shape: a signature does not make a document of what is none. */
+function parsed(bytes: Buffer): unknown {
+  try {
+    return parseJson(bytes.toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Before there was a second method, a set did not say which one had made it. */
@@ -123,7 +133,7 @@ export async function readAttestation(
     manifest.set,
   );
   if (!bytes) return undefined;
-  const attestation = JSON.parse(bytes.toString('utf8')) as Attestation;
+  const attestation = parseJson(bytes.toString('utf8')) as Attestation;
   return attestation.set === manifest.set && attestation.manifestSha256 === sha256 ? attestation : undefined;
 }
 
@@ -235,6 +245,7 @@ async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | 
   try {
     return await reading;
   } catch (error) {
+    if (error instanceof DrError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     throw new DrError('REPOSITORY_UNREADABLE', { path, reason: code ?? message }, { cause: error });
@@ -261,7 +272,7 @@ export async function readSigned(
   set: string,
 ): Promise<Buffer | undefined> {
   const read = (file: string): Promise<Buffer | undefined> =>
-    unlessMissing(join(folder, file), readFile(join(folder, file)));
+    unlessMissing(join(folder, file), readSmall(join(folder, file), set));
   const bytes = await read(name);
   if (!bytes) return undefined;
   const text = (await read(`${name}.sig`))?.toString('utf8');
@@ -272,6 +283,15 @@ export async function readSigned(
     : 'the signature file is damaged';
   if (problem !== undefined) throw new DrError('MANIFEST_ALTERED', { set, reason: problem });
   return bytes;
+}
+
+/** None of ours is nearly as long: what is would only fill the worker before its signature is found wrong. */
+const LONGEST = 64 << 20;
+
+async function readSmall(path: string, set: string): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > LONGEST) throw new DrError('MANIFEST_ALTERED', { set, reason: `${path} has ${size} bytes` });
+  return readFile(path);
 }
 
 /** Only as we write it: base64 has spare bits, in which a flipped one would otherwise go unseen. */
