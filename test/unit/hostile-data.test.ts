@@ -38,7 +38,7 @@ describe('JSON', () => {
     expect(keyRelations(deep(10_000))).toBeUndefined();
     expect(keyRelations(PROTO)).toEqual({ apis: [], policies: [] });
     const rights = '{"access_rights":{"__proto__":{},"constructor":{},"a":{}}}';
-    expect(keyRelations(rights)?.apis.sort()).toEqual(['__proto__', 'a', 'constructor']);
+    expect(keyRelations(rights)?.apis.toSorted()).toEqual(['__proto__', 'a', 'constructor']);
   });
 
   test('is scrubbed of its secrets however it is made', () => {
