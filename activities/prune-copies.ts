@@ -1,13 +1,14 @@
 import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CopyLedger } from '../adapters/backup/copy-ledger.ts';
-import { ledgerFile } from '../adapters/backup/copy-record.ts';
+import { copyFolders, ledgerFile } from '../adapters/backup/copy-record.ts';
 import { readCopy, type SetAtCopy } from '../adapters/backup/copy-sets.ts';
+import { HOLD } from '../adapters/backup/prune.ts';
 import { deleteSetAtCopy } from '../adapters/backup/prune-copy.ts';
-import { isUsable, type SignedManifest } from '../adapters/backup/repository.ts';
+import { isUsable, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
 import type { RepositoryFile } from '../adapters/postgres/repository-files.ts';
 import { unneededFiles, type FileThere, type NeededFiles } from '../adapters/postgres/unneeded-files.ts';
-import { listFiles, removeEmptyFolders, removeFiles } from '../adapters/rclone/rclone.ts';
+import { listFiles, removeEmptyFolders, removeFiles, upload } from '../adapters/rclone/rclone.ts';
 import { openRemote, remoteText, type Remote } from '../adapters/rclone/remote.ts';
 import type { PrunedCopy } from '../domain/backup.ts';
 import type { CopyConfig } from '../domain/config-copies.ts';
@@ -76,6 +77,7 @@ async function pruneCopy(pruning: Pruning): Promise<PrunedCopy> {
     const going = verdicts.filter(({ keep }) => !keep).map(({ set }) => set);
     const files = await filesToGo(pruning, remote, sets, going, scratch);
     if (!dryRun) {
+      await bringHolds(pruning, remote, sets);
       const condemned = sets.filter((each) => each.condemned).map(({ set }) => set);
       await remove(pruning, remote, [...condemned, ...going], files.unneeded);
     }
@@ -109,6 +111,23 @@ function judge(sets: readonly SetAtCopy[], here: readonly SetHere[], rules: Keep
     ];
   });
   return retention(withParents(usable), rules);
+}
+
+/** So that a hold counts there also when the repository, and who held what, is gone; and no longer than here. */
+async function bringHolds(
+  { call, here }: Pruning,
+  remote: Remote,
+  sets: readonly SetAtCopy[],
+): Promise<void> {
+  const { deployment, input, signal } = call;
+  for (const { set, hold } of sets) {
+    const local = here.find((each) => each.signed.manifest.set === set);
+    if (!local || (local.hold === undefined) === (hold === undefined)) continue;
+    const folder = copyFolders(input.deployment, set).set;
+    if (hold) await removeFiles(remote, folder, [HOLD], { signal });
+    else
+      await upload(remote, setFolder(deployment.backup, input.deployment, set), folder, [HOLD], { signal });
+  }
 }
 
 interface FilesToGo {

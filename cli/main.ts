@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
+import { registerCodecServer } from './codec-server.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
@@ -53,6 +54,7 @@ export function buildProgram(): Command {
   registerInit(program);
   registerKeys(program, config);
   registerWorker(program, config);
+  registerCodecServer(program, config);
   registerLab(program);
   registerCompletion(program);
   return program;

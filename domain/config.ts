@@ -20,6 +20,7 @@ import { metrics, notify, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
+import { temporal } from './config-temporal.ts';
 import { TIERS } from './objectives.ts';
 
 /**
@@ -226,8 +227,7 @@ const deployment = z.strictObject({
 
 export const configSchema = z.strictObject({
   version: z.literal('tyk-dr/v1', 'expected tyk-dr/v1'),
-  temporal: z
-    .strictObject({ address: hostPort, namespace: line.default('default'), ui: url.optional() })
+  temporal: temporal
     .optional()
     .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
   metrics: metrics.optional(),

@@ -4,9 +4,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import type { RunRecord } from '../../domain/run.ts';
+import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
 import { siteDir } from '../../lab/layout.ts';
+import { stop } from '../../lab/services.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
 import { countRestores } from '../harness/postgres-scene.ts';
 
@@ -67,12 +69,17 @@ function since(before: Witnesses, after: Witnesses): Witnesses {
 /** Runs a recovery while `disturb` does its worst, reviving what it killed; checks what must hold whatever it did. */
 async function recoverThrough(
   disturb: () => Promise<void>,
+  revived: readonly string[] = [WORKER],
 ): Promise<{ record: RunRecord; happened: Witnesses }> {
   const before = await witnesses();
   const over = new AbortController();
   // A step that cannot go on must end the test, not wait for a person who is not there.
   const recovery = lab.recover('--json', '--on-failure', 'abort').finally(() => over.abort());
-  const [answer] = await Promise.all([recovery, disturb(), keepAlive(WORKER, over.signal)]);
+  const [answer] = await Promise.all([
+    recovery,
+    disturb(),
+    ...revived.map((name) => keepAlive(name, over.signal)),
+  ]);
   expect(answer.exitCode, answer.stdout.slice(-2_000) + answer.stderr).toBe(0);
   const record = recordOf(answer);
   expect(record.outcome).toBe('RECOVERED');
@@ -176,6 +183,49 @@ test('a recovery goes on when the Temporal server is killed and started again', 
   });
 });
 
+describe('two workers of one name on a host', () => {
+  test('share the steps, and the one goes on when the other is killed in the middle of a restore', async () => {
+    await lab.restartWorker('dr');
+    await lab.startTwin('dr');
+    let killed = '';
+    const { record } = await recoverThrough(async () => {
+      await databaseRestoreBegins();
+      killed = await identityAt('restore-database-data');
+      process.kill(pidIn(killed), 'SIGKILL');
+    }, []);
+    const identities = await identitiesOf(record);
+    expect(identities.size, [...identities].join(', ')).toBe(2);
+    expect(identities).toContain(killed);
+    const row = record.steps.find(({ id }) => id === 'restore-database-data')!;
+    expect(row.calls).toBe(2);
+    await lab.stopTwin('dr');
+  });
+
+  test('one that is told to stop ends what it can, hands over the rest, and says so', async () => {
+    await lab.restartWorker('dr');
+    // It comes back when there is something to take over.
+    await stop(lab.lab, WORKER);
+    const leaving = await lab.runTwin('dr');
+    let said = '';
+    const { record } = await recoverThrough(async () => {
+      await databaseRestoreBegins();
+      leaving.kill('SIGTERM');
+      await until(async () => (await leaving.said()).includes('takes no more work'));
+      leaving.kill('SIGTERM');
+      await lab.revive(WORKER);
+      const end = await leaving.end;
+      expect(end).toEqual({ code: 0, signal: null });
+      said = await leaving.said();
+    }, []);
+    expect(said).toMatch(/SIGTERM: takes no more work; waits up to 10 s for .*restore-database-data of rec-/);
+    expect(said).toMatch(
+      /handed over: .*restore-database-data of rec-.*; the next worker looks how far it came/,
+    );
+    expect(said.trimEnd()).toMatch(/worker dr has stopped$/);
+    expect(record.decisions).toEqual([]);
+  });
+});
+
 /** One that is just being started again is killed once it is there. */
 function killWorker(): Promise<void> {
   return until(async () => (await killService(lab.lab, WORKER)) === WORKER);
@@ -184,6 +234,29 @@ function killWorker(): Promise<void> {
 async function databaseRestoreBegins(): Promise<void> {
   const folder = siteDir(lab.lab, 'dr', 'postgres');
   await until(async () => (await readdir(folder)).some((name) => name.startsWith('data.tyk-dr-new')));
+}
+
+/** The worker that has taken a step of the run that is under way. */
+async function identityAt(step: string): Promise<string> {
+  let found = '';
+  await until(async () => {
+    const { raw } = await lab.withClient((client) => client.workflow.getHandle(lockId('acme')).describe());
+    const pending = raw.pendingActivities?.find(({ activityType }) => activityType?.name === step);
+    return (found = pending?.lastWorkerIdentity ?? '') !== '';
+  });
+  return found;
+}
+
+const pidIn = (identity: string): number => Number(/@(\d+) /.exec(identity)![1]);
+
+/** The workers of the dr site that have worked on the newest run. */
+async function identitiesOf(record: RunRecord): Promise<Set<string>> {
+  expect(record.outcome).toBe('RECOVERED');
+  const { events } = await lab.withClient((client) =>
+    client.workflow.getHandle(lockId('acme')).fetchHistory(),
+  );
+  const all = (events ?? []).map((event) => event.activityTaskStartedEventAttributes?.identity ?? '');
+  return new Set(all.filter((identity) => identity.startsWith('dr@')));
 }
 
 async function inMaintenance(): Promise<Set<string>> {

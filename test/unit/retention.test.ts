@@ -57,6 +57,23 @@ describe('retention keeps', () => {
     expect(kept(sets, { last: 1 })).toEqual(['2026-01-04', '2026-01-03', '2026-01-02', '2026-01-01']);
   });
 
+  test('one of two sets with the same content: what was sealed anew, once it is as proven as the old one', () => {
+    const sets = (proven: boolean): KeptSet[] => [
+      at('2026-01-01T00:00:00.000Z'),
+      at('2026-01-02T00:00:00.000Z', { set: '2026-01-02 old' }),
+      at('2026-01-02T00:00:00.000Z', { set: '2026-01-02 zew', rewrapOf: '2026-01-02 old', verified: proven }),
+    ];
+    const names = (proven: boolean, rules: Partial<KeepRules>): string[] =>
+      retention(sets(proven), { ...NONE, ...rules })
+        .filter(({ keep }) => keep)
+        .map(({ set }) => set);
+    expect(names(true, { last: 1 })).toEqual(['2026-01-02 zew']);
+    expect(names(true, { last: 1, verified: 2 })).toEqual(['2026-01-02 zew', '2026-01-01T00:00:00.000Z']);
+    expect(names(false, { last: 1, verified: 1 })).toEqual(['2026-01-02 zew', '2026-01-02 old']);
+    const held = sets(true).map((set) => ({ ...set, ...(set.set.endsWith('old') ? { hold: 'x' } : {}) }));
+    expect(kept(held, { last: 1 })).toEqual(['2026-01-02', '2026-01-02']);
+  });
+
   test('verified ones when everything newer is unproven', () => {
     const sets = [
       at('2026-01-01T00:00:00.000Z'),

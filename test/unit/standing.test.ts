@@ -72,6 +72,28 @@ describe('what would be lost now', () => {
     });
   });
 
+  test('of a database off-site ends where WAL was shipped, also behind an older proven set of the same repository', () => {
+    const { verifiedAt: _, ...unproven } = set(25, {
+      copies: [{ name: 'paris', at: at(26), walAt: at(29), walThrough: 'B' }],
+    });
+    const base = set(20, { copies: [{ name: 'paris', at: at(21), walAt: at(24), walThrough: 'A' }] });
+    const away = set(20, { copies: [{ name: 'vault', at: at(21), walAt: at(22) }] });
+    const figures = host({ offSite: true, sets: [unproven, base] });
+    const database = of('database', figures);
+    expect(database).toMatchObject({
+      exposureMs: 2 * MINUTE_MS,
+      basis: `WAL shipped to paris at ${at(29)} through B, behind set set-20`,
+      offSiteWal: [{ name: 'paris', through: 'B' }],
+    });
+    // WAL at a copy that has no proven set restores nothing.
+    expect(of('database', host({ offSite: true, sets: [unproven, away] })).exposureMs).toBe(9 * MINUTE_MS);
+    // What waits to be archived when it is measured was not shipped either.
+    const waiting = { ...ARCHIVE, waiting: 2, archivedAt: at(23) };
+    expect(of('database', { ...figures, archive: waiting }).exposureMs).toBe(7 * MINUTE_MS);
+    const text = statusText({ deployment: 'acme', stores: [database], problems: [] }, Date.parse(at(30)));
+    expect(text).toContain('WAL: off-site at paris through B, shipped 1 min 00 s ago');
+  });
+
   test('of the database ends where its WAL is archived, behind a verified set of the same repository', () => {
     expect(of('database', host())).toMatchObject({ exposureMs: MINUTE_MS, state: 'in bounds' });
     const elsewhere = host({ archive: { ...ARCHIVE, archivedAt: at(29), generation: 'primary-2' } });
@@ -164,6 +186,17 @@ describe('the arithmetic against the RPO', () => {
       /^database: 24 h 00 min .* more than/,
     );
     expect(sums({ redis: false, database: 'wal' })[0]).toMatch(/^database: for ever without any schedule/);
+  });
+
+  test('a database whose WAL must be off-site waits for what ships it', () => {
+    const ship = { redis: false, database: 'wal' as const, offSite: true, archiveTimeoutMs: 60_000 };
+    const schedules = { full: every(24 * 60), incremental: every(30) };
+    expect(sums({ ...ship, schedules })[0]).toMatch(
+      /30 min 00 s between two runs of incremental, which ship WAL .* more than/,
+    );
+    expect(sums({ ...ship, schedules: { ...schedules, copy: every(1) } })[0]).toMatch(
+      /1 min 00 s between two runs of copy, which ships WAL .* = 2 min 00 s, within/,
+    );
   });
 
   test('measures how long a set takes by the median of the newest', () => {
