@@ -15,6 +15,7 @@ import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
 import { configFile, outside, siteDir } from '../../lab/layout.ts';
 import { start, stop } from '../../lab/services.ts';
+import { plantFaults } from '../harness/faults.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
 import { superuserOf } from '../../lab/connections.ts';
 
@@ -138,11 +139,9 @@ describe('a backup', () => {
   });
 
   test('whose worker is lost ends with its queue and what to type, not as a bug', async () => {
-    const marker = join(lab.lab.dir, 'fault-backup');
-    await lab.restartWorker('primary', {
-      TYK_DR_FAULT: 'back-up-redis:before',
-      TYK_DR_FAULT_MARKER: marker,
-    });
+    const folder = join(lab.lab.dir, 'faults');
+    await plantFaults(folder, ['back-up-redis:before']);
+    await lab.restartWorker('primary', { TYK_DR_FAULT_DIR: folder });
     const answer = await lab.run('backup', 'acme', '--site', 'primary');
     await lab.restartWorker('primary');
     expect(answer.exitCode, answer.stderr).toBe(10);

@@ -119,11 +119,16 @@ export class TestLab {
     await this.startWorker(site, env);
   }
 
-  async startWorker(worker: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** @param program of another build than this one */
+  async startWorker(
+    worker: string,
+    env: Readonly<Record<string, string>> = {},
+    program: string = PROGRAM,
+  ): Promise<void> {
     const name = `worker-${worker}`;
     await declareService(this.lab, {
       name,
-      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', worker),
+      argv: nodeProgram(program, '--config', configFile(this.lab), 'worker', worker),
       env,
     });
     const served = (text: string): number => text.split(' serves ').length;
