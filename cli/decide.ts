@@ -68,9 +68,9 @@ async function decide(
 }
 
 /** Workers take a decision at once; a commander must not wait longer to learn that none is there. */
-const TAKEN_DEADLINE_MS = 5_000;
+export const TAKEN_DEADLINE_MS = 5_000;
 
-function refusal(error: unknown, run: string, kind: DecisionKind): unknown {
+export function refusal(error: unknown, run: string, kind: DecisionKind | 'ack'): unknown {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     // Without the cause: it would look as if Temporal were away.
     return new DrError('DECISION_NOT_TAKEN', { run, decision: kind, queue: WORKFLOW_QUEUE });

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerAck } from './ack.ts';
 import { registerBackup } from './backup.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   registerHistory(program, config);
   registerLogs(program, config);
   registerDecisions(program, config);
+  registerAck(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);

@@ -3,7 +3,8 @@ import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
-import { metrics, notify, schedules } from './config-watch.ts';
+import { contacts, notify, vendorSupport } from './config-notify.ts';
+import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
@@ -204,6 +205,8 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   backup,
   notify: notify.optional(),
+  contacts,
+  vendorSupport,
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });

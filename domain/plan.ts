@@ -67,6 +67,8 @@ export interface RecoverPlan {
   readonly leftOut: Readonly<Record<string, LeftOut>>;
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
+  /** The deployment declares whom to tell: people hear of the run. */
+  readonly notifies?: true;
 }
 
 /** The input of the workflow `recover`. */

@@ -1,5 +1,6 @@
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
+import type { Acknowledgement } from './tell.ts';
 import type { Objectives, Tier } from './objectives.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
@@ -97,6 +98,8 @@ export interface StepRecord {
   waitsFor?: string;
   /** Since when no worker has taken it; it is called again until one does. */
   awaySince?: string;
+  /** When one took it after all, the last time. */
+  cameBackAt?: string;
 }
 
 export interface PhaseRecord {
@@ -205,6 +208,8 @@ export interface RunRecord {
   decisions: Decision[];
   waits: Wait[];
   alarms: Alarm[];
+  /** Who has said that they have heard. */
+  acknowledgements?: Acknowledgement[];
   /** What state each component of the target is in, where the run ended before its time. */
   componentStates?: Record<string, string>;
   outcome?: Outcome;

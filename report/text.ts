@@ -1,12 +1,15 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
+import { columns } from './columns.ts';
 import { forecastLines } from './forecast.ts';
+import { contactRows, type People } from './people.ts';
 import { asks, clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
 
-export function textReport(record: RunRecord): string {
+/** @param people of the deployment, where its configuration is at hand. */
+export function textReport(record: RunRecord, people?: People): string {
   const nowMs = Date.parse(record.endedAt ?? new Date().toISOString());
   return [
     ...verdict(record),
@@ -47,9 +50,14 @@ export function textReport(record: RunRecord): string {
       record.alarms.map((alarm) => `  ${alarm.at}  ${alarm.text}`),
     ),
     ...section(
+      'ACKNOWLEDGED',
+      (record.acknowledgements ?? []).map(({ at, actor }) => `  ${at}  ${actor}`),
+    ),
+    ...section(
       'STATE OF THE TARGET',
       Object.entries(record.componentStates ?? {}).map(([name, state]) => `  ${name}: ${state}`),
     ),
+    ...section('CONTACTS', people ? columns(contactRows(people), '  ') : []),
   ].join('\n');
 }
 

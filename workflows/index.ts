@@ -10,6 +10,7 @@ export { readRuns } from './read-runs.ts';
 export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
 export { shipRedisAof } from './ship-redis-aof.ts';
+export { tell } from './tell.ts';
 export { testKeys } from './test-keys.ts';
 export { unfence } from './unfence.ts';
 export { verify } from './verify.ts';

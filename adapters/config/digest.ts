@@ -11,7 +11,16 @@ import { SECRET_REF } from '../../domain/secret.ts';
  * @returns SHA-256 in hexadecimal
  */
 export function configDigest(deployment: Deployment): string {
-  const { sites, backup, traffic, ...shared } = deployment;
+  // Whom to tell is no part of a plan: a new telephone number must not stop a run.
+  const {
+    sites,
+    backup,
+    traffic,
+    notify: _told,
+    contacts: _who,
+    vendorSupport: _help,
+    ...shared
+  } = deployment;
   const agreed = {
     ...shared,
     backup: {
