@@ -18,8 +18,10 @@ import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
+import { createRewrapActivities } from './rewrap-set.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
+import { createShipWalActivities } from './ship-wal.ts';
 import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
@@ -60,6 +62,8 @@ export function createActivities(deps: Deps, version: string) {
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
     ...createCopyActivities(deps),
+    ...createRewrapActivities(deps, version),
+    ...createShipWalActivities(deps),
     ...createTestKeysActivities(deps),
   };
 }

@@ -3,6 +3,7 @@ import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
 import { ACKNOWLEDGE, acknowledgeObjection, tellId, type AcknowledgeArgs } from '../domain/tell.ts';
+import { actorArgument, runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { refusal, TAKEN_DEADLINE_MS } from './decide.ts';
 import { soon } from './run-record.ts';
@@ -13,8 +14,8 @@ export function registerAck(program: Command, config: () => string | undefined):
   program
     .command('ack')
     .description('Say that you have heard of what a run asks: it is not escalated further')
-    .argument('<run>', 'a run id, or a deployment for its newest run')
-    .option('--actor <name>', 'who; default the login name')
+    .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'))
+    .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
     .action(async (run: string, { actor = userInfo().username }: { actor?: string }) => {
       const refused = acknowledgeObjection({ actor });
       if (refused) throw refused;

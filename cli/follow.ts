@@ -1,8 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { jsonResultLine } from '../report/json.ts';
-import type { RunRecord, StepRecord } from '../domain/run.ts';
+import { hasEnded, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { asks } from '../report/asks.ts';
 import type { People } from '../report/people.ts';
-import { asks } from '../report/table.ts';
 import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
 import { exitWithOutcome } from './exit.ts';
@@ -67,7 +67,7 @@ function plainLines(people: PeopleOf): Display {
     show(record) {
       for (const step of changed(record)) {
         if (step.state === 'not-part') continue;
-        const text = step.state === 'done' ? step.summary : (step.error?.message ?? step.waitsFor);
+        const text = hasEnded(step) ? step.summary : (step.error?.message ?? step.waitsFor);
         process.stdout.write(
           `${changedAt(step)} ${step.phase}/${step.id} ${step.state}${text ? `: ${text}` : ''}\n`,
         );
@@ -110,5 +110,5 @@ function changes(): (record: RunRecord) => StepRecord[] {
 /** When the step came into its state, as the run knows it: we only looked a moment later. */
 function changedAt({ state, startedAt, endedAt, waitsFor }: StepRecord): string {
   if (state === 'waiting' || waitsFor !== undefined) return new Date().toISOString();
-  return (state === 'done' ? endedAt : startedAt) ?? new Date().toISOString();
+  return (state === 'running' ? startedAt : endedAt) ?? new Date().toISOString();
 }

@@ -6,7 +6,7 @@ import { DrError } from '../domain/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
 import { historyEntry, historyLines, type HistoryEntry } from '../report/history.ts';
-import { choice, countArgument, momentArgument } from './arguments.ts';
+import { choice, momentArgument, nameArgument, numberArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { keptSummaries } from './kept-runs.ts';
 import { memoSummary } from './memo-summary.ts';
@@ -35,12 +35,17 @@ export function registerHistory(program: Command, config: () => string | undefin
   program
     .command('history')
     .description('The runs that have been, with their achieved times; also those that Temporal has forgotten')
-    .argument('[deployment]', 'as named under deployments:; default all')
-    .option('--site <site>', 'only runs from or to this site')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
+    .option('--site <site>', 'only runs from or to this site', nameArgument('--site'))
     .option('--outcome <outcome>', 'only runs that ended so', choice('--outcome', OUTCOMES))
     .option('--since <time>', 'declared at or after this time or day', momentArgument('--since'))
     .option('--until <time>', 'declared before this time or day', momentArgument('--until'))
-    .option('--limit <count>', 'at most so many, the newest', countArgument('--limit'), Number(DEFAULT_LIMIT))
+    .option(
+      '--limit <count>',
+      'at most so many, the newest',
+      numberArgument('--limit', 1, 10_000),
+      Number(DEFAULT_LIMIT),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json, ...filter }: HistoryOptions) => {
       const loaded = await loadConfig(config());

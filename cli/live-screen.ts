@@ -1,5 +1,6 @@
 import type { RunRecord } from '../domain/run.ts';
-import { asks, fittedTable } from '../report/table.ts';
+import { asks } from '../report/asks.ts';
+import { fittedTable } from '../report/table.ts';
 import { textReport } from '../report/text.ts';
 import type { Display, PeopleOf } from './follow.ts';
 import { redraw } from './redraw.ts';

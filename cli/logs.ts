@@ -4,6 +4,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { logLines, logOfRecord, type LogEntry } from '../report/log.ts';
+import { nameArgument, runArgument } from './arguments.ts';
 import { attemptsOf } from './attempts.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { keptRecord } from './kept-runs.ts';
@@ -15,8 +16,8 @@ export function registerLogs(program: Command, config: () => string | undefined)
   program
     .command('logs')
     .description('What happened in a run: attempts, errors, decisions, alarms; of one step, or of all')
-    .argument('<run>', 'a run id, or a deployment for its newest run')
-    .argument('[step]', 'only this step, as the runbook names it')
+    .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'))
+    .argument('[step]', 'only this step, as the runbook names it', nameArgument('STEP'))
     .option('--json', 'as JSON')
     .action(async (run: string, step: string | undefined, { json }: { json?: boolean }) => {
       const found = await entriesOf(config(), run);

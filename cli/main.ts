@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { registerAck } from './ack.ts';
+import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
@@ -28,7 +29,11 @@ export function buildProgram(): Command {
       'Disaster recovery for self-managed Tyk: recover, prove it, and say how long it took and what was lost.',
     )
     .version(VERSION)
-    .option('--config <file>', 'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml')
+    .option(
+      '--config <file>',
+      'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml',
+      fileArgument('--config'),
+    )
     .showHelpAfterError('(tyk-dr --help shows every command)')
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;

@@ -7,7 +7,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
-import { choice } from './arguments.ts';
+import { choice, runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { keptRecord } from './kept-runs.ts';
 import { currentRecord } from './run-record.ts';
@@ -20,7 +20,7 @@ export function registerReport(program: Command, config: () => string | undefine
   program
     .command('report')
     .description('The report of a run')
-    .argument('[run]', 'a run id, or a deployment for its newest run')
+    .argument('[run]', 'a run id, or a deployment for its newest run', runArgument('RUN'))
     .option('--format <format>', FORMATS.join(', '), choice('--format', FORMATS), 'text')
     .action(async (run: string | undefined, { format }: { format: (typeof FORMATS)[number] }) => {
       const { record, config: declared } = await recordOf(config(), run);

@@ -3,11 +3,13 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
 import { outlook } from '../domain/outlook.ts';
 import { summaryOf } from '../domain/run-summary.ts';
+import { outputLines } from '../report/asks.ts';
 import { columns } from '../report/columns.ts';
 import { shown, withFigures } from '../report/json.ts';
 import { overviewLines, outlookText, type OverviewRow } from '../report/overview.ts';
 import { contactRows } from '../report/people.ts';
 import { liveTable } from '../report/table.ts';
+import { runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
 import { keptRecord } from './kept-runs.ts';
@@ -30,7 +32,11 @@ export function registerStatus(program: Command, config: () => string | undefine
   program
     .command('status')
     .description('Where every deployment stands, or a run in detail, and what it waits for')
-    .argument('[run]', 'a run id, or a deployment for its newest run; default all deployments')
+    .argument(
+      '[run]',
+      'a run id, or a deployment for its newest run; default all deployments',
+      runArgument('RUN'),
+    )
     .option('--watch', 'follow it until it ends; all deployments until Ctrl-C')
     .option('--json', 'as JSON')
     .action(async (run: string | undefined, { watch: follows = false, json = false }: StatusOptions) => {
@@ -111,11 +117,15 @@ async function show(door: Door, handle: WorkflowHandle, json: boolean): Promise<
 /** Without a worker nobody can be asked: what the run itself left for this moment. */
 function memoLines(run: string, summary: ReturnType<typeof memoSummary>): string[] {
   if (!summary) return [`RUNNING  ${run}`, '  it has not begun: no worker has taken it yet'];
-  const { deployment, from, to, phase, done, of, waiting } = summary;
+  const { deployment, from, to, phase, done, of, waiting, paused } = summary;
   return [
     `no worker answers; from the run's own notes:`,
     `RUNNING  ${run}  ${deployment} from ${from} to ${to}`,
     `  phase ${phase}, ${done} of ${of} steps done when it last wrote`,
-    ...waiting.map((step) => `  ! ${step.step} waits for ${step.for}${step.error && `: ${step.error}`}`),
+    ...(paused ? [`  ! paused by ${paused.actor} at ${paused.at}: ${paused.reason}`] : []),
+    ...waiting.flatMap((step) => [
+      `  ! ${step.step} waits for ${step.for}${step.error && `: ${step.error}`}`,
+      ...outputLines(step.output),
+    ]),
   ];
 }

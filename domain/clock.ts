@@ -1,5 +1,6 @@
 import { TIERS, type Tier } from './objectives.ts';
-import type { ClockPoint, ClockPointName, RunRecord, Wait } from './run.ts';
+import type { Wait } from './decision.ts';
+import type { ClockPoint, ClockPointName, RunRecord } from './run.ts';
 
 /** The arithmetic of the RTO clock. Pure; times are UTC ISO strings. */
 

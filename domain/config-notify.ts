@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import { argv, durationMs, name, secretRef, url } from './config-parts.ts';
+import { argv, durationMs, host, line, name, secretRef, url } from './config-parts.ts';
 import { NOTICE_EVENT_NAMES, SEVERITIES } from './notice.ts';
 
 /** Who is told of what, on which way; and the people behind it. */
 
-const address = z.string().regex(/^[^@\s]+@[^@\s]+$/, 'expected an address');
+const address = line.regex(/^[^@\s<>,;]+@[^@\s<>,;]+$/, 'expected an address');
+/** What is shown to people in a column. */
+const label = line.max(80, 'expected at most 80 characters');
 
 const secretUrl = secretRef.describe('A reference to its address: whoever knows it can post there.');
 
@@ -20,13 +22,13 @@ const webhook = z.strictObject({
 
 const email = z.strictObject({
   kind: z.literal('email'),
-  host: z.string().describe('The SMTP server.'),
+  host: host.describe('The SMTP server.'),
   port: z.int().min(1).max(65_535).default(587),
   tls: z
     .enum(['starttls', 'implicit', 'none'])
     .default('starttls')
     .describe('starttls is demanded, not tried: a server without it gets no mail.'),
-  user: z.string().optional(),
+  user: line.optional(),
   password: secretRef.optional(),
   from: address,
   to: z.array(address).min(1),
@@ -77,8 +79,8 @@ export const notify = z
 export const contacts = z
   .array(
     z.strictObject({
-      name: z.string().min(1).max(80),
-      role: z.string().min(1).max(80).describe('Such as incident commander.'),
+      name: label,
+      role: label.describe('Such as incident commander.'),
       level: z
         .int()
         .min(1)
@@ -86,7 +88,7 @@ export const contacts = z
         .default(1)
         .describe('1 is told at once of what must be acknowledged, the next level when nobody has.'),
       email: address.optional().describe('Told through the first channel of kind email.'),
-      phone: z.string().max(40).optional().describe('Shown to people; nobody is called by it.'),
+      phone: label.optional().describe('Shown to people; nobody is called by it.'),
       channels: z.array(name).default([]).describe('Channels that lead to this person.'),
     }),
   )
@@ -96,9 +98,9 @@ export const contacts = z
 export const vendorSupport = z
   .array(
     z.strictObject({
-      name: z.string().min(1).max(80).describe('Such as Tyk support.'),
-      contact: z.string().min(1).max(200).describe('Address, number or page.'),
-      reference: z.string().max(200).optional().describe('Contract or customer number, hours, plan.'),
+      name: label.describe('Such as Tyk support.'),
+      contact: line.max(200).describe('Address, number or page.'),
+      reference: line.max(200).optional().describe('Contract or customer number, hours, plan.'),
     }),
   )
   .default([])

@@ -1,7 +1,8 @@
 import { achievedRtoMs, rtoBasis } from './clock.ts';
+import type { Wait } from './decision.ts';
 import { formatDuration } from './duration.ts';
 import { incidentKey, NOTICE_EVENTS, type Notice, type NoticeEvent, type Severity } from './notice.ts';
-import type { Outcome, RunRecord, StepRecord, Wait } from './run.ts';
+import type { Outcome, RunRecord, StepRecord } from './run.ts';
 import type { RunNotice } from './tell.ts';
 
 /**
@@ -55,7 +56,7 @@ const WAIT_EVENTS: Readonly<Record<string, NoticeEvent>> = {
   pause: 'paused',
 };
 
-function waitNotices(record: RunRecord, wait: Wait & { readonly kind?: string }, index: number): RunNotice[] {
+function waitNotices(record: RunRecord, wait: Wait, index: number): RunNotice[] {
   const { deployment, run, steps } = record;
   const event = WAIT_EVENTS[wait.kind ?? 'decision'] ?? 'decision-wanted';
   const step = steps.find(({ id }) => id === wait.for.split(':')[0]);

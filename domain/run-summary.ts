@@ -1,6 +1,7 @@
 import { achievedRtoMs } from './clock.ts';
+import type { Choice, Wait } from './decision.ts';
 import type { Objectives, Tier } from './objectives.ts';
-import { PHASES, type ClockPoint, type Component, type Outcome, type RunRecord, type Wait } from './run.ts';
+import { hasEnded, PHASES, type ClockPoint, type Component, type Outcome, type RunRecord } from './run.ts';
 
 /**
  * A run without its bulk: what the memo of its workflow holds for the moment in which no worker answers, and what
@@ -19,11 +20,13 @@ export interface RunSummary {
   readonly objectives: Objectives;
   readonly phase: string;
   readonly outcome?: Outcome;
-  /** Steps that are done, of those that are part of the run. */
+  /** Steps that have ended, of those that are part of the run. */
   readonly done: number;
   readonly of: number;
   readonly waiting: readonly WaitingStep[];
   readonly waits: readonly Wait[];
+  /** Who let no further step begin, and why. */
+  readonly paused?: RunRecord['paused'];
   readonly clock: readonly ClockPoint[];
   /** From the start to the traffic, milliseconds; absent until the set is chosen. */
   readonly forecastMs?: number;
@@ -39,6 +42,11 @@ export interface WaitingStep {
   readonly who: 'person' | 'worker';
   readonly for: string;
   readonly error: string;
+  readonly hint?: string;
+  /** What a person may decide about it. */
+  readonly choices?: readonly Choice[];
+  /** The last lines of the tool that failed. */
+  readonly output?: string;
 }
 
 /** A memo is not a place for an essay. */
@@ -61,10 +69,11 @@ export function summaryOf(record: RunRecord, phase?: string): RunSummary {
     objectives: record.objectives,
     phase: phase ?? entered.at(-1) ?? PHASES[0],
     ...(record.outcome === undefined ? {} : { outcome: record.outcome }),
-    done: record.steps.filter((step) => step.state === 'done').length,
+    done: record.steps.filter((step) => step.state !== 'not-part' && hasEnded(step)).length,
     of: record.steps.filter((step) => step.state !== 'not-part').length,
     waiting: record.outcome === undefined ? waitingSteps(record) : [],
     waits: record.waits,
+    ...(record.paused === undefined ? {} : { paused: record.paused }),
     clock: record.clock,
     ...(record.forecast === undefined ? {} : { forecastMs: record.forecast.totalMs }),
     ...(achieved === undefined ? {} : { achievedRtoMs: achieved }),
@@ -82,5 +91,8 @@ function waitingSteps({ steps }: RunRecord): WaitingStep[] {
       who: step.state === 'waiting' ? ('person' as const) : ('worker' as const),
       for: step.waitsFor ?? '',
       error: step.error?.message ?? '',
+      ...(step.error?.hint === undefined ? {} : { hint: step.error.hint }),
+      ...(step.choices === undefined ? {} : { choices: step.choices }),
+      ...(step.error?.output === undefined ? {} : { output: step.error.output }),
     }));
 }

@@ -1,3 +1,4 @@
+import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Acknowledgement } from './tell.ts';
@@ -67,15 +68,26 @@ export interface StepResult {
 export interface FailureDetails {
   readonly hint: string;
   readonly proofs?: readonly Proof[];
+  /** The last lines of what a tool wrote, at most 4 KiB, without secrets. */
+  readonly output?: string;
 }
 
-export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'not-part';
+/** `skipped` and `by-hand` are a person's decisions: a run with such a step is never plainly `RECOVERED`. */
+export type StepState =
+  'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'by-hand' | 'failed' | 'not-part';
+
+/** The steps after it may begin. */
+export function hasEnded({ state }: Pick<StepRecord, 'state'>): boolean {
+  return state === 'done' || state === 'skipped' || state === 'by-hand' || state === 'not-part';
+}
 
 export interface StepError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
   readonly at: string;
+  /** The last lines of what a tool wrote; without secrets. */
+  readonly output?: string;
 }
 
 /** Why a step is left out: what the plan has looked at, in this order. */
@@ -96,6 +108,10 @@ export interface StepRecord {
   queue?: string;
   /** What it stands still for: a person's decision, or a worker that does not answer. */
   waitsFor?: string;
+  /** What a person may decide about it now. */
+  choices?: readonly Choice[];
+  /** Steps that it needs and that a person has skipped or made by hand. */
+  reliesOn?: readonly string[];
   /** Since when no worker has taken it; it is called again until one does. */
   awaySince?: string;
   /** When one took it after all, the last time. */
@@ -126,20 +142,6 @@ export interface ClockPoint {
   readonly at: string;
   /** Who or what says so. */
   readonly source: string;
-}
-
-export interface Decision {
-  readonly kind: 'retry' | 'abort' | 'confirm';
-  readonly step: string;
-  readonly actor: string;
-  readonly reason: string;
-  readonly at: string;
-}
-
-export interface Wait {
-  readonly for: string;
-  readonly from: string;
-  until?: string;
 }
 
 export interface Alarm {
@@ -210,6 +212,8 @@ export interface RunRecord {
   alarms: Alarm[];
   /** Who has said that they have heard. */
   acknowledgements?: Acknowledgement[];
+  /** Present while it is paused: no further step begins. */
+  paused?: Decision;
   /** What state each component of the target is in, where the run ended before its time. */
   componentStates?: Record<string, string>;
   outcome?: Outcome;

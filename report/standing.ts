@@ -38,8 +38,21 @@ export function statusText({ deployment, stores, problems }: Status, nowMs: numb
     `${deployment}: ${bad === 0 ? 'every store is within its RPO' : `${bad} of ${stores.length} stores are NOT within their RPO`}`,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd()),
     ...stores.map(({ store, basis }) => `  ${store}: ${basis}`),
+    ...stores.flatMap((row) => walLines(row, nowMs)),
     ...problems.map((problem) => `  not measured: ${problem}`),
   ].join('\n');
+}
+
+/** Where WAL is, and since when: here, and at each copy. */
+function walLines({ offSiteWal, archivedThrough }: Row, nowMs: number): string[] {
+  if (!offSiteWal) return [];
+  const here = `  WAL: archived here through ${archivedThrough ?? 'no segment yet'}`;
+  if (offSiteWal.length === 0) return [here, '  WAL: none is off-site'];
+  const lines = offSiteWal.map(({ name, at, through }) => {
+    const ago = formatDuration(Math.max(0, nowMs - Date.parse(at)));
+    return `  WAL: off-site at ${name} through ${through ?? 'an unknown segment'}, shipped ${ago} ago`;
+  });
+  return [here, ...lines];
 }
 
 /** `36.2 MB +4 %`: against the median of the sets before. */

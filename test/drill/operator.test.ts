@@ -102,7 +102,7 @@ describe('before the first backup', () => {
 
   test('the list has a line for each set, with its age and size', async () => {
     const [heading, row] = (await lab.expect('backup', 'list', 'acme')).split('\n');
-    expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +PROVEN +COPIES +HELD$/);
+    expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +PROVEN +WHERE +HELD$/);
     expect(row).toMatch(/^\S+Z-\w+ +verified +primary +\S+Z +.* s +[\d.]+ [kM]B \+ database of \d+/);
   });
 
