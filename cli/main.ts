@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
 import { registerAck } from './ack.ts';
+import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
+import { registerCodecServer } from './codec-server.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
@@ -44,6 +46,7 @@ export function buildProgram(): Command {
   registerLogs(program, config);
   registerDecisions(program, config);
   registerAck(program, config);
+  registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
@@ -53,6 +56,7 @@ export function buildProgram(): Command {
   registerInit(program);
   registerKeys(program, config);
   registerWorker(program, config);
+  registerCodecServer(program, config);
   registerLab(program);
   registerCompletion(program);
   return program;

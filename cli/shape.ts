@@ -23,6 +23,14 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasWitness: deployment.witness !== undefined,
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
+    ...(deployment.approvals === undefined
+      ? {}
+      : {
+          approvals: deployment.approvals.map(({ step, count, roles, timeout, onTimeout }) => ({
+            ...{ step, count, roles, onTimeout },
+            timeoutMs: timeout,
+          })),
+        }),
     sites: Object.fromEntries(
       Object.entries(deployment.sites).map(([siteName, site]) => [
         siteName,

@@ -1,4 +1,5 @@
 import { noticesReachSomebody } from './config-check-notify.ts';
+import { approvalsAreSound } from './config-check-approvals.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
@@ -53,6 +54,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...backupsLieOutside(deployment),
     ...schedulesAreSound(deployment),
     ...noticesReachSomebody(deployment),
+    ...approvalsAreSound(deployment),
   ];
 }
 
