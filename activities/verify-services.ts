@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { readJson } from '../adapters/files/read-json.ts';
@@ -13,7 +13,7 @@ import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest, ServiceFacts } from '../domain/manifest.ts';
 import type { Secret } from '../domain/secret.ts';
-import { leftovers, rewriteConf, type ConfKind, type JsonObject } from '../domain/tyk-conf.ts';
+import { leftovers, rewriteConf, type ConfKind } from '../domain/tyk-conf.ts';
 import { addressesOf } from './addresses.ts';
 import { awaitUntil } from './await-until.ts';
 import { targetEndpoints } from './config-endpoints.ts';

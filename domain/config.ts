@@ -2,19 +2,7 @@ import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
-import {
-  argv,
-  component,
-  durationMs,
-  host,
-  hostPort,
-  line,
-  name,
-  path,
-  port,
-  secretRef,
-  url,
-} from './config-parts.ts';
+import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
 import { contacts, notify, vendorSupport } from './config-notify.ts';
 import { metrics, schedules } from './config-watch.ts';

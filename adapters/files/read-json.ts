@@ -21,5 +21,5 @@ export async function readJson(path: string): Promise<JsonObject> {
     );
   }
   if (!isObject(value)) throw unreadable('it is no object');
-  return value as JsonObject;
+  return value;
 }

@@ -50,7 +50,11 @@ async function* dumpShard({ client, owns }: Shard, signal?: AbortSignal): AsyncG
 /** No command may be longer than this (proto-max-bulk-len): a larger value could be read, and never put back. */
 const LARGEST_VALUE = 512 << 20;
 
-async function refuseGiants(client: Client, keys: readonly Buffer[], bytes: readonly number[]): Promise<void> {
+async function refuseGiants(
+  client: Client,
+  keys: readonly Buffer[],
+  bytes: readonly number[],
+): Promise<void> {
   for (const [index, key] of keys.entries()) {
     if ((bytes[index] ?? 0) <= LARGEST_VALUE) continue;
     // One large element makes the estimate of many small ones too high: before anything is refused, all are counted.
