@@ -6,7 +6,7 @@ import { statusText } from '../report/standing.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { measureNow } from './measure.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr backup status`: what would be lost now, store by store, and whether it is more than it may be. */
 

@@ -11,7 +11,7 @@ import type { doctor } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { scheduleChanges } from './schedule-changes.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr doctor`: everything that a recovery will need, checked now. */
 

@@ -7,7 +7,7 @@ import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { choice, timeArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr plan`: the plan that recover would run, without running it. */
 

@@ -23,7 +23,7 @@ import {
 import { withConfigRef } from './config-ref.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
 

@@ -8,7 +8,7 @@ import { everyWorker } from '../runbooks/workers.ts';
 import type { unfence } from '../workflows/index.ts';
 import { deploymentOf, alreadyRunning, requireWorkers, withDoor, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr unfence`: a site that was given up may start again. */
 

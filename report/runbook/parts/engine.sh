@@ -133,14 +133,14 @@ ended() {
 
 # secret REFERENCE: where tyk-dr.yaml says that it is kept. Never in an argument, never in the log.
 secret() {
-  local value
-  case $1 in
+  local value file=${SECRET_FILES[$1]-} name
+  case ${file:+file:}$1 in
     env:*)
-      local name=${1#env:}
+      name=${1#env:}
       value=${!name-}
       ;;
     file:*)
-      local file=${1#file:}
+      file=${file:-${1#file:}}
       if [ ! -r "$file" ]; then
         fail 10 "the secret $1 cannot be read" 'Put the file there, readable to its user only, or say --secret REFERENCE=FILE.'
       fi
@@ -157,8 +157,16 @@ secret() {
   printf '%s' "$value"
 }
 
+# secret_from REFERENCE=FILE
+secret_from() {
+  case $1 in *=/*) ;; *) bad "--secret is '$1'; expected REFERENCE=/path/of/a/file" ;; esac
+  SECRET_FILES["${1%%=/*}"]="/${1#*=/}"
+}
+
 # As a command for sh, which archive_command and restore_command go through.
-sh_word() { printf "'%s'" "${1//\'/\'\\\'\'}"; }
+sh_word() {
+  if [[ $1 =~ ^[A-Za-z0-9_@%+=:,./-]+$ ]]; then printf '%s' "$1"; else printf "'%s'" "${1//\'/\'\\\'\'}"; fi
+}
 
 sha256_of() { sha256sum "$1" | cut -d ' ' -f 1; }
 

@@ -10,6 +10,10 @@ fi
 as_owner() { "${OWNER[@]}" "$@"; }
 give_to_owner() { if [ "$EUID" = 0 ] && [ -n "$DB_RUN_AS" ]; then chown "$DB_RUN_AS:" "$@"; fi; }
 
+# PostgreSQL reads %% as one %.
+DB_ARCHIVE_COMMAND="pgbackrest $(sh_word "--config=$PGBACKREST_CONF") $(sh_word "--stanza=$PGBACKREST_STANZA") archive-push"
+DB_ARCHIVE_COMMAND="${DB_ARCHIVE_COMMAND//%/%%} %p"
+
 check_database_programs() {
   local version
   need pgbackrest pgbackrest
