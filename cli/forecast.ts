@@ -11,13 +11,13 @@ import { BRIEF_TASK_TIMEOUT_MS, type Door } from './client.ts';
 const FORECAST_DEADLINE_MS = 5_000;
 
 export async function showForecast(door: Door, plan: RecoverPlan): Promise<void> {
-  const lines = await ask(door, plan).then(answerLines, () => [
+  const lines = await askForecast(door, plan).then(answerLines, () => [
     'forecast: not measured (no set could be read; the run will say why)',
   ]);
   process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-function ask(door: Door, plan: RecoverPlan): Promise<ForecastAnswer> {
+export function askForecast(door: Door, plan: RecoverPlan): Promise<ForecastAnswer> {
   return door.client.workflow.execute<typeof forecast>('forecast', {
     workflowId: `forecast/${plan.deployment}/${randomBytes(4).toString('hex')}`,
     taskQueue: WORKFLOW_QUEUE,

@@ -1,75 +1,107 @@
 import type { Command } from 'commander';
+import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import { loadConfig } from '../adapters/config/load.ts';
-import { formatDuration } from '../domain/duration.ts';
-import type { RecoverPlan } from '../domain/plan.ts';
-import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
-import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
+import type { Deployment } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
+import type { PlanDocument } from '../domain/plan-document.ts';
+import { planDiff } from '../report/plan-diff.ts';
+import { planHtml } from '../report/plan-html.ts';
+import { planText } from '../report/plan-text.ts';
 import { compilePlan } from '../runbooks/plan.ts';
-import { choice, timeArgument } from './arguments.ts';
-import { deploymentOf } from './client.ts';
+import { planDocument } from '../runbooks/plan-document.ts';
+import { choice } from './arguments.ts';
+import { deploymentOf, withDoor } from './client.ts';
+import { withConfigRef } from './config-ref.ts';
+import { exitWithDifference } from './exit.ts';
+import { askForecast } from './forecast.ts';
+import { earlierPlan } from './plan-earlier.ts';
+import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
-/** `tyk-dr plan`: the plan that recover would run, without running it. */
+/** `tyk-dr plan`: the plan that recover would run, without running it. It needs no worker; a forecast does. */
 
-interface PlanOptions {
-  readonly to: string;
-  readonly from?: string;
-  readonly backup: string;
-  readonly component?: Recoverable;
-  readonly scenario: Scenario;
-  readonly occurred?: string;
-  readonly toTime?: string;
-  readonly inPlace?: boolean;
+const FORMATS = ['text', 'json', 'html'] as const;
+
+interface Options extends PlanOptions {
+  readonly format: (typeof FORMATS)[number];
   readonly json?: boolean;
+  readonly diff?: string;
+  /** `--no-forecast` */
+  readonly forecast: boolean;
 }
 
 export function registerPlan(program: Command, config: () => string | undefined): void {
-  program
-    .command('plan')
-    .description('Show what recover would do, step by step, without doing it')
-    .argument('<deployment>', 'as named under deployments:')
-    .requiredOption('--to <site>', 'the site to recover on')
-    .option('--from <site>', 'the site that failed')
-    .option('--backup <set>', 'a backup set, or latest', 'latest')
-    .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
-    .option('--scenario <scenario>', 'what happened', choice('--scenario', SCENARIOS), 'infrastructure')
-    .option('--occurred <time>', 'when the disaster began', timeArgument('--occurred'))
-    .option('--to-time <time>', 'recover the database to just before this moment', timeArgument('--to-time'))
-    .option('--in-place', 'rebuild the failed site where it stands')
-    .option('--json', 'as JSON')
-    .action(async (name: string, options: PlanOptions) => {
-      const deployment = deploymentOf(await loadConfig(config()), name);
-      const { occurred, inPlace, json, ...rest } = options;
-      const plan = compilePlan(shapeOf(name, deployment), {
-        ...rest,
-        ...(occurred === undefined ? {} : { occurredAt: occurred }),
-        inPlace: inPlace ?? false,
-        onFailure: 'ask',
-      });
-      process.stdout.write(json ? `${JSON.stringify(plan, undefined, 2)}\n` : `${planText(plan)}\n`);
+  withPlanOptions(
+    program
+      .command('plan')
+      .description('Show what recover would do, step by step, without doing it')
+      .argument('<deployment>', 'as named under deployments:'),
+  )
+    .option('--format <format>', FORMATS.join(', '), choice('--format', FORMATS), 'text')
+    .option('--json', 'the same as --format json')
+    .option('--no-forecast', 'do not ask a worker how long it would take')
+    .option(
+      '--diff <old>',
+      'only what is different from an earlier plan: a file of --format json, or a run id; exits 3 where something is',
+    )
+    .action(async (name: string, options: Options) => showPlan(config(), name, options));
+}
+
+async function showPlan(configPath: string | undefined, name: string, options: Options): Promise<void> {
+  const deployment = deploymentOf(await loadConfig(configPath), name);
+  const compiled = compilePlan(shapeOf(name, deployment), requestOf(options));
+  const plan =
+    options.configRef === undefined
+      ? compiled
+      : await withDoor(configPath, (door) => withConfigRef(door, deployment, compiled, options.configRef));
+  const document = planDocument(plan, {
+    planDigest: planDigest(plan),
+    configDigest: configDigest(deployment),
+    deployment,
+    forecast: options.forecast ? await forecastOf(configPath, plan) : 'not asked for',
+  });
+  const format = options.json ? 'json' : options.format;
+  if (options.diff !== undefined) return showDiff(configPath, deployment, document, options.diff, format);
+  const render = { text: planText, html: planHtml, json: asJson }[format];
+  process.stdout.write(`${render(document)}\n`);
+}
+
+async function showDiff(
+  configPath: string | undefined,
+  deployment: Deployment,
+  now: PlanDocument,
+  old: string,
+  format: Options['format'],
+): Promise<void> {
+  if (format === 'html')
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--format',
+      value: format,
+      expected: 'text or json with --diff',
     });
+  const before = await earlierPlan(configPath, deployment, old);
+  const changes = planDiff(before, now);
+  if (changes.length > 0) exitWithDifference();
+  if (format === 'json') {
+    const digests = { old: before.planDigest, new: now.planDigest };
+    process.stdout.write(`${asJson({ version: 1, planDigest: digests, changes })}\n`);
+  } else if (changes.length === 0) process.stdout.write('nothing has changed\n');
+  else process.stdout.write(`${changes.join('\n')}\n`);
 }
 
-function planText(plan: RecoverPlan): string {
-  const included = RECOVER_STEPS.filter((step) => plan.steps.includes(step.id));
-  const phases = [...new Set(included.map((step) => step.phase))];
-  return [
-    `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to}${plan.inPlace ? ' (in place)' : ''}, ${plan.scenario}`,
-    `  tier ${plan.tier}, RTO ${formatDuration(plan.objectives.rtoMs)}, RPO ${formatDuration(plan.objectives.rpoMs)}; stores recover to ${pointText(plan)}`,
-    ...phases.flatMap((phase) => [
-      `  ${phase}, at most ${formatDuration(PHASE_BUDGETS[phase] * plan.objectives.rtoMs)}`,
-      ...included
-        .filter((step) => step.phase === phase)
-        .map(
-          (step) =>
-            `    ${step.risk === 'mutate' ? '*' : ' '} ${step.id.padEnd(26)} on ${plan.workers[step.where].join(', ').padEnd(10)} ${step.purpose}`,
-        ),
-    ]),
-    '  * changes something; Redis and database run at the same time',
-  ].join('\n');
+async function forecastOf(
+  configPath: string | undefined,
+  plan: RecoverPlan,
+): Promise<ForecastAnswer | string> {
+  try {
+    return await withDoor(configPath, (door) => askForecast(door, plan));
+  } catch (error) {
+    if (error instanceof DrError) return error.message;
+    return 'no worker could read a set; tyk-dr doctor says why';
+  }
 }
 
-function pointText({ point, backup }: RecoverPlan): string {
-  if (point.kind === 'archive-end') return 'the end of the archive';
-  return point.kind === 'time' ? point.at : `exactly the backup set (${backup})`;
+function asJson(value: unknown): string {
+  return JSON.stringify(value, undefined, 2);
 }

@@ -1,17 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { Command } from 'commander';
-import { configDigest } from '../adapters/config/digest.ts';
-import type { DatabaseConfig, Deployment } from '../domain/config.ts';
+import { configDigest, planDigest } from '../adapters/config/digest.ts';
+import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
-import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
+import { replacedPlaces } from '../runbooks/overwrites.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
-import { choice, timeArgument } from './arguments.ts';
+import { timeArgument } from './arguments.ts';
 import {
   alreadyRunning,
   deploymentOf,
@@ -23,22 +23,13 @@ import {
 import { withConfigRef } from './config-ref.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
+import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
 
-interface RecoverOptions {
-  readonly to: string;
-  readonly from?: string;
-  readonly backup: string;
-  readonly configRef?: string;
-  readonly component?: Recoverable;
-  readonly scenario: Scenario;
-  readonly occurred?: string;
+interface RecoverOptions extends PlanOptions {
   readonly detected?: string;
-  readonly toTime?: string;
-  readonly inPlace?: boolean;
-  readonly onFailure: 'ask' | 'abort';
   readonly reason: string;
   readonly actor?: string;
   readonly detach?: boolean;
@@ -47,36 +38,14 @@ interface RecoverOptions {
 }
 
 export function registerRecover(program: Command, config: () => string | undefined): void {
-  program
-    .command('recover')
-    .description('Recover a deployment, or one component of it, on a site')
-    .argument('<deployment>', 'as named under deployments:')
-    .requiredOption('--to <site>', 'the site to recover on')
-    .option('--from <site>', 'the site that failed; may be left out where there are two')
-    .option('--backup <set>', 'a backup set, or latest', 'latest')
-    .option('--config-ref <ref>', 'configuration from the git repository: a tag, a commit or a set')
-    .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
-    .option(
-      '--scenario <scenario>',
-      'what happened; it changes the plan',
-      choice('--scenario', SCENARIOS),
-      'infrastructure',
-    )
-    .option(
-      '--occurred <time>',
-      'when the disaster began (the RTO counts from here)',
-      timeArgument('--occurred'),
-    )
+  withPlanOptions(
+    program
+      .command('recover')
+      .description('Recover a deployment, or one component of it, on a site')
+      .argument('<deployment>', 'as named under deployments:'),
+  )
     .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
-    .option('--to-time <time>', 'recover the database to just before this moment', timeArgument('--to-time'))
-    .option('--in-place', 'rebuild the failed site where it stands; overwrites its data')
     .option('--yes', 'answer the question of --in-place beforehand')
-    .option(
-      '--on-failure <what>',
-      'ask a person, or abort (for machines)',
-      choice('--on-failure', ['ask', 'abort']),
-      'ask',
-    )
     .requiredOption('--reason <text>', 'why; kept in the record')
     .option('--actor <name>', 'who; default the login name')
     .option('--detach', 'start the run and return')
@@ -95,17 +64,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
       value: '',
       expected: 'a sentence that says why',
     });
-  const compiled = compilePlan(shapeOf(name, deployment), {
-    to: options.to,
-    ...(options.from === undefined ? {} : { from: options.from }),
-    backup: options.backup,
-    ...(options.component === undefined ? {} : { component: options.component }),
-    scenario: options.scenario,
-    ...(options.occurred === undefined ? {} : { occurredAt: options.occurred }),
-    ...(options.toTime === undefined ? {} : { toTime: options.toTime }),
-    inPlace: options.inPlace ?? false,
-    onFailure: options.onFailure,
-  });
+  const compiled = compilePlan(shapeOf(name, deployment), requestOf(options));
   if (compiled.inPlace) await confirmOverwrite(compiled, deployment, options);
   const digest = configDigest(deployment);
   await Promise.all([
@@ -118,7 +77,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   const input: RecoverInput = {
     run: runId(),
     plan,
-    planDigest: createHash('sha256').update(JSON.stringify(plan)).digest('hex'),
+    planDigest: planDigest(plan),
     configDigest: digest,
     actor,
     reason: options.reason,
@@ -201,12 +160,11 @@ async function confirmOverwrite(
   deployment: Deployment,
   { yes }: RecoverOptions,
 ): Promise<void> {
-  const site = deployment.sites[plan.to]!;
-  const folders = overwritten(site, plan.component).filter((path) => path !== undefined);
   process.stderr.write(
     `This rebuilds ${plan.component ?? 'everything'} of ${plan.deployment} on ${plan.to} in place. It stops what runs there and replaces:\n`,
   );
-  for (const folder of folders) process.stderr.write(`  ${folder}\n`);
+  for (const place of replacedPlaces(deployment.sites[plan.to]!, plan.component))
+    process.stderr.write(`  ${place}\n`);
   if (yes) return;
   if (!process.stdin.isTTY) {
     throw new DrError('BAD_ARGUMENT', {
@@ -221,35 +179,4 @@ async function confirmOverwrite(
   terminal.close();
   if (answer.trim() !== plan.deployment)
     throw new DrError('BAD_ARGUMENT', { argument: '--in-place', value: answer, expected: plan.deployment });
-}
-
-function databasePlace(database: DatabaseConfig | undefined): string | undefined {
-  if (database?.method !== 'dump' && database?.method !== 'mongodump') return database?.dataDir;
-  return `database ${database.name} at ${database.host}:${database.port}`;
-}
-
-/** The folders that the recovery replaces. */
-function overwritten(
-  site: Deployment['sites'][string],
-  only: Recoverable | undefined,
-): (string | undefined)[] {
-  const folders: [string, string | undefined][] = [
-    ['redis', site.redis?.method === 'commands' ? keysOf(site.redis) : site.redis?.dataDir],
-    ['database', databasePlace(site.database)],
-    ['dashboard', site.dashboard?.root],
-    ...site.gateways.map((gateway): [string, string] => ['gateway', gateway.root]),
-    ['pump', site.pump?.root],
-  ];
-  return folders
-    .filter(([component]) => only === undefined || component === only)
-    .map(([, folder]) => folder);
-}
-
-function keysOf({
-  host,
-  port,
-  sentinel,
-  cluster,
-}: NonNullable<Deployment['sites'][string]['redis']>): string {
-  return `every key in Redis at ${(sentinel ?? cluster)?.nodes.join(', ') ?? `${host}:${port}`}; they are not kept`;
 }

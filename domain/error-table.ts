@@ -265,6 +265,12 @@ export const ERRORS = {
     message: (d) => `step ${d.step} was reached before ${d.after} had ended`,
     hint: 'This is a bug in the runbook. Please report it with the run id.',
   },
+  PLAN_UNSOUND: {
+    class: 'bug',
+    retryable: false,
+    message: (d) => `no plan was made: ${d.problem}`,
+    hint: 'This is a mistake in the runbook’s table of steps. Nothing was changed; please report it.',
+  },
   OUTCOME_UNKNOWN: failed(
     (d) => `step ${d.step} timed out and its outcome is unknown`,
     'Look at the target; then retry, which observes first.',

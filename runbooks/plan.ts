@@ -3,6 +3,7 @@ import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
+import { requireSoundOrder } from './order.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
 import { workersElsewhere, workersOf } from './workers.ts';
@@ -57,11 +58,12 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     onFailure: request.onFailure,
   };
   const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
-  return {
-    ...plan,
-    steps: reasons.filter(({ why }) => why === undefined).map(({ id }) => id),
-    leftOut: Object.fromEntries(reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]]))),
-  };
+  const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
+  const leftOut = Object.fromEntries(
+    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
+  );
+  requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
+  return { ...plan, steps, leftOut };
 }
 
 /** What would be run as something else than was meant. */

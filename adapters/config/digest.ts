@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Deployment, Site } from '../../domain/config.ts';
+import type { RecoverPlan } from '../../domain/plan.ts';
+import { SECRET_REF } from '../../domain/secret.ts';
 
 /**
  * Digest of what the sites of a deployment share: tier, objectives, proofs, keys that count, and what each site is
@@ -51,10 +53,19 @@ function shapeOf(site: Site) {
 
 /** A reference says where this host keeps a secret. That there is one is shared; the place is not. */
 function withoutPlaces(value: unknown): unknown {
-  if (typeof value === 'string') return /^(env:|file:\/)/.test(value) ? 'secret' : value;
+  if (typeof value === 'string') return SECRET_REF.test(value) ? 'secret' : value;
   if (Array.isArray(value)) return value.map(withoutPlaces);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withoutPlaces(item)]));
+}
+
+/**
+ * What approvals sign and reports name: the same request compiles to the same plan, and that to the same digest.
+ *
+ * @returns SHA-256 in hexadecimal
+ */
+export function planDigest(plan: RecoverPlan): string {
+  return createHash('sha256').update(canonical(plan)).digest('hex');
 }
 
 /** JSON with sorted keys: equal values, equal text. */

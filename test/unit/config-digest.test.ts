@@ -19,6 +19,11 @@ describe('two workers agree', () => {
     ['services are driven otherwise', 'systemd: redis-server', 'systemd: redis@tyk'],
     ['the backups are mounted elsewhere', '/srv/backup/tyk-dr', '/mnt/backup/tyk-dr'],
     ['secrets are kept elsewhere', 'file:/etc/tyk-dr/secrets/gateway', 'env:TYK_GATEWAY_SECRET'],
+    [
+      'secrets come from a vault',
+      'file:/etc/tyk-dr/secrets/node',
+      'command:["vault", "read", "-field=node", "tyk"]',
+    ],
     ['a comment differs', '# At least two:', '# Two or more:'],
     ['a duration is written otherwise', 'rto: 15m', 'rto: 900s'],
   ])('where %s', (_what, from, to) => {

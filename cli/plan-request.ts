@@ -1,0 +1,59 @@
+import type { Command } from 'commander';
+import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
+import type { RecoverRequest } from '../runbooks/shape.ts';
+import { choice, timeArgument } from './arguments.ts';
+
+/** What may be asked of a recovery. `plan` and `recover` share it, so that the same words make the same plan. */
+
+export interface PlanOptions {
+  readonly to: string;
+  readonly from?: string;
+  readonly backup: string;
+  readonly configRef?: string;
+  readonly component?: Recoverable;
+  readonly scenario: Scenario;
+  readonly occurred?: string;
+  readonly toTime?: string;
+  readonly inPlace?: boolean;
+  readonly onFailure: 'ask' | 'abort';
+}
+
+export function withPlanOptions(command: Command): Command {
+  return command
+    .requiredOption('--to <site>', 'the site to recover on')
+    .option('--from <site>', 'the site that failed; may be left out where there are two')
+    .option('--backup <set>', 'a backup set, or latest', 'latest')
+    .option('--config-ref <ref>', 'configuration from the git repository: a tag, a commit or a set')
+    .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
+    .option(
+      '--scenario <scenario>',
+      'what happened; it changes the plan',
+      choice('--scenario', SCENARIOS),
+      'infrastructure',
+    )
+    .option(
+      '--occurred <time>',
+      'when the disaster began (the RTO counts from here)',
+      timeArgument('--occurred'),
+    )
+    .option('--to-time <time>', 'recover the database to just before this moment', timeArgument('--to-time'))
+    .option('--in-place', 'rebuild the failed site where it stands; overwrites its data')
+    .option(
+      '--on-failure <what>',
+      'ask a person, or abort (for machines)',
+      choice('--on-failure', ['ask', 'abort']),
+      'ask',
+    );
+}
+
+export function requestOf(options: PlanOptions): RecoverRequest {
+  const { to, from, backup, component, scenario, occurred, toTime, inPlace, onFailure } = options;
+  return {
+    ...{ to, backup, scenario, onFailure },
+    ...(from === undefined ? {} : { from }),
+    ...(component === undefined ? {} : { component }),
+    ...(occurred === undefined ? {} : { occurredAt: occurred }),
+    ...(toTime === undefined ? {} : { toTime }),
+    inPlace: inPlace ?? false,
+  };
+}

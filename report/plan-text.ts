@@ -1,0 +1,69 @@
+import { formatDuration } from '../domain/duration.ts';
+import type { RecoverPlan } from '../domain/plan.ts';
+import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
+import { leftOutText, type LeftOut } from '../domain/run.ts';
+import { forecastLines } from './forecast.ts';
+
+/** A plan as plain text: what it is, how long it takes, what to know, then each step. Pure. */
+
+export function planText(document: PlanDocument): string {
+  const { plan, warnings } = document;
+  return [
+    `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to}${plan.inPlace ? ' (in place)' : ''}, ${plan.scenario}`,
+    `  plan ${document.planDigest.slice(0, 16)}, configuration ${document.configDigest.slice(0, 16)}`,
+    `  tier ${plan.tier}, RTO ${formatDuration(plan.objectives.rtoMs)}, RPO ${formatDuration(plan.objectives.rpoMs)}; ${pointText(plan)}`,
+    ...(plan.configRef
+      ? [`  configuration from git ${plan.configRef.ref}, commit ${plan.configRef.commit}`]
+      : []),
+    '',
+    'FORECAST',
+    ...forecastText(document),
+    '',
+    ...(warnings.length > 0 ? ['TO KNOW', ...warnings.map((warning) => `  ! ${warning}`), ''] : []),
+    'STEPS  (* changes something; the number: steps that share it may run at the same time)',
+    ...document.phases.flatMap(({ phase, budgetMs }) => [
+      `  ${phase}, at most ${formatDuration(budgetMs)}`,
+      ...document.steps.filter((step) => step.phase === phase).flatMap(stepLines),
+    ]),
+    ...leftOut(plan),
+  ].join('\n');
+}
+
+export function pointText({ point, backup, steps }: RecoverPlan): string {
+  if (!steps.includes('restore-redis-data') && !steps.includes('restore-database-data'))
+    return 'no store is restored';
+  if (point.kind === 'archive-end') return 'the stores recover to the end of the archive';
+  return point.kind === 'time'
+    ? `the database recovers to ${point.at}`
+    : `the stores recover to exactly the backup set (${backup})`;
+}
+
+function forecastText({ forecast, forecastMissing, plan }: PlanDocument): string[] {
+  if (!forecast) return [`  not measured: ${forecastMissing}`];
+  const { set, site, createdAt, verified, forecast: expected } = forecast;
+  const left = plan.objectives.rtoMs - expected.totalMs;
+  return [
+    `  ${formatDuration(expected.totalMs)} from start to traffic; ${left >= 0 ? `the RTO leaves ${formatDuration(left)} for everything else` : `${formatDuration(-left)} beyond the RTO`}`,
+    ...forecastLines(expected),
+    `  from set ${set} of ${site}, taken ${createdAt}, ${verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
+  ];
+}
+
+function stepLines(step: PlannedStep): string[] {
+  const mark = step.risk === 'mutate' ? '*' : ' ';
+  return [
+    `  ${mark} ${String(step.group).padStart(2)} ${step.id.padEnd(24)} on ${step.workers.join(', ')}: ${step.purpose}`,
+    ...step.overwrites.map((what) => `         ${what}`),
+  ];
+}
+
+function leftOut(plan: RecoverPlan): string[] {
+  const byReason = new Map<LeftOut, string[]>();
+  for (const [id, why] of Object.entries(plan.leftOut)) byReason.set(why, [...(byReason.get(why) ?? []), id]);
+  if (byReason.size === 0) return [];
+  return [
+    '',
+    'LEFT OUT',
+    ...[...byReason].map(([why, ids]) => `  ${leftOutText(plan, { notPartOf: why })}: ${ids.join(', ')}`),
+  ];
+}
