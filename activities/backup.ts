@@ -105,7 +105,7 @@ async function sealSet(
   await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
   await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
   await noteMade(setFolder(deployment.backup, input.deployment, input.set));
-  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call) };
+  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call), runbook: true };
 }
 
 /** Of each store, the longest of its parts: they were made at the same time. */

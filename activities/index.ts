@@ -8,6 +8,7 @@ import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
+import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
 import type { Deps } from './guard.ts';
@@ -30,7 +31,7 @@ import { createVerificationActivities } from './verification.ts';
 import { createWitnessActivities } from './witness.ts';
 
 /** Every effect of tyk-dr, by the id of its step. */
-export function createActivities(deps: Deps, version: string) {
+export function createActivities(deps: Deps, version: string, render: RenderRunbook) {
   return {
     ...createPingActivities(deps, version),
     ...createCheckBackupActivities(deps),
@@ -60,6 +61,7 @@ export function createActivities(deps: Deps, version: string) {
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, version),
     ...createCopyActivities(deps),
+    ...createExportActivities(deps, render),
     ...createTestKeysActivities(deps),
   };
 }

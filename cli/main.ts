@@ -4,6 +4,7 @@ import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
+import { registerExport } from './export.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLab } from './lab.ts';
@@ -35,6 +36,7 @@ export function buildProgram(): Command {
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
+  registerExport(program, config);
   registerDoctor(program, config);
   registerSchedule(program, config);
   registerConfig(program, config);

@@ -54,9 +54,11 @@ export interface LiveResult extends StepResult {
   readonly live: boolean;
 }
 
-/** Says whether there is a git repository to commit the set's configuration to. */
+/** Says whether there is a git repository to commit the set's configuration to, and whether the worker exports. */
 export interface SealResult extends StepResult {
   readonly git?: boolean;
+  /** Absent from workers of before the exported runbook. */
+  readonly runbook?: boolean;
 }
 
 export interface CommitResult extends StepResult {

@@ -4,6 +4,7 @@ import { configDigest } from '../adapters/config/digest.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { renderRunbook } from './render-runbook.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
 export function wire(
@@ -28,5 +29,5 @@ export function wire(
     },
     secret: resolveSecret,
   };
-  return { activities: createActivities(deps, version), deps };
+  return { activities: createActivities(deps, version, renderRunbook(version)), deps };
 }
