@@ -50,18 +50,20 @@ async function exportRunbook(
   const facts = { writtenAt: new Date().toISOString(), configDigest: configDigest(deployment) };
   const runbook = runbookBundle({
     ...{ name, deployment, version: VERSION, digestOf: planDigest, ...facts },
-    ...(to === undefined ? {} : { site: to }),
+    // Beside the sets the signed list is of all files.
+    ...(to === undefined || out === undefined ? {} : { site: to }),
     parts: await readScriptParts(PART_NAMES),
   });
   const key = await signingKey(deployment.backup.signingKey);
   const files = await writeRunbook(folder, runbook, { deployment: name, ...facts }, key);
+  const shown = to === undefined ? files : files.filter((file) => !/^recover-/.test(file) || file === `recover-${to}.sh`);
   const byHand = Object.entries(runbook.byHand);
   if (json)
     process.stdout.write(
-      `${JSON.stringify({ version: 1, deployment: name, folder, files, signed: key !== undefined, byHand: runbook.byHand })}\n`,
+      `${JSON.stringify({ version: 1, deployment: name, folder, files: shown, signed: key !== undefined, byHand: runbook.byHand })}\n`,
     );
   else {
-    for (const file of files) process.stdout.write(`${folder}/${file}\n`);
+    for (const file of shown) process.stdout.write(`${folder}/${file}\n`);
     for (const [site, reasons] of byHand)
       process.stderr.write(`no script for ${site}: ${reasons.join('; ')}; the page says what to do by hand\n`);
   }

@@ -5,6 +5,7 @@ import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
 import { registerExport } from './export.ts';
+import { registerImportRun } from './import-run.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLab } from './lab.ts';
@@ -37,6 +38,7 @@ export function buildProgram(): Command {
   registerReport(program, config);
   registerBackup(program, config);
   registerExport(program, config);
+  registerImportRun(program, config);
   registerDoctor(program, config);
   registerSchedule(program, config);
   registerConfig(program, config);

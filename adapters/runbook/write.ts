@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
@@ -18,7 +18,7 @@ export function runbookFolder({ repository }: Pick<BackupConfig, 'repository'>, 
 }
 
 /**
- * Removes scripts of sites that are no more.
+ * Removes scripts of sites that are no more, where an earlier export left them.
  *
  * @returns the names of all files. @throws DrError DISK_FAILED
  */
@@ -31,8 +31,9 @@ export async function writeRunbook(
   const sums: Record<string, string> = {};
   try {
     await mkdir(folder, { recursive: true, mode: 0o755 });
-    for (const name of await readdir(folder))
-      if (/^recover-.*\.sh$/.test(name) && !(name in runbook.files)) await rm(join(folder, name));
+    // Only what an earlier list of ours names: the folder may be anybody's.
+    for (const name of await listedBefore(folder))
+      if (!(name in runbook.files)) await rm(join(folder, name), { force: true });
     for (const [name, text] of Object.entries(runbook.files)) {
       const file = join(folder, name);
       await writeDurably(file, text, 0o644);
@@ -51,6 +52,11 @@ export async function writeRunbook(
     throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
   }
   return [...Object.keys(sums), SUMS, ...(signingKey ? [LIST, `${LIST}.sig`] : [])];
+}
+
+async function listedBefore(folder: string): Promise<string[]> {
+  const text = await readFile(join(folder, SUMS), 'utf8').catch(() => '');
+  return text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(recover-[a-z0-9-]+\.sh)$/.exec(line)?.[1] ?? []);
 }
 
 /** When the runbook beside the sets was written; undefined where there is none, or nobody whom we trust signed it. */

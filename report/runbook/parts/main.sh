@@ -26,6 +26,7 @@ $SCRIPT_NAME recovers $DEPLOYMENT on site $TO. The same command, given again, go
   --occurred TIME        when the disaster began: the outage counts from here
   --keep-old-data        do not remove the replaced data at the end
   --new                  begin a new run although an unfinished one is there
+  --give-up REASON       end the unfinished run as ABORTED; nothing is stopped or put back
 
 Exit codes: 0 recovered, 3 recovered with exceptions, 2 arguments, 10 refused before anything changed,
 11 already running, 13 stopped midway (the same command goes on).
@@ -45,7 +46,7 @@ arguments() {
   IDENTITY_FILE='' KEEP_OLD_DATA=no NEW=no ONLY=recover
   while [ $# -gt 0 ]; do
     case $1 in
-      --reason | --from | --set | --before | --repository | --pgbackrest | --identity | --secret | --yes-fenced | --occurred)
+      --reason | --from | --set | --before | --repository | --pgbackrest | --identity | --secret | --yes-fenced | --occurred | --give-up)
         if [ $# -lt 2 ] || [ -z "${2// /}" ]; then bad "$1 wants a value"; fi
         ;;
     esac
@@ -65,6 +66,7 @@ arguments() {
       --fence-here) FENCE=here ;;
       --keep-old-data) KEEP_OLD_DATA=yes ;;
       --new) NEW=yes ;;
+      --give-up) ONLY=give-up REASON=$2 ;;
       --fence) ONLY=fence ;;
       --check) ONLY=check ;;
       --help | -h) usage && exit 0 ;;
@@ -105,9 +107,11 @@ begin_run() {
   rm -rf "$WORK"
   mkdir -m 700 "$WORK"
   ACTOR="$(id -un)@$(hostname)"
-  for each in "$runs"/rec-*.jsonl; do
-    if [ -f "$each" ] && ! tail -n 1 "$each" | jq -e '.event == "finish"' >/dev/null 2>&1; then found=$each; fi
-  done
+  # The newest: an older one that never ended was given up for it.
+  for each in "$runs"/rec-*.jsonl; do if [ -f "$each" ]; then found=$each; fi; done
+  if [ -n "$found" ] && tail -n 1 "$found" | jq -e '.event == "finish"' >/dev/null 2>&1; then found=''; fi
+  if [ "$ONLY" = give-up ] && [ -z "$found" ]; then bad 'there is no unfinished run to give up'; fi
+  if [ "$ONLY" = give-up ]; then FROM=$(jq -rn 'input.from' "$found") POINT=$(jq -rn 'input.point' "$found"); fi
   if [ -n "$found" ] && [ "$NEW" = no ]; then
     go_on "$found"
     return
@@ -181,6 +185,13 @@ main() {
   fi
   need jq jq
   begin_run
+  if [ "$ONLY" = give-up ]; then
+    log_event decision --arg step '' --arg kind abort --arg reason "$REASON"
+    log_event finish --arg outcome ABORTED
+    keep_log || say "! the log could not be kept in $REPOSITORY; it is $LOG"
+    say "$RUN is given up; what it had done stays as it is"
+    exit 12
+  fi
   check_programs
   IDENTITY=$(identities)
   if [ -n "$SET" ] && step_is_done check-backup; then
