@@ -46,9 +46,13 @@ async function exportRunbook(call: BackupCall, deps: Deps, render: RenderRunbook
       summary: [
         `${Object.keys(runbook.files).join(', ')} beside the sets`,
         ...(byHand.length > 0 ? [`no script for ${byHand.join(', ')}`] : []),
-        ...(backup.copies.length > failed.length ? [`at ${backup.copies.length - failed.length} copies`] : []),
+        ...(backup.copies.length > failed.length
+          ? [`at ${backup.copies.length - failed.length} copies`]
+          : []),
       ].join('; '),
-      ...(failed.length > 0 ? { warning: `the exported runbook is not at every copy: ${failed.join('; ')}` } : {}),
+      ...(failed.length > 0
+        ? { warning: `the exported runbook is not at every copy: ${failed.join('; ')}` }
+        : {}),
     };
   } catch (error) {
     call.signal.throwIfAborted();
@@ -77,7 +81,12 @@ async function send(
   names: readonly string[],
 ): Promise<void> {
   const remote = await openRemote(copy, secret);
-  const ledgerFile = join(deployment.backup.repository, input.deployment, 'copies', `${copy.name}-runbook.json`);
+  const ledgerFile = join(
+    deployment.backup.repository,
+    input.deployment,
+    'copies',
+    `${copy.name}-runbook.json`,
+  );
   const ledger = await CopyLedger.open(ledgerFile, remoteText(copy));
   const files = await Promise.all(
     names.map(async (path) => {

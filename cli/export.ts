@@ -56,7 +56,8 @@ async function exportRunbook(
   });
   const key = await signingKey(deployment.backup.signingKey);
   const files = await writeRunbook(folder, runbook, { deployment: name, ...facts }, key);
-  const shown = to === undefined ? files : files.filter((file) => !/^recover-/.test(file) || file === `recover-${to}.sh`);
+  const shown =
+    to === undefined ? files : files.filter((file) => !/^recover-/.test(file) || file === `recover-${to}.sh`);
   const byHand = Object.entries(runbook.byHand);
   if (json)
     process.stdout.write(
@@ -65,7 +66,9 @@ async function exportRunbook(
   else {
     for (const file of shown) process.stdout.write(`${folder}/${file}\n`);
     for (const [site, reasons] of byHand)
-      process.stderr.write(`no script for ${site}: ${reasons.join('; ')}; the page says what to do by hand\n`);
+      process.stderr.write(
+        `no script for ${site}: ${reasons.join('; ')}; the page says what to do by hand\n`,
+      );
   }
   exitUnlessGood(byHand.length === 0);
 }

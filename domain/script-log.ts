@@ -62,7 +62,13 @@ const event = z.discriminatedUnion('event', [
     actual: text,
   }),
   z.strictObject({ ...line, event: z.literal('exception'), step: text, text }),
-  z.strictObject({ ...line, event: z.literal('decision'), step: text, kind: z.enum(['confirm', 'abort']), reason: text }),
+  z.strictObject({
+    ...line,
+    event: z.literal('decision'),
+    step: text,
+    kind: z.enum(['confirm', 'abort']),
+    reason: text,
+  }),
   z.strictObject({
     ...line,
     event: z.literal('witness'),

@@ -87,7 +87,12 @@ function stepOf(id: string, phase: Phase, events: readonly ScriptEvent[]): StepR
     calls: starts.length,
     ...(failure && !end
       ? {
-          error: { code: 'TOOL_FAILED' as const, message: failure.message, hint: failure.hint, at: failure.at },
+          error: {
+            code: 'TOOL_FAILED' as const,
+            message: failure.message,
+            hint: failure.hint,
+            at: failure.at,
+          },
         }
       : {}),
   };
@@ -100,7 +105,13 @@ function clockOf(begin: ScriptBegin, steps: readonly StepRecord[], occurred: str
   return [
     ...(occurred === ''
       ? []
-      : [{ name: 'occurred' as const, at: new Date(occurred).toISOString(), source: `said by ${begin.actor}` }]),
+      : [
+          {
+            name: 'occurred' as const,
+            at: new Date(occurred).toISOString(),
+            source: `said by ${begin.actor}`,
+          },
+        ]),
     { name: 'declared', at: begin.at, source: begin.actor },
     { name: 'started', at: begin.at, source: 'the exported script' },
     ...(restored.length === 0
@@ -140,7 +151,10 @@ function alarmsOf(events: readonly ScriptEvent[]): Alarm[] {
 type Seen = Extract<ScriptEvent, { event: 'witness' }>['witness'];
 
 /** The script counts; it draws no picture. */
-function witnessOf({ requests, failed, from, firstFailedAt, lastFailedAt }: Seen, until: string): WitnessSummary {
+function witnessOf(
+  { requests, failed, from, firstFailedAt, lastFailedAt }: Seen,
+  until: string,
+): WitnessSummary {
   return {
     requests,
     failed,

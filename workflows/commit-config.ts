@@ -19,11 +19,7 @@ export function exportRunbook(worker: string, call: () => Promise<StepResult>): 
 
 type Timed = CommitResult & { readonly durationMs: number };
 
-async function orWarning(
-  call: () => Promise<StepResult>,
-  summary: string,
-  warning: string,
-): Promise<Timed> {
+async function orWarning(call: () => Promise<StepResult>, summary: string, warning: string): Promise<Timed> {
   const begun = Date.now();
   try {
     const result: CommitResult = await call();

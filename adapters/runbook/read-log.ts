@@ -31,7 +31,8 @@ export async function readScriptLog(file: string): Promise<ScriptLog> {
     const event = parsed(line);
     if (event === undefined) return refuse(`${where} is no JSON`);
     const checked = parseEvent(event);
-    if ('problem' in checked) return refuse(`${where} is not of such a log: ${checked.problem.slice(0, 300)}`);
+    if ('problem' in checked)
+      return refuse(`${where} is not of such a log: ${checked.problem.slice(0, 300)}`);
     if (checked.n !== index + 1) return refuse(`${where} says that it is line ${checked.n}`);
     if (checked.previous !== previous) return refuse(`the line before ${where} was changed or taken out`);
     previous = createHash('sha256').update(line).digest('hex');
@@ -39,10 +40,33 @@ export async function readScriptLog(file: string): Promise<ScriptLog> {
   }
   const [begin] = events;
   if (begin?.event !== 'begin') return refuse('it does not begin with the begin of a run');
-  if (events.at(-1)!.event !== 'finish') return refuse('the run has not ended, or the end of its log is missing');
+  if (events.at(-1)!.event !== 'finish')
+    return refuse('the run has not ended, or the end of its log is missing');
   const inside = events.slice(1, -1).find(({ event }) => event === 'begin' || event === 'finish');
   if (inside) return refuse(`line ${inside.n} is a second ${inside.event}`);
+  const contradiction = contradictionIn(events);
+  if (contradiction !== undefined) return refuse(contradiction);
   return { begin, events };
+}
+
+/** No line follows the last one and vouches for it: what it says must fit the rest. */
+function contradictionIn(events: readonly ScriptEvent[]): string | undefined {
+  const finish = events.at(-1)!;
+  if (finish.event !== 'finish') return undefined;
+  const given = events.some((event) => event.event === 'decision' && event.kind === 'abort');
+  if (given !== (finish.outcome === 'ABORTED'))
+    return `its end says ${finish.outcome}, and its decisions do not`;
+  if (given) return undefined;
+  const exceptional = events.some(({ event }) => event === 'exception');
+  if (exceptional !== (finish.outcome === 'RECOVERED_WITH_EXCEPTIONS'))
+    return `its end says ${finish.outcome}, and its exceptions do not`;
+  const ended = new Set(events.flatMap((event) => (event.event === 'end' ? [event.step] : [])));
+  for (const event of events)
+    if (event.event === 'start' && !ended.has(event.step))
+      return `its end says ${finish.outcome}, and ${event.step} never ended`;
+  return ended.has('write-record')
+    ? undefined
+    : `its end says ${finish.outcome}, and write-record is missing`;
 }
 
 function parsed(line: string): unknown {

@@ -3,7 +3,12 @@ import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
-import { RUNBOOK_FOLDER, RUNBOOK_FORMAT, type ExportedRunbook, type RunbookList } from '../../domain/exported.ts';
+import {
+  RUNBOOK_FOLDER,
+  RUNBOOK_FORMAT,
+  type ExportedRunbook,
+  type RunbookList,
+} from '../../domain/exported.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { readSigned, writeSigned } from '../backup/repository.ts';
 import { writeDurably } from '../files/durable.ts';
@@ -56,7 +61,9 @@ export async function writeRunbook(
 
 async function listedBefore(folder: string): Promise<string[]> {
   const text = await readFile(join(folder, SUMS), 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => /^[0-9a-f]{64} {2}(recover-[a-z0-9-]+\.sh)$/.exec(line)?.[1] ?? []);
+  return text
+    .split('\n')
+    .flatMap((line) => /^[0-9a-f]{64} {2}(recover-[a-z0-9-]+\.sh)$/.exec(line)?.[1] ?? []);
 }
 
 /** When the runbook beside the sets was written; undefined where there is none, or nobody whom we trust signed it. */

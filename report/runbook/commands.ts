@@ -16,7 +16,15 @@ export function commands(deployment: Deployment, siteName: string): string[] {
     ...branching(
       'services_of',
       'services_of SITE: into SERVICES, in the order in which they start.',
-      sites.map(([each, own]) => [each, [list('SERVICES', servicesOf(own).map(([name]) => name))]]),
+      sites.map(([each, own]) => [
+        each,
+        [
+          list(
+            'SERVICES',
+            servicesOf(own).map(([name]) => name),
+          ),
+        ],
+      ]),
       ['SERVICES=()'],
     ),
     '',
@@ -25,7 +33,12 @@ export function commands(deployment: Deployment, siteName: string): string[] {
       'source_addresses SITE: component, host and port of each, into ADDRESSES.',
       sites.map(([each, own]) => [
         each,
-        [list('ADDRESSES', addressesOf(own).flatMap(({ component, host, port }) => [component, host, port]))],
+        [
+          list(
+            'ADDRESSES',
+            addressesOf(own).flatMap(({ component, host, port }) => [component, host, port]),
+          ),
+        ],
       ]),
       ['ADDRESSES=()'],
     ),
@@ -91,7 +104,10 @@ export function commands(deployment: Deployment, siteName: string): string[] {
       sites.map(([each, { gateways }]) => [each, [`printf '%s' ${word(`gateway-${gateways[0]!.name}`)}`]]),
       [`printf '%s' "$1"`],
     ).map((line) =>
-      line.replace('case $1 in', `if has_object "$1"; then printf '%s' "$1"; return; fi\n  case "$(fact .site)" in`),
+      line.replace(
+        'case $1 in',
+        `if has_object "$1"; then printf '%s' "$1"; return; fi\n  case "$(fact .site)" in`,
+      ),
     ),
     '',
     ...secretFunctions(deployment, site),
@@ -118,7 +134,8 @@ function serviceFunction(sites: readonly (readonly [string, Site])[]): string[] 
   const rows = sites.flatMap(([siteName, site]) =>
     servicesOf(site).flatMap(([name, service]) =>
       Object.entries(serviceCommands(service)).map(
-        ([action, argv]) => `    ${word(`${siteName} ${name} ${action}`)}) ${words(argv as readonly string[])} ;;`,
+        ([action, argv]) =>
+          `    ${word(`${siteName} ${name} ${action}`)}) ${words(argv as readonly string[])} ;;`,
       ),
     ),
   );
@@ -168,7 +185,9 @@ function secretFunctions(deployment: Deployment, site: Site): string[] {
       reference,
       [`timeout 30 ${words(commandOf(reference as SecretRef) ?? ['false'])} </dev/null 9>&-`],
     ]),
-    [`fail 10 "the secret $1 is not known to this script" 'Export it again, or say --secret REFERENCE=FILE.'`],
+    [
+      `fail 10 "the secret $1 is not known to this script" 'Export it again, or say --secret REFERENCE=FILE.'`,
+    ],
   );
 }
 

@@ -122,7 +122,9 @@ function plan({ plans, deployment }: PageInput, site: string): string {
     return row([
       step.phase,
       step.id,
-      why === undefined ? step.purpose : `(${leftOutText({ scenario: 'infrastructure' }, { notPartOf: why })}) ${step.purpose}`,
+      why === undefined
+        ? step.purpose
+        : `(${leftOutText({ scenario: 'infrastructure' }, { notPartOf: why })}) ${step.purpose}`,
       step.proof,
       step.undo === undefined ? '' : 'the old data lie beside, see the end',
     ]);
@@ -131,7 +133,15 @@ function plan({ plans, deployment }: PageInput, site: string): string {
   return `<section><h2>The plan on ${escape(site)}, in this order</h2>
 <p>RTO ${formatDuration(rtoMs)}, RPO ${formatDuration(rpoMs)}. Plan ${escape(digests.join('; '))}.</p>
 ${table(['phase', 'step', 'what for', 'what proves it', 'undo'], rows)}
-${deployment.traffic ? `<p>Traffic by hand: <code>${escape(`echo 'set server ${deployment.traffic.backend}/SERVER state ready' | socat - UNIX-CONNECT:${deployment.traffic.socket}`)}</code>, then <code>maint</code> for every server of another site (${escape(Object.entries(deployment.traffic.servers).map(([of, servers]) => `${of}: ${servers.join(', ')}`).join('; '))}).</p>` : '<p>No load balancer is configured: point the clients at the target yourself, after every proof.</p>'}</section>`;
+${
+  deployment.traffic
+    ? `<p>Traffic by hand: <code>${escape(`echo 'set server ${deployment.traffic.backend}/SERVER state ready' | socat - UNIX-CONNECT:${deployment.traffic.socket}`)}</code>, then <code>maint</code> for every server of another site (${escape(
+        Object.entries(deployment.traffic.servers)
+          .map(([of, servers]) => `${of}: ${servers.join(', ')}`)
+          .join('; '),
+      )}).</p>`
+    : '<p>No load balancer is configured: point the clients at the target yourself, after every proof.</p>'
+}</section>`;
 }
 
 function commandsOf(name: string, site: Site): string {

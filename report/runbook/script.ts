@@ -58,9 +58,13 @@ export function recoveryScript(input: ScriptInput): string {
   ];
   return [
     '#!/usr/bin/env bash',
-    comment(`recover-${siteName}.sh: recovers ${name} on site ${siteName}, without tyk-dr, Temporal or Node.`),
+    comment(
+      `recover-${siteName}.sh: recovers ${name} on site ${siteName}, without tyk-dr, Temporal or Node.`,
+    ),
     '#',
-    comment(`Written by tyk-dr ${input.version} at ${input.writtenAt}. Changes are lost with the next export.`),
+    comment(
+      `Written by tyk-dr ${input.version} at ${input.writtenAt}. Changes are lost with the next export.`,
+    ),
     comment(`How it is used:  bash recover-${siteName}.sh --help`),
     '# It reads from top to bottom: settings, the story, how the sites are driven, then each step by its name.',
     'set -euo pipefail',
@@ -75,7 +79,10 @@ export function recoveryScript(input: ScriptInput): string {
     ...commands(deployment, siteName),
     ...jqProgram('REWRITE', parts['rewrite.jq']),
     ...jqProgram('LEFTOVERS', parts['leftovers.jq']),
-    ...used.map((part) => parts[part].trimEnd()).join('\n\n').split('\n'),
+    ...used
+      .map((part) => parts[part].trimEnd())
+      .join('\n\n')
+      .split('\n'),
     '',
     'main "$@"',
     '',

@@ -51,17 +51,29 @@ export function settings(input: ScriptInput): string[] {
     ...storeSettings(deployment, site),
     '# Folders whose data are replaced, and addresses that must be free before.',
     list('DATA_FOLDERS', dataFolders(site)),
-    list('PORTS', addressesOf(site).flatMap(({ name: what, host, port }) => [what, bare(host), port])),
-    list('NETWORK', site.network.flatMap(({ host, port }) => [host, port])),
+    list(
+      'PORTS',
+      addressesOf(site).flatMap(({ name: what, host, port }) => [what, bare(host), port]),
+    ),
+    list(
+      'NETWORK',
+      site.network.flatMap(({ host, port }) => [host, port]),
+    ),
     list('SERVER_TREES', serverTrees(site)),
     '',
     '# Dashboard, Gateways, Pump, and the requests that prove them.',
     `DASHBOARD_URL=${word(site.dashboard?.url ?? '')}`,
     `DASHBOARD_KEY=${word(site.dashboard?.accessKey ?? '')}`,
-    list('GATEWAYS', site.gateways.map((gateway) => gateway.name)),
+    list(
+      'GATEWAYS',
+      site.gateways.map((gateway) => gateway.name),
+    ),
     ...site.gateways.map((gateway) => `GATEWAY_URLS[${word(gateway.name)}]=${word(gateway.url)}`),
     `PUMP_URL=${word(site.pump?.url ?? '')}`,
-    list('TREES', treesOf(site).map((tree) => tree.name)),
+    list(
+      'TREES',
+      treesOf(site).map((tree) => tree.name),
+    ),
     `UNREACHABLE_PERCENT=${word(deployment.upstreams.unreachablePercent)}`,
     '# Each: name, what it proves, method, path, key, status, text that the answer must hold.',
     'PROBES=(',
@@ -137,7 +149,11 @@ function storeSettings({ backup }: Deployment, { redis, database }: Site): strin
 }
 
 function trafficSettings({ traffic }: Deployment): string[] {
-  if (!traffic) return ['# No load balancer is configured: whoever points clients at the target does it by hand.', 'TRAFFIC_URL='];
+  if (!traffic)
+    return [
+      '# No load balancer is configured: whoever points clients at the target does it by hand.',
+      'TRAFFIC_URL=',
+    ];
   return [
     '# The load balancer',
     `HAPROXY_SOCKET=${word(traffic.socket)}`,

@@ -42,7 +42,11 @@ export function branching(
     comment(about),
     `${name}() {`,
     '  case $1 in',
-    ...cases.flatMap(([value, lines]) => [`    ${word(value)})`, ...lines.map((line) => `      ${line}`), '      ;;']),
+    ...cases.flatMap(([value, lines]) => [
+      `    ${word(value)})`,
+      ...lines.map((line) => `      ${line}`),
+      '      ;;',
+    ]),
     '    *)',
     ...otherwise.map((line) => `      ${line}`),
     '      ;;',
