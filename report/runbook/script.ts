@@ -38,7 +38,7 @@ export const PART_NAMES = [
   ...['engine.sh', 'set.sh', 'target.sh', 'redis.sh', 'postgres.sh', 'postgres-steps.sh', 'database.sh'],
   ...['config.sh', 'tyk.sh', 'verify.sh', 'traffic.sh', 'close.sh', 'main.sh', 'rewrite.jq', 'leftovers.jq'],
 ] as const;
-export type PartName = (typeof PART_NAMES)[number] & string;
+export type PartName = (typeof PART_NAMES)[number];
 
 export function recoveryScript(input: ScriptInput): string {
   const { deployment, name, site: siteName, parts } = input;

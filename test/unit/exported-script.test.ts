@@ -25,9 +25,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
+interface Raw {
+  sites: Record<'london' | 'paris', { stateDir: string; redis: object; gateways: { include: string[] }[] }>;
+  organisation: string;
+  probes: object[];
+  traffic: { backend: string };
+}
+
 /** The example of `tyk-dr init`, changed. */
-function exported(change: (deployment: Record<string, never>) => void = () => undefined): Bundle {
-  const config = parse(EXAMPLE, { merge: true }) as { deployments: Record<string, Record<string, never>> };
+function exported(change: (deployment: Raw) => void = () => undefined): Bundle {
+  const config = parse(EXAMPLE, { merge: true }) as { deployments: Record<string, Raw> };
   change(config.deployments['payments']!);
   const deployment: Deployment = parseConfig(stringify(config), 'tyk-dr.yaml').deployments['payments']!;
   return runbookBundle({
@@ -64,12 +71,12 @@ describe('an exported script', () => {
 
   test('takes no word of the configuration for anything but a word', async () => {
     const evil = `/x/$(touch ${folder}/run)\`touch ${folder}/run\`'; touch ${folder}/run; '"\n#`;
-    const { files } = exported((deployment: any) => {
+    const { files } = exported((deployment) => {
       const { paris: dr } = deployment.sites;
-      dr.redis.dataDir = evil;
       dr.stateDir = evil;
-      dr.redis.service = { start: ['printf', '%s', evil], stop: [evil], status: [evil] };
-      dr.gateways[0].include = [evil.slice(1)];
+      const service = { start: ['printf', '%s', evil], stop: [evil], status: [evil] };
+      Object.assign(dr.redis, { dataDir: evil, service });
+      dr.gateways[0]!.include = [evil.slice(1)];
       deployment.organisation = evil;
       deployment.probes = [{ name: evil.slice(0, 80), path: evil, expect: { bodyContains: evil } }];
       deployment.traffic.backend = evil;
@@ -87,7 +94,7 @@ describe('an exported script', () => {
   });
 
   test('holds no secret, and names the site that it cannot recover', () => {
-    const { files, byHand } = exported((deployment: any) => {
+    const { files, byHand } = exported((deployment) => {
       deployment.sites.paris.redis = { host: 'redis.example', method: 'commands' };
     });
     expect(Object.keys(files).sort()).toEqual(['recover-london.sh', 'runbook.html']);
@@ -267,7 +274,7 @@ describe('the log of a script', () => {
     await writeFile(file, text);
     await expect(readScriptLog(file)).rejects.toMatchObject({
       code: 'LOG_REFUSED',
-      message: expect.stringContaining(reason),
+      message: expect.stringContaining(reason) as string,
     });
   });
 });
