@@ -16,7 +16,10 @@ interface Status {
 
 const HEADINGS = ['STORE', 'EXPOSED', 'RPO', 'STATE', 'LAST SET', 'VERIFIED', 'SIZE', 'TOOK', 'NEXT RUN'];
 
-export function statusText({ deployment, stores, problems, runbookWrittenAt }: Status, nowMs: number): string {
+export function statusText(
+  { deployment, stores, problems, runbookWrittenAt }: Status,
+  nowMs: number,
+): string {
   const ago = (at: string | undefined): string =>
     at === undefined ? 'never' : `${formatDuration(Math.max(0, nowMs - Date.parse(at)))} ago`;
   const rows = [
