@@ -75,8 +75,9 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
 }
 
 /** Without a repository there is no step that commits. */
-const inGit = ({ deployment }: BackupCall): { git: boolean } => ({
-  git: deployment.backup.git !== undefined,
+const inGit = ({ deployment, input }: BackupCall): { git: boolean } => ({
+  // Of a copy alone nothing is taken but the proof.
+  git: deployment.backup.git !== undefined && input.copy === undefined,
 });
 
 async function sealSet(

@@ -28,6 +28,8 @@ export interface Asking {
   readonly cache: string;
   readonly signal?: AbortSignal | undefined;
   secret(reference: SecretRef): Promise<Secret>;
+  /** Only one copy is asked, on purpose: that the repository has nothing is no damage. */
+  readonly alone?: boolean;
   /** Hears what came from where, and why. */
   readonly note?: ((text: string) => void) | undefined;
 }

@@ -1,15 +1,12 @@
 import { copySet } from '../adapters/backup/copy.ts';
-import { readManifest, type SignedManifest } from '../adapters/backup/repository.ts';
-import { repositoryFolder } from '../adapters/postgres/pgbackrest-config.ts';
-import type { RepositoryFile } from '../adapters/postgres/repository-files.ts';
+import { readManifest } from '../adapters/backup/repository.ts';
 import { openRemote } from '../adapters/rclone/remote.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { chosenSet } from './chosen-set.ts';
-import { requireRepository } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
-import { readPart, setOf } from './open-set.ts';
+import { knownSets, physicalFiles, walFrom } from './held-sets.ts';
 
 /** Brings a sealed set to every off-site copy at the same time. Called again it sends only what is not there yet. */
 
@@ -21,15 +18,11 @@ export function createCopyActivities(deps: Deps) {
 async function copyToAll(asked: BackupCall): Promise<StepResult> {
   const { deployment, input } = asked;
   const { backup } = deployment;
-  if (backup.copies.length === 0)
-    throw new DrError('BAD_ARGUMENT', {
-      argument: `deployments.${input.deployment}.backup.copies`,
-      value: 'empty',
-      expected: 'at least one off-site copy',
-    });
+  requireCopies(asked);
   const call: BackupCall = { ...asked, input: { ...input, set: await chosenSet(asked) } };
   const signed = await readManifest(backup, input.deployment, call.input.set);
-  const database = await databaseOf(call, signed);
+  const database = await physicalFiles(call, signed);
+  const sets = await knownSets(backup, input.deployment);
   const doing = new Map<string, string>();
   const settled = await Promise.allSettled(
     backup.copies.map(async (copy) =>
@@ -38,7 +31,7 @@ async function copyToAll(asked: BackupCall): Promise<StepResult> {
         copy,
         remote: await openRemote(copy, call.secret),
         signed,
-        database,
+        database: database && { ...database, walFrom: walFrom(sets, copy.name, signed.manifest) },
         signingKey: await call.secret(backup.signingKey),
         signal: call.signal,
         onProgress: (text) => {
@@ -72,13 +65,12 @@ function isOfCopy(error: unknown): boolean {
   return error instanceof DrError && /^(COPY_|SECRET_MISSING)/.test(error.code);
 }
 
-async function databaseOf(
-  call: BackupCall,
-  { manifest }: SignedManifest,
-): Promise<{ root: string; files: RepositoryFile[] } | undefined> {
-  if (manifest.database?.method !== 'pgbackrest') return undefined;
-  return {
-    root: repositoryFolder(requireRepository(call.deployment.backup), manifest.database.generation),
-    files: await readPart<RepositoryFile[]>(setOf(call), manifest, 'pgbackrest-files'),
-  };
+/** @throws DrError BAD_ARGUMENT where the deployment has no off-site copy. */
+export function requireCopies({ deployment, input }: BackupCall): void {
+  if (deployment.backup.copies.length > 0) return;
+  throw new DrError('BAD_ARGUMENT', {
+    argument: `deployments.${input.deployment}.backup.copies`,
+    value: 'empty',
+    expected: 'at least one off-site copy',
+  });
 }

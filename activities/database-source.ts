@@ -37,6 +37,11 @@ function assembledFolder(config: ClusterConfig): string {
   return `${config.dataDir}.tyk-dr-from-copy`;
 }
 
+/** A proof has its own, which goes with its other folders: a recovery of the same site must not meet it. */
+function assembledFor({ asking, config }: Pick<Request, 'asking' | 'config'>, set: string): string {
+  return asking.alone ? `${config.dataDir}.tyk-dr-verify-${set}-repository` : assembledFolder(config);
+}
+
 /**
  * Reads every file of the set. Where one is damaged or missing, or the catalogues or the WAL behind the set are, a
  * whole repository is made with the help of the copies, and is what `databaseSource` gives.
@@ -58,7 +63,7 @@ export async function proveDatabaseSource(request: Request): Promise<CheckedRepo
   }
   const assembled = await assemble(request, damage, cause, besides instanceof DrError);
   const found = await checkBesides({ ...check, root: assembled });
-  const walLost = damage.some(({ file }) => segmentOf(file.path) !== undefined);
+  const walLost = !asking.alone && damage.some(({ file }) => segmentOf(file.path) !== undefined);
   return walLost ? { ...found, doubts: [...found.doubts, await endOfCopy(assembled, files)] } : found;
 }
 
@@ -78,9 +83,9 @@ export async function databaseSource({
   const local = requireRepository(asking.deployment.backup);
   // Nothing else to take: what is damaged, pgBackRest finds while it restores.
   if (asking.deployment.backup.copies.length === 0) return local;
-  const whole = { ...local, repository: assembledFolder(config) };
   const marked = async (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '');
   const all = await check();
+  const whole = { ...local, repository: assembledFor({ asking, config }, all.set) };
   if ((await marked(join(whole.repository, MARK))) === all.set) return whole;
   if ((await marked(await provenNote(asking))) === all.set) return local;
   await proveDatabaseSource({ ...request, check: all });
@@ -98,13 +103,15 @@ const MARK = 'tyk-dr-set';
 
 /** @returns the folder of the generation. */
 async function assemble(
-  { asking, check, config, onProgress }: Request,
+  request: Request,
   damage: readonly Damage[],
   cause: DrError,
   cataloguesLost: boolean,
 ): Promise<string> {
+  const { asking, check, config, onProgress } = request;
   const { root, set, facts, files } = check;
-  const into = join(assembledFolder(config), facts.generation);
+  const folder = assembledFor(request, set);
+  const into = join(folder, facts.generation);
   const assembly: AssembleRequest = {
     ...{ root, into, user: config.runAs, stanza: facts.stanza, files, cataloguesLost },
     damaged: damage.map(({ file }) => file),
@@ -124,7 +131,7 @@ async function assemble(
     const reason = `its ${missing[0]!.path} is missing or damaged`;
     throw new DrError('COPY_UNUSABLE', { copy: remote.name, reason });
   });
-  await writeDurably(join(assembledFolder(config), MARK), set, 0o644);
+  await writeDurably(join(folder, MARK), set, 0o644);
   return into;
 }
 

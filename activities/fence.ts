@@ -16,6 +16,7 @@ export function createFenceActivities(deps: Deps) {
     'fence-source': guarded(deps, 'mutate', fenceSource),
     'claim-target': guarded(deps, 'mutate', claimTarget),
     'stop-target': guarded(deps, 'release', stopTarget),
+    'look-at-target': guarded(deps, 'probe', lookAtTarget),
   };
 }
 
@@ -33,7 +34,7 @@ async function fenceSource(call: Call): Promise<StepResult> {
       signal,
       timeoutMs: 120_000,
     }).catch((error: unknown) => {
-      throw notFenced(site, `the fence command failed: ${String(error)}`);
+      throw notFenced(site, `the fence command failed: ${String(error)}`, error);
     });
     evidence.push('isolated by the configured command');
   }
@@ -45,6 +46,7 @@ async function fenceSource(call: Call): Promise<StepResult> {
         throw notFenced(
           site,
           `${service.name} did not stop: ${error instanceof Error ? error.message : String(error)}`,
+          error,
         );
       left.push(service.name);
     });
@@ -70,8 +72,8 @@ async function requireSilence(worker: string, source: Site, site: string): Promi
   }
 }
 
-function notFenced(site: string, reason: string): DrError {
-  return new DrError('NOT_FENCED', { site, reason });
+function notFenced(site: string, reason: string, cause?: unknown): DrError {
+  return new DrError('NOT_FENCED', { site, reason }, { cause });
 }
 
 /** The lease itself was taken on entry (see guard.ts). A fence from an earlier failover is lifted: this site is to live. */
@@ -99,4 +101,15 @@ async function stopTarget({ worker, target, input, signal }: Call): Promise<Stop
     states[service.name] = await serviceState(service);
   }
   return { summary: `stopped ${services.map((service) => service.name).join(', ')}`, states };
+}
+
+/** The state of every service of this host, whatever of it can be found out. */
+async function lookAtTarget({ worker, target, input }: Call): Promise<StopTargetResult> {
+  const services = servicesOf(input.plan.to, target, { component: input.plan.component, worker });
+  const states: Record<string, string> = {};
+  for (const service of services)
+    states[service.name] = await serviceState(service).catch(
+      (error: unknown) => `unknown: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  return { summary: `looked at ${services.map((service) => service.name).join(', ')}`, states };
 }

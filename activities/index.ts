@@ -19,8 +19,10 @@ import { createProvisionActivities } from './provision.ts';
 import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
+import { createRewrapActivities } from './rewrap-set.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
+import { createShipWalActivities } from './ship-wal.ts';
 import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
@@ -62,6 +64,8 @@ export function createActivities(deps: Deps, version: string, render: RenderRunb
     ...createBackupActivities(deps, version),
     ...createCopyActivities(deps),
     ...createExportActivities(deps, render),
+    ...createRewrapActivities(deps, version),
+    ...createShipWalActivities(deps),
     ...createTestKeysActivities(deps),
   };
 }

@@ -92,8 +92,12 @@ async function archiveFigures(deps: Deps, site: Site): Promise<ArchiveFigures> {
   const config = clusterOf(site);
   const generation = await currentGeneration(config);
   return withClient(await adminConnection(config, deps.secret), async (client) => {
-    const { rows } = await client.query<{ archived: Date | null; failed: Date | null }>(
-      'SELECT last_archived_time AS archived, last_failed_time AS failed FROM pg_stat_archiver',
+    const { rows } = await client.query<{
+      archived: Date | null;
+      through: string | null;
+      failed: Date | null;
+    }>(
+      'SELECT last_archived_time AS archived, last_archived_wal AS through, last_failed_time AS failed FROM pg_stat_archiver',
     );
     const waiting = await queryValue<string>(
       client,
@@ -103,10 +107,13 @@ async function archiveFigures(deps: Deps, site: Site): Promise<ArchiveFigures> {
       client,
       `SELECT setting FROM pg_settings WHERE name = 'archive_timeout'`,
     );
-    const { archived, failed } = rows[0]!;
+    const { archived, through, failed } = rows[0]!;
+    // After a backup or a switch of timelines it is the name of another kind of file.
+    const segment = through?.slice(0, 24);
     return {
       ...(generation === undefined ? {} : { generation }),
       ...(archived ? { archivedAt: archived.toISOString() } : {}),
+      ...(segment !== undefined && /^[0-9A-F]{24}$/.test(segment) ? { archivedThrough: segment } : {}),
       ...(failed ? { failedAt: failed.toISOString() } : {}),
       waiting: Number(waiting),
       timeoutMs: Number(timeout) * 1000,
@@ -126,7 +133,11 @@ async function setFigures({ backup }: Deployment, name: string): Promise<SetFigu
       const copies = await readCopyRecords(backup, name, signed);
       return {
         ...figuresOf(signed.manifest, attestation?.verifiedAt),
-        copies: copies.map(({ copy, at }) => ({ name: copy, at })),
+        copies: copies.map(({ copy, at, walAt, walThrough }) => ({
+          ...{ name: copy, at },
+          ...(walAt === undefined ? {} : { walAt }),
+          ...(walThrough === undefined ? {} : { walThrough }),
+        })),
       };
     }),
   );
@@ -155,6 +166,7 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
     createdAt,
     ...(verifiedAt === undefined ? {} : { verifiedAt }),
     ...(database?.method === 'pgbackrest' ? { generation: database.generation } : {}),
+    ...(manifest.rewrapOf === undefined ? {} : { resealed: true }),
     stores: {
       ...(redis
         ? { redis: { pointAt: redis.takenAt, bytes: sealed('redis', 'redis-samples'), ...took('redis') } }

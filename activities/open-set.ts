@@ -26,17 +26,38 @@ export interface Where extends Asking {
 }
 
 /** The set that a step of a recovery or of a backup works with. */
-export function setOf(call: Call | BackupCall): Where {
+export function setOf(call: Call | BackupCall, set = call.input.set): Where {
   const { input, signal, secret } = call;
   const name = 'plan' in input ? input.plan.deployment : input.deployment;
   const { stateDir } = 'target' in call ? call.target : call.site;
-  const deployment = 'plan' in input ? call.deployment : withoutCopies(call.deployment);
-  return { deployment, name, set: input.set, signal, secret, cache: join(stateDir, 'from-copies') };
+  const cache = join(stateDir, 'from-copies');
+  if ('plan' in input) return { deployment: call.deployment, name, set, signal, secret, cache };
+  if (input.copy === undefined)
+    return { deployment: withoutCopies(call.deployment), name, set, signal, secret, cache };
+  // Gone with what else a proof leaves.
+  const own = join(stateDir, `verify-${input.set}-copy`);
+  const deployment = onlyCopy(call.deployment, input.copy, own);
+  return { deployment, name, set, signal, secret, cache: own, alone: true };
 }
 
 /** What is proven, or copied, is what lies here: only a recovery is helped by an off-site copy. */
 export function withoutCopies(deployment: Deployment): Deployment {
   return { ...deployment, backup: { ...deployment.backup, copies: [] } };
+}
+
+/** One copy alone, as if the repository were gone. @param scratch a folder in which nothing is called `none`. */
+export function onlyCopy(deployment: Deployment, copy: string, scratch: string): Deployment {
+  const { backup } = deployment;
+  const none = join(scratch, 'none');
+  return {
+    ...deployment,
+    backup: {
+      ...backup,
+      repository: none,
+      copies: backup.copies.filter(({ name }) => name === copy),
+      ...(backup.pgbackrest ? { pgbackrest: { ...backup.pgbackrest, repository: none } } : {}),
+    },
+  };
 }
 
 export async function manifestOf(where: Where): Promise<LocatedSet> {
@@ -111,7 +132,8 @@ async function orFromCopy(
   }
 }
 
-async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
+/** How an object is opened: with every identity, from where it is whole by its size. */
+export async function requestFor(where: Where, manifest: Manifest, objectName: string): Promise<OpenRequest> {
   const object = manifest.objects.find((candidate) => candidate.name === objectName);
   if (!object) throw new DrError('OBJECT_MISSING', { object: objectName, set: manifest.set });
   return {

@@ -5,17 +5,19 @@ import {
   readManifest,
   setFolder,
   type SetListing,
+  type SignedManifest,
 } from '../adapters/backup/repository.ts';
 import { listBackups } from '../adapters/postgres/backup.ts';
 import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
 import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
-import type { PruneResult } from '../domain/backup.ts';
+import type { PrunedCopy, PruneResult } from '../domain/backup.ts';
 import { clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
 import type { DatabaseBackup } from '../domain/manifest.ts';
-import { retention, type KeptSet } from '../domain/retention.ts';
+import { retention, withParents, type KeptSet } from '../domain/retention.ts';
 import { currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
+import { pruneCopies } from './prune-copies.ts';
 
 /** Lets old sets go as the configuration says, and no other; what is no whole set is reported, never deleted. */
 
@@ -25,6 +27,7 @@ export function createPruneActivities(deps: Deps) {
 
 interface Found extends KeptSet {
   readonly database: DatabaseBackup | undefined;
+  readonly signed: SignedManifest;
 }
 
 async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult> {
@@ -56,12 +59,21 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
     }
     await expired.expire();
   }
-  return { summary: summarise(going, expired.labels, dryRun), verdicts, orphans, expired: expired.labels };
+  const here = found.map(({ set, signed, hold }) => ({
+    ...{ signed, stays: !going.includes(set) },
+    ...(hold === undefined ? {} : { hold }),
+  }));
+  const copies = await pruneCopies(call, keep, here, dryRun);
+  return {
+    summary: summarise(going, expired.labels, copies, dryRun),
+    ...{ verdicts, orphans, expired: expired.labels, copies },
+  };
 }
 
 async function describe(call: BackupCall, { set, state }: SetListing): Promise<Found> {
   const { backup } = call.deployment;
-  const { manifest } = await readManifest(backup, call.input.deployment, set);
+  const signed = await readManifest(backup, call.input.deployment, set);
+  const { manifest } = signed;
   const hold = await readHold(setFolder(backup, call.input.deployment, set));
   return {
     set,
@@ -69,22 +81,10 @@ async function describe(call: BackupCall, { set, state }: SetListing): Promise<F
     verified: state === 'verified',
     ...(hold ? { hold: hold.reason } : {}),
     parents: [],
+    ...(manifest.rewrapOf === undefined ? {} : { rewrapOf: manifest.rewrapOf }),
     database: manifest.database,
+    signed,
   };
-}
-
-/** An incremental database backup builds on the full one of its chain, and may build on any between the two. */
-function withParents(sets: readonly Found[]): KeptSet[] {
-  const chain = ({ database }: Found): string | undefined =>
-    database?.method === 'pgbackrest' ? `${database.generation}/${database.label.split('_')[0]}` : undefined;
-  return sets.map((set) => ({
-    ...set,
-    parents: sets
-      .filter(
-        (other) => chain(set) !== undefined && chain(other) === chain(set) && other.createdAt < set.createdAt,
-      )
-      .map((other) => other.set),
-  }));
 }
 
 /** Only the repository that the site writes to now: those of earlier generations may be the last trace of a site. */
@@ -109,7 +109,22 @@ async function expiryOf(
   return { labels, expire: () => expireBackups(tool, labels, signal) };
 }
 
-function summarise(going: readonly string[], labels: readonly string[], dryRun: boolean): string {
-  const sets = `${going.length} set${going.length === 1 ? '' : 's'} and ${labels.length} database backups`;
-  return dryRun ? `would delete ${sets}` : `deleted ${sets}`;
+function summarise(
+  going: readonly string[],
+  labels: readonly string[],
+  copies: readonly PrunedCopy[],
+  dryRun: boolean,
+): string {
+  const places = copies
+    .filter(({ pruned }) => pruned)
+    .map(({ copy, verdicts, files }) => {
+      const sets = verdicts.filter(({ keep }) => !keep).length;
+      return `; at ${copy} ${count(sets, 'set')} and ${count(files, 'file')} of the database's repository`;
+    });
+  const here = `${count(going.length, 'set')} and ${count(labels.length, 'database backup')}`;
+  return `${dryRun ? 'would delete' : 'deleted'} ${here}${places.join('')}`;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

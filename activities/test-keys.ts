@@ -8,7 +8,7 @@ import { DrError } from '../domain/errors.ts';
 import { chooseSet } from './choose-set.ts';
 import { fetchObject, type Asking } from './copies.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
-import { identitiesOf, setOf } from './open-set.ts';
+import { identitiesOf, onlyCopy, setOf, withoutCopies } from './open-set.ts';
 
 /** Whether every configured identity opens a real object of the newest set, in the repository and at every copy. */
 
@@ -72,12 +72,10 @@ function told(error: unknown): string {
 /** Asks one place alone: the repository, or one copy as if the repository were gone. */
 function only(call: BackupCall, place: string, scratch: string): Asking {
   const { deployment } = call;
-  const copies = deployment.backup.copies.filter(({ name }) => name === place);
-  const repository = place === 'local' ? deployment.backup.repository : join(scratch, 'none');
   return {
     ...setOf(call),
     cache: scratch,
-    deployment: { ...deployment, backup: { ...deployment.backup, repository, copies } },
+    deployment: place === 'local' ? withoutCopies(deployment) : onlyCopy(deployment, place, scratch),
   };
 }
 

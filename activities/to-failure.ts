@@ -2,12 +2,14 @@ import { ApplicationFailure } from '@temporalio/common';
 import { CancelledFailure } from '@temporalio/activity';
 import { diskError } from '../adapters/files/disk-error.ts';
 import { DrError } from '../domain/errors.ts';
+import { lastLines, OUTPUT_LIMIT_BYTES } from '../domain/output.ts';
 import type { FailureDetails } from '../domain/run.ts';
+import { hideByForm, type Hide } from './hide-secrets.ts';
 import { ProofError } from './proofs.ts';
 
 /** The only place that makes Temporal failures. `type` is the code of the error table. */
 
-/** Temporal keeps 4 KiB of an activity's failure; more would be cut without a word. */
+/** Of an attempt that is tried again Temporal keeps 4 KiB; more would be cut without a word. */
 const MESSAGE_LIMIT = 3_500;
 /** The failed ones come first: a hundred APIs that answer wrongly need not all be named. */
 const MOST_PROOFS = 40;
@@ -21,22 +23,50 @@ export async function asActivity<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-export function toFailure(error: unknown): Error {
+/** @param hide takes the secrets out of a text: of what a tool wrote nobody knows what it holds */
+export function toFailure(error: unknown, hide: Hide = hideByForm): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   if (isAbort(error)) return error;
   if (error instanceof DrError) {
+    const raw = outputOf(error);
+    const output = raw === undefined ? undefined : lastLines(hide(raw), OUTPUT_LIMIT_BYTES);
+    // The output is told beside the message, in which its end is enough.
+    const message = raw === undefined ? error.message : error.message.replaceAll(raw, endOf(hide(raw)));
     return ApplicationFailure.create({
-      message: cut(error.message),
+      message: cut(message),
       type: error.code,
       nonRetryable: !error.retryable,
-      details: [failureDetails(error)],
+      details: [{ ...failureDetails(error), ...(output ? { output } : {}) }],
     });
   }
   const disk = diskError((error as NodeJS.ErrnoException).path ?? 'a file', error);
-  if (disk instanceof DrError) return toFailure(disk);
+  if (disk instanceof DrError) return toFailure(disk, hide);
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return ApplicationFailure.create({ message: cut(message), type: 'BUG', nonRetryable: true });
+  return ApplicationFailure.create({ message: cut(hide(message)), type: 'BUG', nonRetryable: true });
 }
+
+/** What the tool wrote that is at the bottom of the failure. */
+function outputOf(error: DrError): string | undefined {
+  for (let at: unknown = error; at instanceof DrError; at = at.cause) {
+    const { output } = at.details;
+    if (typeof output === 'string' && output !== '' && output !== NO_OUTPUT) return output;
+  }
+  return undefined;
+}
+
+const END_LINES = 3;
+const END_LETTERS = 400;
+
+function endOf(output: string): string {
+  const lines = lastLines(output, OUTPUT_LIMIT_BYTES).split('\n').slice(-END_LINES);
+  return lines
+    .map((line) => line.trim())
+    .join(' / ')
+    .slice(-END_LETTERS);
+}
+
+/** What adapters say of a tool that was silent. */
+const NO_OUTPUT = 'no output';
 
 function failureDetails(error: DrError): FailureDetails {
   if (!(error instanceof ProofError)) return { hint: error.hint };

@@ -1,32 +1,32 @@
 import { createWriteStream } from 'node:fs';
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newestUsable, readManifest, writeAttestation } from '../adapters/backup/repository.ts';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Attestation, Manifest, ServiceFacts } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
-import { chosenSet } from './chosen-set.ts';
+import { chosenSet, newestSet } from './chosen-set.ts';
 import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
+import { keepProof } from './keep-proof.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { openPart, setOf } from './open-set.ts';
+import { manifestOf, openPart, setOf } from './open-set.ts';
 import { verifyStores, type ProvenStores } from './verify-stores.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
 export async function verifySet(asked: BackupCall): Promise<StepResult> {
-  const { deployment, site } = asked;
+  const { site } = asked;
   const input = { ...asked.input, set: await chosenSet(asked) };
   const call: BackupCall = { ...asked, input };
-  const { manifest, sha256 } = await readManifest(deployment.backup, input.deployment, input.set);
+  await clearLeftovers(call);
+  const { manifest, sha256 } = await manifestOf(setOf(call));
   if (site.database) requireMethod(site.database, manifest, input.site);
   const method = manifest.database && site.database && methodOf(site.database);
   const scratch = method?.scratchFolder(call);
   const begun = performance.now();
-  await clearLeftovers(call);
   try {
     await refuseDoubts(call, await checkSet(call, manifest, manifest.database && site.database));
     let stores: ProvenStores | undefined;
@@ -42,16 +42,12 @@ export async function verifySet(asked: BackupCall): Promise<StepResult> {
       manifestSha256: sha256,
       verifiedAt: new Date().toISOString(),
       durationMs: Math.round(performance.now() - begun),
+      ...(input.copy === undefined ? {} : { copy: input.copy }),
       ...stores,
       ...(database ? { database: database.facts } : {}),
     };
-    await writeAttestation(
-      deployment.backup,
-      input.deployment,
-      attestation,
-      await call.secret(deployment.backup.signingKey),
-    );
-    return { summary: summarise(attestation, database?.detail, trees) };
+    const unkept = await keepProof(call, attestation);
+    return { summary: [summarise(attestation, database?.detail, trees), ...unkept].join('; ') };
   } finally {
     await clearLeftovers(call);
   }
@@ -62,7 +58,7 @@ function summarise(proven: Attestation, detail: string | undefined, trees: numbe
   const rows = Object.values(proven.database?.rows ?? {});
   const counted = rows.reduce((sum, count) => sum + count, 0);
   return [
-    `${set} restored into scratch instances: ${redis?.keys ?? 0} keys`,
+    `${set} restored ${proven.copy === undefined ? '' : `from the off-site copy ${proven.copy} alone `}into scratch instances: ${redis?.keys ?? 0} keys`,
     `${counted} rows in ${rows.length} tables${detail === undefined ? '' : ` (${detail})`}`,
     `${trees} configuration trees`,
     relations ? relationText(relations) : 'keys against APIs and policies not measured',
@@ -91,8 +87,7 @@ async function refuseDoubts(call: BackupCall, { doubts, walGap }: CheckedSet): P
       reason: doubts.join('; '),
     });
   if (walGap === undefined) return;
-  if ((await newestUsable(call.deployment.backup, input.deployment)) === input.set)
-    throw new DrError('WAL_MISSING', { segment: walGap });
+  if ((await newestSet(call)) === input.set) throw new DrError('WAL_MISSING', { segment: walGap });
 }
 
 /** Unpacks every configuration archive and finds the file without which its component does not start. */

@@ -6,5 +6,11 @@ if (!existsSync(built)) {
   process.stderr.write('error: tyk-dr is not built yet\nhint: Run npm run setup in its folder.\n');
   process.exit(2);
 }
-const { main } = await import(built.href);
-await main(process.argv);
+if (process.argv[2] === '__complete') {
+  // A shell waits for it while somebody types: the program itself is not loaded.
+  const { answerShell } = await import(new URL('../dist/cli/complete.js', import.meta.url).href);
+  answerShell(process.argv.slice(3));
+} else {
+  const { main } = await import(built.href);
+  await main(process.argv);
+}

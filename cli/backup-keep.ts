@@ -3,12 +3,15 @@ import type { Command } from 'commander';
 import { readHold, removeHold, writeHold } from '../adapters/backup/prune.ts';
 import { listSets, setFolder } from '../adapters/backup/repository.ts';
 import { loadConfig } from '../adapters/config/load.ts';
-import type { PruneResult } from '../domain/backup.ts';
+import type { PrunedCopy, PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
+import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { prune } from '../workflows/index.ts';
+import { nameArgument, setArgument, textArgument } from './arguments.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { deploymentOf, withDoor } from './client.ts';
+import { exitWithError } from './exit.ts';
 
 /** `tyk-dr backup prune`, `hold` and `release`: which sets stay. */
 
@@ -16,7 +19,7 @@ export function registerKeeping(command: Command, config: () => string | undefin
   command
     .command('prune')
     .description('Delete the sets that the rules under backup.keep let go')
-    .argument('<deployment>', 'as named under deployments:')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option('--dry-run', 'show what would go, and why the others stay; delete nothing')
     .option('--json', 'as JSON')
     .action(async (name: string, options: { dryRun?: boolean; json?: boolean }) => {
@@ -25,35 +28,38 @@ export function registerKeeping(command: Command, config: () => string | undefin
         const result = await executeBackup<typeof prune>(
           door,
           'prune',
-          [input, options.dryRun ?? false],
+          [input, options.dryRun ?? false, false],
           `Delete old backup sets of ${name}${options.dryRun ? ' (dry run)' : ''}`,
         );
-        if (result)
-          process.stdout.write(
-            options.json
-              ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
-              : `${pruneText(result)}\n`,
-          );
+        if (!result) return;
+        process.stdout.write(
+          options.json
+            ? `${JSON.stringify({ version: 1, ...result }, undefined, 2)}\n`
+            : `${pruneText(result)}\n`,
+        );
+        const problems = (result.copies ?? []).flatMap(({ copy, problem }) =>
+          problem === undefined ? [] : `${copy}: ${problem}`,
+        );
+        if (problems.length > 0)
+          exitWithError(new DrError('PRUNE_INCOMPLETE', { deployment: name, reason: problems.join('; ') }));
       });
     });
   command
     .command('hold')
     .description('Keep a set whatever the rules say, until it is released')
-    .argument('<deployment>')
-    .argument('<set>')
-    .requiredOption('--reason <text>', 'why; shown wherever the set is listed')
+    .argument('<deployment>', '', nameArgument('DEPLOYMENT'))
+    .argument('<set>', '', setArgument('SET'))
+    .requiredOption('--reason <text>', 'why; shown wherever the set is listed', textArgument('--reason'))
     .action(async (name: string, set: string, { reason }: { reason: string }) => {
       const { folder } = await existingSet(config(), name, set);
-      if (reason.trim() === '')
-        throw new DrError('BAD_ARGUMENT', { argument: '--reason', value: reason, expected: 'a sentence' });
       await writeHold(folder, { reason, actor: userInfo().username, at: new Date().toISOString() });
       process.stdout.write(`${set} is held: ${reason}\n`);
     });
   command
     .command('release')
     .description('Give a held set back to the rules')
-    .argument('<deployment>')
-    .argument('<set>')
+    .argument('<deployment>', '', nameArgument('DEPLOYMENT'))
+    .argument('<set>', '', setArgument('SET'))
     .action(async (name: string, set: string) => {
       const { folder } = await existingSet(config(), name, set);
       const held = await readHold(folder);
@@ -81,13 +87,34 @@ async function existingSet(
   return { backup, folder };
 }
 
-export function pruneText({ summary, verdicts, orphans, expired }: PruneResult): string {
+export function pruneText({ summary, verdicts, orphans, expired, copies = [] }: PruneResult): string {
   return [
     summary,
-    ...verdicts.map(
-      ({ set, keep, reasons }) => `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`,
-    ),
+    ...verdictLines(verdicts),
     ...expired.map((label) => `  DELETE  database backup ${label}`),
-    ...orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`),
+    ...orphanLines(orphans),
+    ...copies.flatMap(copyLines),
   ].join('\n');
+}
+
+function verdictLines(verdicts: PruneResult['verdicts']): string[] {
+  return verdicts.map(({ set, keep, reasons }) =>
+    `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`.trimEnd(),
+  );
+}
+
+function orphanLines(orphans: readonly string[]): string[] {
+  return orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`);
+}
+
+function copyLines({ copy, pruned, verdicts, orphans, files, bytes, problem }: PrunedCopy): string[] {
+  if (problem !== undefined && !pruned) return [`at ${copy}: NOT pruned: ${problem}`];
+  if (!pruned) return [`at ${copy}: left alone (prune: false)`];
+  return [
+    `at ${copy}:`,
+    ...verdictLines(verdicts),
+    ...(files > 0 ? [`  DELETE  ${files} files of the database's repository, ${formatBytes(bytes)}`] : []),
+    ...orphanLines(orphans),
+    ...(problem === undefined ? [] : [`  ${problem}`]),
+  ];
 }

@@ -6,6 +6,9 @@ import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import { nameArgument } from './arguments.ts';
+import { setsAtCopy } from './backup-list-copy.ts';
+import { copyOf } from './backup-run.ts';
 import { deploymentOf } from './client.ts';
 import { exitWithError } from './exit.ts';
 
@@ -15,47 +18,71 @@ export function registerList(command: Command, config: () => string | undefined)
   command
     .command('list')
     .description('List the backup sets of a deployment, newest first')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
+    .option(
+      '--copy <name>',
+      'what this off-site copy holds, read from the copy itself',
+      nameArgument('--copy'),
+    )
     .option('--json', 'as JSON')
-    .action(async (name: string | undefined, options: { json?: boolean }) =>
-      list(config(), name, options.json ?? false),
+    .action(async (name: string | undefined, options: { copy?: string; json?: boolean }) =>
+      list(config(), name, options),
     );
 }
 
-interface ListedSet extends SetListing {
+export interface ListedSet extends SetListing {
   readonly deployment: string;
   readonly hold?: string;
+  /** Whether the repository has it. */
+  readonly local: boolean;
   /** Names of the off-site copies that hold it whole. */
   readonly copies: readonly string[];
 }
 
 /** Exits as refused where there is no set at all, in text and as JSON. */
-async function list(configPath: string | undefined, only: string | undefined, json: boolean): Promise<void> {
+async function list(
+  configPath: string | undefined,
+  only: string | undefined,
+  { copy, json }: { copy?: string; json?: boolean },
+): Promise<void> {
   const config = await loadConfig(configPath);
   const names = only === undefined ? Object.keys(config.deployments) : [only];
   const sets: ListedSet[] = [];
   for (const name of names) {
-    const { backup } = deploymentOf(config, name);
+    const deployment = deploymentOf(config, name);
+    const { backup } = deployment;
+    if (copy !== undefined) {
+      sets.push(...(await setsAtCopy(deployment, name, copyOf(deployment, copy))));
+      continue;
+    }
     for (const set of await listSets(backup, name)) {
       const hold = await readHold(setFolder(backup, name, set.set));
       const copies = await copiesOf(backup, name, set);
-      sets.push({ deployment: name, ...set, copies, ...(hold ? { hold: hold.reason } : {}) });
+      sets.push({ deployment: name, ...set, local: true, copies, ...(hold ? { hold: hold.reason } : {}) });
     }
   }
   if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets }, undefined, 2)}\n`);
   else if (sets.length > 0) process.stdout.write(`${setTable(sets, Date.now()).join('\n')}\n`);
   if (sets.length > 0) return;
-  const repositories = names.map((name) => config.deployments[name]!.backup.repository);
+  const repositories = names.map((name) =>
+    copy === undefined ? config.deployments[name]!.backup.repository : `the off-site copy ${copy}`,
+  );
+  const [elsewhere] = names.flatMap((name) => config.deployments[name]!.backup.copies);
   exitWithError(
     new DrError('NO_SET_YET', {
       deployment: names.join(', '),
       repository: [...new Set(repositories)].join(', '),
       first: names[0],
+      ...(copy === undefined && elsewhere ? { copy: elsewhere.name } : {}),
     }),
   );
 }
 
-async function copiesOf(backup: BackupConfig, name: string, { set, state }: SetListing): Promise<string[]> {
+export async function copiesOf(
+  backup: BackupConfig,
+  name: string,
+  { set, state }: SetListing,
+): Promise<string[]> {
   if (state !== 'verified' && state !== 'complete') return [];
   const records = await readCopyRecords(backup, name, await readManifest(backup, name, set));
   return records.map(({ copy }) => copy);
@@ -74,7 +101,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
       'AGE',
       'SIZE',
       'PROVEN',
-      'COPIES',
+      'WHERE',
       'HELD',
     ],
     ...sets.map((set) => [
@@ -86,7 +113,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
       set.createdAt === undefined ? '' : ageText(nowMs - Date.parse(set.createdAt)),
       sizeText(set),
       proofText(set),
-      set.copies.join(', '),
+      [...(set.local ? ['local'] : []), ...set.copies].join(', '),
       set.hold ?? '',
     ]),
   ];
@@ -105,13 +132,14 @@ function ageText(ageMs: number): string {
   return ageMs < 2 * DAY_MS ? formatDuration(ageMs) : `${Math.floor(ageMs / DAY_MS)} days`;
 }
 
-/** When, in what time, and what was found to be wrong with it even so. */
+/** When, in what time, from where, and what was found to be wrong with it even so. */
 function proofText({ proof }: ListedSet): string {
   if (!proof) return '';
-  const { verifiedAt, durationMs, relations } = proof;
+  const { verifiedAt, durationMs, relations, copy } = proof;
   const took = durationMs === undefined ? '' : ` in ${formatDuration(durationMs)}`;
   const dangling = relations?.danglingKeys ? `, ${relations.danglingKeys} dangling keys` : '';
-  return `${verifiedAt.replace(/\.\d+Z$/, 'Z')}${took}${dangling}`;
+  const from = copy === undefined ? '' : ` from ${copy}`;
+  return `${verifiedAt.replace(/\.\d+Z$/, 'Z')}${took}${from}${dangling}`;
 }
 
 function sizeText({ bytes, databaseBytes }: ListedSet): string {

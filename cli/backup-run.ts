@@ -6,6 +6,7 @@ import { newSetId } from '../adapters/backup/repository.ts';
 import { configDigest } from '../adapters/config/digest.ts';
 import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
 import type { Deployment } from '../domain/config.ts';
+import type { CopyConfig } from '../domain/config-copies.ts';
 import { DrError } from '../domain/errors.ts';
 import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/workers.ts';
@@ -23,6 +24,8 @@ export interface BackupChoice {
   readonly full?: boolean;
   /** An existing set; default the id of a new one. */
   readonly set?: string;
+  /** An off-site copy: it alone is read. */
+  readonly copy?: string | undefined;
 }
 
 /** @throws DrError UNKNOWN_DEPLOYMENT, UNKNOWN_SITE, WORKER_MISSING, CONFIG_DRIFT */
@@ -35,6 +38,7 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
       known: Object.keys(deployment.sites).join(', '),
     });
   }
+  if (choice.copy !== undefined) copyOf(deployment, choice.copy);
   const sites = siteWorkers(name, deployment).filter(
     ({ site }) => choice.site === undefined || site === choice.site,
   );
@@ -49,8 +53,21 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
     sites,
     full: choice.full ?? false,
     copies: deployment.backup.copies.map(({ name }) => name),
+    ...(choice.copy === undefined ? {} : { copy: choice.copy }),
     actor: userInfo().username,
   };
+}
+
+/** @throws DrError BAD_ARGUMENT with the names that there are. */
+export function copyOf({ backup }: Deployment, name: string): CopyConfig {
+  const copy = backup.copies.find((each) => each.name === name);
+  if (copy) return copy;
+  const names = backup.copies.map((each) => each.name).join(', ');
+  throw new DrError('BAD_ARGUMENT', {
+    argument: '--copy',
+    value: name,
+    expected: names === '' ? 'a copy under backup.copies, where there is none' : `one of ${names}`,
+  });
 }
 
 /** The workers of every site. */

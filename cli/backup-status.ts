@@ -4,6 +4,7 @@ import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedule
 import { SCHEDULABLE } from '../domain/schedules.ts';
 import { standings, STORES, storesOf, type Standing, type Store } from '../domain/standing.ts';
 import { statusText } from '../report/standing.ts';
+import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { measureNow } from './measure.ts';
@@ -29,7 +30,7 @@ export function registerBackupStatus(command: Command, config: () => string | un
   command
     .command('status')
     .description('What would be lost now, against the RPO; exits 3 where it is too much or not measured')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json }: { json?: boolean }) =>
       withDoor(config(), async (door) => {

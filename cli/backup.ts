@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import type { BackupResult, PruneResult } from '../domain/backup.ts';
-import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { backupId, redisAofId } from '../domain/messages.ts';
-import type { StepResult } from '../domain/run.ts';
-import type { backup, copy, shipRedisAof, verify } from '../workflows/index.ts';
-import { pruneText, registerKeeping } from './backup-keep.ts';
+import type { backup, shipRedisAof, verify } from '../workflows/index.ts';
+import { nameArgument, setArgument } from './arguments.ts';
+import { registerCopying } from './backup-copies.ts';
+import { registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
 import { registerBackupStatus } from './backup-status.ts';
+import { writeResult } from './backup-result.ts';
 import { backupInput, executeBackup, followBackup } from './backup-run.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { soon } from './run-record.ts';
@@ -29,8 +29,12 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('run', { isDefault: true })
     .description('Make a backup set of a deployment')
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose stores are the truth; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose stores are the truth; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--full', 'a full database backup even where an incremental one would do')
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
@@ -42,29 +46,25 @@ export function registerBackup(program: Command, config: () => string | undefine
   command
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'on whose hosts; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .option('--site <site>', 'on whose hosts; default the one that serves', nameArgument('--site'))
+    .option(
+      '--copy <name>',
+      'from this off-site copy alone, as if the repository were gone',
+      nameArgument('--copy'),
+    )
     .option('--json', 'as JSON')
-    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
+    .action(async (name: string, set: string, options: { site?: string; copy?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
-        const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
-        const summary = `Verify ${set} of ${name}`;
-        write('verify', await executeBackup<typeof verify>(door, 'verify', [input], summary), options.json);
-      }),
-    );
-  command
-    .command('copy')
-    .description('Bring a set to every off-site copy; send only what is not there yet')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('[set]', 'a set, or latest', 'latest')
-    .option('--site <site>', 'by whose hosts; default the one that serves')
-    .option('--json', 'as JSON')
-    .action(async (name: string, set: string, options: { site?: string; json?: boolean }) =>
-      withDoor(config(), async (door) => {
-        const input = await backupInput(door, name, { set, ...(options.site ? { site: options.site } : {}) });
-        const summary = `Copy ${set} of ${name} off-site`;
-        write('copy', await executeBackup<typeof copy>(door, 'copy', [input], summary), options.json);
+        const { site, copy } = options;
+        const input = await backupInput(door, name, { set, copy, ...(site ? { site } : {}) });
+        const summary = `Verify ${set} of ${name}${copy === undefined ? '' : ` from ${copy} alone`}`;
+        writeResult(
+          'verify',
+          await executeBackup<typeof verify>(door, 'verify', [input], summary),
+          options.json,
+        );
       }),
     );
   command
@@ -72,7 +72,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Follow the backup, verification or deletion that is under way, or see how the last one ended',
     )
-    .argument('<deployment>', 'as named under deployments:')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withDoor(config(), (door) => watchNewest(door, name, json)),
@@ -82,21 +82,26 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description(
       'Ship what the append-only log of Redis has grown by since the last call: for a point newer than the last set',
     )
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--site <site>', 'the site whose Redis it is; default the one that serves')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option(
+      '--site <site>',
+      'the site whose Redis it is; default the one that serves',
+      nameArgument('--site'),
+    )
     .option('--json', 'as JSON')
     .action(async (name: string, options: { site?: string; json?: boolean }) =>
       withDoor(config(), async (door) => {
         const input = await backupInput(door, name, options.site === undefined ? {} : { site: options.site });
         const summary = `Ship the append-only log of Redis of ${name}`;
         const id = redisAofId(name);
-        write(
+        writeResult(
           'shipRedisAof',
           await executeBackup<typeof shipRedisAof>(door, 'shipRedisAof', [input], summary, id),
           options.json,
         );
       }),
     );
+  registerCopying(command, config);
   registerKeeping(command, config);
 }
 
@@ -107,7 +112,7 @@ async function makeSet(door: Door, name: string, options: BackupOptions): Promis
   });
   const args: Parameters<typeof backup> = [input, options.verify];
   const summary = `Back up ${name} as ${input.set}`;
-  write('backup', await executeBackup<typeof backup>(door, 'backup', args, summary), options.json);
+  writeResult('backup', await executeBackup<typeof backup>(door, 'backup', args, summary), options.json);
 }
 
 async function watchNewest(door: Door, name: string, json: boolean | undefined): Promise<void> {
@@ -118,32 +123,5 @@ async function watchNewest(door: Door, name: string, json: boolean | undefined):
       ? new DrError('UNKNOWN_RUN', { run: backupId(name) })
       : error;
   });
-  write(type, await followBackup(door, handle, name), json);
-}
-
-/** The result of a workflow around backup sets, by its name. Undefined where the person let go of it. */
-function write(workflow: string, result: StepResult | BackupResult | undefined, json = false): void {
-  if (result === undefined) return;
-  const text = json ? JSON.stringify({ version: 1, ...result }, undefined, 2) : textOf(workflow, result);
-  process.stdout.write(`${text}\n`);
-  if (!('warnings' in result)) return;
-  for (const warning of result.warnings ?? []) process.stderr.write(`warning: ${warning}\n`);
-}
-
-function textOf(workflow: string, result: StepResult | BackupResult): string {
-  if (workflow === 'backup') return resultText(result as BackupResult);
-  return workflow === 'prune' ? pruneText(result as PruneResult) : (result as StepResult).summary;
-}
-
-function offSite({ copies = [] }: BackupResult): string {
-  return copies.length > 0 ? `; off-site at ${copies.join(', ')}` : '';
-}
-
-/** Each step was told when it ended. */
-function resultText(result: BackupResult): string {
-  const totalMs = Date.parse(result.endedAt) - Date.parse(result.startedAt);
-  return [
-    `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
-    `  ${formatBytes(result.bytes)} sealed, in ${formatDuration(totalMs)}`,
-  ].join('\n');
+  writeResult(type, await followBackup(door, handle, name), json);
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { configPath, examineConfig, invalid, readConfig } from '../adapters/config/load.ts';
+import { fileArgument } from './arguments.ts';
 import { exitWithError } from './exit.ts';
 
 /** `tyk-dr config check`: made for CI. It reads the file and nothing else: no secret, no worker, no network. */
@@ -9,7 +10,7 @@ export function registerConfigCheck(command: Command, config: () => string | und
     .description(
       'Check a configuration and print every error with its place; exits 0 where it is sound, 2 where not',
     )
-    .argument('[file]', 'default --config, then TYK_DR_CONFIG, then ./tyk-dr.yaml')
+    .argument('[file]', 'default --config, then TYK_DR_CONFIG, then ./tyk-dr.yaml', fileArgument('FILE'))
     .option('--json', 'as JSON')
     .action(async (file: string | undefined, { json }: { json?: boolean }) => {
       const path = configPath(file ?? config());

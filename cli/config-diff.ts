@@ -14,6 +14,7 @@ import type { Deployment } from '../domain/config.ts';
 import { diffConfig, type ConfigChange, type Contents } from '../domain/config-diff.ts';
 import { changeLines, changeSummary } from '../domain/config-diff-text.ts';
 import { DrError } from '../domain/errors.ts';
+import { nameArgument, setArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
 import { exitWithDifference } from './exit.ts';
 
@@ -33,9 +34,13 @@ export function registerConfigDiff(command: Command, config: () => string | unde
     .description(
       'Show what changed between the configurations of two backup sets; exits 0 where nothing did, 3 where something did',
     )
-    .argument('<old>', 'a backup set')
-    .argument('<new>', 'a backup set')
-    .option('--deployment <name>', 'as named under deployments:; may be left out where there is one')
+    .argument('<old>', 'a backup set', setArgument('OLD'))
+    .argument('<new>', 'a backup set', setArgument('NEW'))
+    .option(
+      '--deployment <name>',
+      'as named under deployments:; may be left out where there is one',
+      nameArgument('--deployment'),
+    )
     .option('--json', 'as JSON')
     .action(async (old: string, now: string, options: DiffOptions) => diff(config(), old, now, options));
 }

@@ -8,6 +8,7 @@ import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { doctorText } from '../report/doctor.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import type { doctor } from '../workflows/index.ts';
+import { nameArgument } from './arguments.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { scheduleChanges } from './schedule-changes.ts';
@@ -19,7 +20,7 @@ export function registerDoctor(program: Command, config: () => string | undefine
   program
     .command('doctor')
     .description('Check now everything that a recovery will need; exits 3 where something is wrong')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json }: { json?: boolean }) =>
       withDoor(config(), async (door) => {

@@ -1,6 +1,7 @@
 import { DrError } from '../domain/errors.ts';
 import { EXIT_CODES } from '../domain/error-kinds.ts';
 import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
+import { outputLines } from '../report/asks.ts';
 
 /** The only place that decides how the program ends: its exit code and the words of an error. */
 
@@ -26,6 +27,10 @@ export function exitDetached(): void {
 export function exitWithError(error: unknown): void {
   if (error instanceof DrError) {
     process.stderr.write(`error: ${error.message}\nhint: ${error.hint}\n`);
+    const { output } = error.details;
+    // Of a tool that ran elsewhere: the message has only its end.
+    if (typeof output === 'string' && !error.message.includes(output))
+      process.stderr.write(`${outputLines(output).join('\n')}\n`);
     if (error.next !== undefined) process.stderr.write(`next: ${error.next}\n`);
     process.exitCode = error.exitCode;
     return;

@@ -10,6 +10,7 @@ import {
 import { DrError } from '../domain/errors.ts';
 import { isErrorCode } from '../domain/error-table.ts';
 import { type ErrorDetails } from '../domain/error-kinds.ts';
+import type { FailureDetails } from '../domain/run.ts';
 
 /** What Temporal's client throws, in the words of our own table. */
 
@@ -30,7 +31,11 @@ export function toldByWorker(error: unknown, details: ErrorDetails = {}): DrErro
   if (!(error instanceof WorkflowFailedError)) return undefined;
   const cause = error.cause instanceof ActivityFailure ? error.cause.cause : error.cause;
   if (!(cause instanceof ApplicationFailure) || !isErrorCode(cause.type)) return undefined;
-  return DrError.told(cause.type, cause.message, details);
+  const [told] = (cause.details ?? []) as [FailureDetails?];
+  return DrError.told(cause.type, cause.message, {
+    ...details,
+    ...(told?.output === undefined ? {} : { output: told.output }),
+  });
 }
 
 /** How a run ended that could not end by itself, in a word; undefined where it did. */

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { jsonResultLine } from '../report/json.ts';
-import type { RunRecord, StepRecord } from '../domain/run.ts';
-import { asks } from '../report/table.ts';
+import { hasEnded, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { asks } from '../report/asks.ts';
 import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
 import { exitWithOutcome } from './exit.ts';
@@ -26,24 +26,33 @@ const SILENT_LOOKS = 3;
 export async function follow(door: Door, handle: WorkflowHandle, run: string, json: boolean): Promise<void> {
   const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen() : plainLines();
   let silent = 0;
+  let missed = '';
   const last = await watch({
     what: 'the run',
     back: `tyk-dr status ${run} --watch`,
     async look() {
-      const { record, ended } = await runState(door, handle);
-      return { state: record, ended };
+      const state = await runState(door, handle);
+      return { state, ended: state.ended };
     },
-    show: (record) => {
+    show: ({ record, missing }) => {
       silent = record ? 0 : silent + 1;
       if (record) display.show(record);
       else if (silent === SILENT_LOOKS) display.notice('no worker answers; the run waits until one is back');
+      const queues = missing.map(({ queue }) => queue).join();
+      // Once when it is missed; the table of a terminal is drawn anew and shows it as long as it is.
+      if (queues !== missed || (queues !== '' && process.stdout.isTTY && !json))
+        display.notice(
+          missing.map(({ text, start }) => `${text}; start it on its host: ${start}`).join('; ') ||
+            'the worker is back',
+        );
+      missed = queues;
     },
     notice: (text) => display.notice(text),
   });
-  if (last === undefined) return;
-  display.end(last);
+  if (last?.record === undefined) return;
+  display.end(last.record);
   process.stderr.write(`\nnext: tyk-dr report ${run} --format html > ${run}.html\n`);
-  exitWithOutcome(last.outcome ?? 'STUCK');
+  exitWithOutcome(last.record.outcome ?? 'STUCK');
 }
 
 /** One line whenever a step changes its state or a person is asked. */
@@ -53,7 +62,7 @@ function plainLines(): Display {
     show(record) {
       for (const step of changed(record)) {
         if (step.state === 'not-part') continue;
-        const text = step.state === 'done' ? step.summary : (step.error?.message ?? step.waitsFor);
+        const text = hasEnded(step) ? step.summary : (step.error?.message ?? step.waitsFor);
         process.stdout.write(
           `${changedAt(step)} ${step.phase}/${step.id} ${step.state}${text ? `: ${text}` : ''}\n`,
         );
@@ -96,5 +105,5 @@ function changes(): (record: RunRecord) => StepRecord[] {
 /** When the step came into its state, as the run knows it: we only looked a moment later. */
 function changedAt({ state, startedAt, endedAt, waitsFor }: StepRecord): string {
   if (state === 'waiting' || waitsFor !== undefined) return new Date().toISOString();
-  return (state === 'done' ? endedAt : startedAt) ?? new Date().toISOString();
+  return (state === 'running' ? startedAt : endedAt) ?? new Date().toISOString();
 }

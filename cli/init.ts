@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
+import { fileArgument } from './arguments.ts';
 import { EXAMPLE } from './init-example.ts';
 
 /** `tyk-dr init`: a commented example that validates as it stands. Never overwrites. */
@@ -8,7 +9,7 @@ export function registerInit(program: Command): void {
   program
     .command('init')
     .description('Write a commented example configuration')
-    .argument('[file]', 'where to', 'tyk-dr.yaml')
+    .argument('[file]', 'where to', fileArgument('FILE'), 'tyk-dr.yaml')
     .action(async (file: string) => {
       const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
         const value =

@@ -8,6 +8,7 @@ import { DrError } from '../domain/errors.ts';
 import type { KeyTest } from '../domain/backup.ts';
 import { Secret } from '../domain/secret.ts';
 import type { testKeys as workflow } from '../workflows/index.ts';
+import { fileArgument, nameArgument } from './arguments.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { withDoor, type Door } from './client.ts';
 import { exitWithError } from './exit.ts';
@@ -21,7 +22,7 @@ export function registerKeys(program: Command, config: () => string | undefined)
   keys
     .command('test')
     .description('Decrypt a real object of the repository and of every off-site copy with each identity')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action((name: string | undefined, options: { json?: boolean }) =>
       withDoor(config(), (door) => testKeys(door, name, options.json ?? false)),
@@ -31,7 +32,11 @@ export function registerKeys(program: Command, config: () => string | undefined)
     .description(
       'Make age identities, signing key and pgBackRest passphrase; print the lines for tyk-dr.yaml',
     )
-    .argument('<folder>', 'where to; made where it is missing, with its files readable by you only')
+    .argument(
+      '<folder>',
+      'where to; made where it is missing, with its files readable by you only',
+      fileArgument('FOLDER'),
+    )
     .action(async (folder: string) => {
       const lines = await makeKeys(resolve(folder));
       process.stdout.write(`${lines.join('\n')}\n`);

@@ -22,7 +22,7 @@ import {
 } from '../lab/layout.ts';
 import { SCALES as SEED_SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { DrError } from '../domain/errors.ts';
-import { choice } from './arguments.ts';
+import { choice, fileArgument, nameArgument, numberArgument, type Kind } from './arguments.ts';
 
 /**
  * `tyk-dr lab`: a whole Tyk deployment, twice, on this machine; and ways to break it. What works on it is loaded by the
@@ -35,7 +35,11 @@ export function registerLab(program: Command): void {
   const lab = program
     .command('lab')
     .description('A two-site Tyk deployment on this machine, and ways to break it');
-  lab.option('--dir <folder>', 'where its state lies; default TYK_DR_LAB, then a folder below /var/tmp');
+  lab.option(
+    '--dir <folder>',
+    'where its state lies; default TYK_DR_LAB, then a folder below /var/tmp',
+    fileArgument('--dir'),
+  );
   const dir = (): string => lab.opts<{ dir?: string }>().dir ?? defaultLabDir();
 
   lab
@@ -45,7 +49,7 @@ export function registerLab(program: Command): void {
     .option(
       '--seed <number>',
       `the number that the data of a new lab come from; default ${DEFAULT_SEED}`,
-      seedNumber,
+      numberArgument('--seed', 0, 4_294_967_295),
     )
     .option('--database <kind>', `of a new lab: ${DATABASES.join(', ')}`, choice('--database', DATABASES))
     .option('--mode <mode>', `of a new lab: ${MODES.join(', ')}`, choice('--mode', MODES))
@@ -66,7 +70,7 @@ export function registerLab(program: Command): void {
   lab
     .command('seed')
     .description('Fill the site that serves anew; the same number gives the same data')
-    .option('--seed <number>', 'default the one that the lab has', seedNumber)
+    .option('--seed <number>', 'default the one that the lab has', numberArgument('--seed', 0, 4_294_967_295))
     .option(
       '--scale <scale>',
       `default the one that the lab has; ${SCALES.join(', ')}`,
@@ -101,7 +105,11 @@ export function registerLab(program: Command): void {
     .description('Break a site')
     .argument('<how>', BREAKS.join(', '), choice('how', BREAKS))
     .argument('[site]', SITES.join(', '), choice('site', SITES), 'primary')
-    .option('--component <name>', 'for kill-component: redis, postgres, mongodb, dashboard, gw1, gw2, pump')
+    .option(
+      '--component <name>',
+      'for kill-component: redis, postgres, mongodb, dashboard, gw1, gw2, pump',
+      nameArgument('--component'),
+    )
     .action(async (how: Break, site: SiteName, { component }: { component?: string }) => {
       process.stdout.write(`${await breakSite(await existing(dir()), how, site, component)}\n`);
     });
@@ -203,33 +211,23 @@ function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions
       });
 }
 
-function seedNumber(value: string): number {
-  const number = Number(value);
-  if (!Number.isInteger(number) || number < 0)
-    throw new DrError('BAD_ARGUMENT', { argument: '--seed', value, expected: 'a whole number from 0' });
-  return number;
-}
-
-function collectPort(
-  value: string,
-  ports: Partial<Record<PortName, number>>,
-): Partial<Record<PortName, number>> {
-  const [name, text] = value.split('=');
-  const number = Number(text);
-  if (
-    !(PORT_NAMES as readonly string[]).includes(name ?? '') ||
-    !Number.isInteger(number) ||
-    number < 1 ||
-    number > 65_535
-  ) {
-    throw new DrError('BAD_ARGUMENT', {
-      argument: '--port',
-      value,
-      expected: `NAME=NUMBER with a name of ${PORT_NAMES.join(', ')}`,
-    });
-  }
-  return { ...ports, [name as PortName]: number };
-}
+const collectPort = Object.assign(
+  (value: string, ports: Partial<Record<PortName, number>>): Partial<Record<PortName, number>> => {
+    const [, name, number] = /^([a-z0-9-]+)=(\d{1,5})$/.exec(value) ?? [];
+    if (
+      !(PORT_NAMES as readonly string[]).includes(name ?? '') ||
+      Number(number) < 1 ||
+      Number(number) > 65_535
+    )
+      throw new DrError('BAD_ARGUMENT', {
+        argument: '--port',
+        value,
+        expected: `NAME=NUMBER with a name of ${PORT_NAMES.join(', ')}`,
+      });
+    return { ...ports, [name as PortName]: Number(number) };
+  },
+  { kind: 'choice' } satisfies { kind: Kind },
+);
 
 function hints(lab: Lab): string {
   return [

@@ -1,7 +1,9 @@
 import type { RunRecord } from '../domain/run.ts';
-import { asks, fittedTable } from '../report/table.ts';
+import { asks } from '../report/asks.ts';
+import { fittedTable } from '../report/table.ts';
 import { textReport } from '../report/text.ts';
 import type { Display } from './follow.ts';
+import { redraw } from './redraw.ts';
 
 /** The live table of a terminal. It never grows beyond the screen: what has scrolled away cannot be drawn over. */
 
@@ -10,7 +12,7 @@ const COLUMNS = 120;
 const ROWS = 40;
 
 export function liveScreen(): Display {
-  let drawn = 0;
+  const drawOver = redraw();
   let last: RunRecord | undefined;
   let said = '';
   const draw = (): void => {
@@ -22,9 +24,7 @@ export function liveScreen(): Display {
     // One line stays for the cursor. What a person must do goes before everything else.
     const table = fittedTable(last, Date.now(), Math.max(3, rows - 1 - asked.length));
     const lines = [...table.map((line) => line.slice(0, columns - 1)), ...asked];
-    const up = drawn > 0 ? `\u001B[${drawn}A` : '';
-    process.stdout.write(`${up}${lines.map((line) => `\u001B[2K${line}`).join('\n')}\n\u001B[J`);
-    drawn = lines.length;
+    drawOver(lines);
   };
   return {
     show(record) {

@@ -1,14 +1,18 @@
 import { Command, CommanderError } from 'commander';
+import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
+import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
 import { registerExport } from './export.ts';
 import { registerImportRun } from './import-run.ts';
+import { registerHistory } from './history.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
 import { registerLab } from './lab.ts';
+import { registerLogs } from './logs.ts';
 import { registerPlan } from './plan.ts';
 import { registerRecover } from './recover.ts';
 import { registerReport } from './report.ts';
@@ -26,13 +30,19 @@ export function buildProgram(): Command {
       'Disaster recovery for self-managed Tyk: recover, prove it, and say how long it took and what was lost.',
     )
     .version(VERSION)
-    .option('--config <file>', 'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml')
+    .option(
+      '--config <file>',
+      'the configuration; default TYK_DR_CONFIG, then ./tyk-dr.yaml',
+      fileArgument('--config'),
+    )
     .showHelpAfterError('(tyk-dr --help shows every command)')
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;
   registerRecover(program, config);
   registerPlan(program, config);
   registerStatus(program, config);
+  registerHistory(program, config);
+  registerLogs(program, config);
   registerDecisions(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
@@ -46,6 +56,7 @@ export function buildProgram(): Command {
   registerKeys(program, config);
   registerWorker(program, config);
   registerLab(program);
+  registerCompletion(program);
   return program;
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverRequest } from '../runbooks/shape.ts';
-import { choice, timeArgument } from './arguments.ts';
+import { choice, nameArgument, refArgument, setArgument, timeArgument } from './arguments.ts';
 
 /** What may be asked of a recovery. `plan` and `recover` share it, so that the same words make the same plan. */
 
@@ -20,10 +20,18 @@ export interface PlanOptions {
 
 export function withPlanOptions(command: Command): Command {
   return command
-    .requiredOption('--to <site>', 'the site to recover on')
-    .option('--from <site>', 'the site that failed; may be left out where there are two')
-    .option('--backup <set>', 'a backup set, or latest', 'latest')
-    .option('--config-ref <ref>', 'configuration from the git repository: a tag, a commit or a set')
+    .requiredOption('--to <site>', 'the site to recover on', nameArgument('--to'))
+    .option(
+      '--from <site>',
+      'the site that failed; may be left out where there are two',
+      nameArgument('--from'),
+    )
+    .option('--backup <set>', 'a backup set, or latest', setArgument('--backup'), 'latest')
+    .option(
+      '--config-ref <ref>',
+      'configuration from the git repository: a tag, a commit or a set',
+      refArgument('--config-ref'),
+    )
     .option('--component <component>', 'only this component, in place', choice('--component', RECOVERABLE))
     .option(
       '--scenario <scenario>',

@@ -10,7 +10,7 @@ import { planHtml } from '../report/plan-html.ts';
 import { planText } from '../report/plan-text.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { planDocument } from '../runbooks/plan-document.ts';
-import { choice } from './arguments.ts';
+import { choice, fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor } from './client.ts';
 import { withConfigRef } from './config-ref.ts';
 import { exitWithDifference } from './exit.ts';
@@ -36,7 +36,7 @@ export function registerPlan(program: Command, config: () => string | undefined)
     program
       .command('plan')
       .description('Show what recover would do, step by step, without doing it')
-      .argument('<deployment>', 'as named under deployments:'),
+      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT')),
   )
     .option('--format <format>', FORMATS.join(', '), choice('--format', FORMATS), 'text')
     .option('--json', 'the same as --format json')
@@ -44,6 +44,7 @@ export function registerPlan(program: Command, config: () => string | undefined)
     .option(
       '--diff <old>',
       'only what is different from an earlier plan: a file of --format json, or a run id; exits 3 where something is',
+      fileArgument('--diff'),
     )
     .action(async (name: string, options: Options) => showPlan(config(), name, options));
 }

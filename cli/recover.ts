@@ -11,7 +11,7 @@ import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { replacedPlaces } from '../runbooks/overwrites.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import type { recover } from '../workflows/index.ts';
-import { timeArgument } from './arguments.ts';
+import { actorArgument, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import {
   alreadyRunning,
   deploymentOf,
@@ -42,12 +42,12 @@ export function registerRecover(program: Command, config: () => string | undefin
     program
       .command('recover')
       .description('Recover a deployment, or one component of it, on a site')
-      .argument('<deployment>', 'as named under deployments:'),
+      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT')),
   )
     .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
     .option('--yes', 'answer the question of --in-place beforehand')
-    .requiredOption('--reason <text>', 'why; kept in the record')
-    .option('--actor <name>', 'who; default the login name')
+    .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
+    .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
     .option('--detach', 'start the run and return')
     .option('--json', 'events and result as JSON lines')
     .action(async (name: string, options: RecoverOptions) => {
@@ -58,12 +58,6 @@ export function registerRecover(program: Command, config: () => string | undefin
 async function start(door: Door, name: string, options: RecoverOptions): Promise<void> {
   const deployment = deploymentOf(door.config, name);
   const actor = options.actor ?? userInfo().username;
-  if (options.reason.trim() === '')
-    throw new DrError('BAD_ARGUMENT', {
-      argument: '--reason',
-      value: '',
-      expected: 'a sentence that says why',
-    });
   const compiled = compilePlan(shapeOf(name, deployment), requestOf(options));
   if (compiled.inPlace) await confirmOverwrite(compiled, deployment, options);
   const digest = configDigest(deployment);

@@ -3,12 +3,13 @@ import type { RunRecord } from '../domain/run.ts';
 import { htmlReport } from '../report/html.ts';
 import { jsonReport } from '../report/json.ts';
 import { textReport } from '../report/text.ts';
-import { readRun } from '../adapters/backup/runs.ts';
 import { loadConfig } from '../adapters/config/load.ts';
+import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
-import { choice } from './arguments.ts';
-import { findRun, withDoor } from './client.ts';
+import { choice, runArgument } from './arguments.ts';
+import { findRun, withDoor, type Door } from './client.ts';
+import { keptRecord } from './kept-runs.ts';
 import { currentRecord } from './run-record.ts';
 
 /** `tyk-dr report`: what a run did and proved. From Temporal, or from the repository when Temporal has forgotten. */
@@ -19,30 +20,54 @@ export function registerReport(program: Command, config: () => string | undefine
   program
     .command('report')
     .description('The report of a run')
-    .argument('[run]', 'a run id, or a deployment for its newest run')
+    .argument('[run]', 'a run id, or a deployment for its newest run', runArgument('RUN'))
     .option('--format <format>', FORMATS.join(', '), choice('--format', FORMATS), 'text')
     .action(async (run: string | undefined, { format }: { format: (typeof FORMATS)[number] }) => {
-      const record =
-        (run === undefined ? undefined : await fromRepository(config(), run)) ??
-        (await fromTemporal(config(), run));
+      const { record } = await recordOf(config(), run);
       const render = { text: textReport, json: jsonReport, html: htmlReport }[format];
       process.stdout.write(`${render(record)}\n`);
     });
 }
 
-async function fromTemporal(config: string | undefined, run: string | undefined): Promise<RunRecord> {
-  return withDoor(config, async (door) => {
+interface Found {
+  readonly record: RunRecord;
+  readonly config: Config;
+}
+
+/** A run's own record where it can be read from here; else Temporal's, else that which a worker can read. */
+async function recordOf(configPath: string | undefined, run: string | undefined): Promise<Found> {
+  const config = await loadConfig(configPath);
+  const isDeployment = run === undefined || run in config.deployments;
+  const kept = isDeployment ? undefined : await keptRecord(config, run);
+  if (kept) return { record: kept, config };
+  const name = run ?? onlyOne(config);
+  try {
+    return await withDoor(configPath, async (door) => ({ record: await fromTemporal(door, name), config }));
+  } catch (error) {
+    // Temporal is away: what was kept is better than nothing, and says of which run it is.
+    const away = error instanceof DrError && error.code === 'TEMPORAL_UNREACHABLE';
+    const record = away && name !== undefined ? await keptRecord(config, name) : undefined;
+    if (!record || !(error instanceof DrError)) throw error;
+    process.stderr.write(`note: ${error.message}; the newest kept record is shown\n`);
+    return { record, config };
+  }
+}
+
+function onlyOne({ deployments }: Config): string | undefined {
+  const names = Object.keys(deployments);
+  return names.length === 1 ? names[0] : undefined;
+}
+
+async function fromTemporal(door: Door, run: string | undefined): Promise<RunRecord> {
+  try {
     const record = await currentRecord(door, await findRun(door, run));
     if (!record) throw new DrError('WORKER_MISSING', { queue: WORKFLOW_QUEUE });
     return record;
-  });
-}
-
-async function fromRepository(configPath: string | undefined, run: string): Promise<RunRecord | undefined> {
-  const config = await loadConfig(configPath);
-  for (const [name, deployment] of Object.entries(config.deployments)) {
-    const record = await readRun(deployment.backup, name, run);
+  } catch (error) {
+    // Temporal keeps runs for days, the repository for good.
+    const forgotten = error instanceof DrError && error.code === 'UNKNOWN_RUN' && run !== undefined;
+    const record = forgotten ? await keptRecord(door.config, run, door) : undefined;
     if (record) return record;
+    throw error;
   }
-  return undefined;
 }

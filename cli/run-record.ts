@@ -4,6 +4,7 @@ import { DrError } from '../domain/errors.ts';
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
 import type { Door } from './client.ts';
+import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { cutOff, isTemporalLost } from './failures.ts';
 
 /** Where the record of a run is found: in the result of one that has ended, by query from one in flight. */
@@ -17,18 +18,28 @@ export interface RunState {
   /** Undefined where no worker answers. */
   readonly record: RunRecord | undefined;
   readonly ended: boolean;
+  /** Our own id of the run. */
+  readonly run: string;
+  /** Workers that it waits for. */
+  readonly missing: readonly MissingWorker[];
+  readonly memo: Record<string, unknown> | undefined;
 }
 
 /** The run as it stands. @throws DrError RUN_CUT_OFF, UNKNOWN_RUN, BUG; what says that Temporal itself is away */
 export async function runState(door: Door, handle: WorkflowHandle): Promise<RunState> {
-  const { status, memo } = await soon(door, () => handle.describe()).catch((error: unknown) => {
+  const description = await soon(door, () => handle.describe()).catch((error: unknown) => {
     throw error instanceof WorkflowNotFoundError
       ? new DrError('UNKNOWN_RUN', { run: handle.workflowId })
       : error;
   });
-  if (status.name === 'RUNNING') return { record: await queried(door, handle), ended: false };
+  const { status, memo } = description;
   const run = String(memo?.['run'] ?? handle.workflowId);
-  return { record: await soon(door, () => finalRecord(handle, run)), ended: true };
+  if (status.name === 'RUNNING') {
+    const asked = await queried(door, handle);
+    const record = asked && withoutReturned(asked, description);
+    return { run, memo, record, missing: missingWorkers(description, Date.now(), record), ended: false };
+  }
+  return { run, memo, missing: [], record: await soon(door, () => finalRecord(handle, run)), ended: true };
 }
 
 export async function currentRecord(door: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {

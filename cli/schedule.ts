@@ -4,6 +4,7 @@ import { rpoSums } from '../domain/config-check-schedules.ts';
 import { DrError } from '../domain/errors.ts';
 import { arithmeticText, takesMs } from '../domain/rpo.ts';
 import { liveHosts } from '../domain/standing.ts';
+import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { measureNow } from './measure.ts';
 import { applySchedules, words, type ScheduleChange } from './schedule-changes.ts';
@@ -15,7 +16,7 @@ export function registerSchedule(program: Command, config: () => string | undefi
   command
     .command('apply')
     .description('Bring the schedules of the configuration to Temporal; change only what differs')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--dry-run', 'show the difference, change nothing')
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, options: { dryRun?: boolean; json?: boolean }) =>
@@ -40,7 +41,7 @@ export function registerSchedule(program: Command, config: () => string | undefi
   command
     .command('list')
     .description('Show the schedules that Temporal has, with their last and next run')
-    .argument('[deployment]', 'as named under deployments:; default all')
+    .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json }: { json?: boolean }) =>
       withDoor(config(), async (door) => {

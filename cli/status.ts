@@ -1,118 +1,125 @@
-import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Command } from 'commander';
-import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
-import type { WorkflowExecutionDescription, WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
+import { DrError } from '../domain/errors.ts';
+import { outlook } from '../domain/outlook.ts';
+import { summaryOf } from '../domain/run-summary.ts';
+import { outputLines } from '../report/asks.ts';
+import { withFigures } from '../report/json.ts';
+import { overviewLines, outlookText, type OverviewRow } from '../report/overview.ts';
 import { liveTable } from '../report/table.ts';
-import { jsonReport } from '../report/json.ts';
+import { runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
+import { keptRecord } from './kept-runs.ts';
 import { lateFences } from './late-fences.ts';
-import { currentRecord, soon } from './run-record.ts';
+import { memoSummary } from './memo-summary.ts';
+import { missingLines } from './missing-workers.ts';
+import { overviewOf } from './overview.ts';
+import { redraw } from './redraw.ts';
+import { runState, soon } from './run-record.ts';
+import { watch } from './watch.ts';
 
-/** `tyk-dr status`: where a run stands. It answers also when no worker lives. */
+/** `tyk-dr status`: where all deployments stand, or one run. It answers also when no worker lives. */
 
 interface StatusOptions {
   readonly watch?: boolean;
-  readonly list?: boolean;
   readonly json?: boolean;
 }
 
 export function registerStatus(program: Command, config: () => string | undefined): void {
   program
     .command('status')
-    .description('Where a run stands, and what it waits for')
-    .argument('[run]', 'a run id, or a deployment for its newest run')
-    .option('--watch', 'follow it until it ends')
-    .option('--list', 'the newest runs of every deployment, a line each')
+    .description('Where every deployment stands, or a run in detail, and what it waits for')
+    .argument(
+      '[run]',
+      'a run id, or a deployment for its newest run; default all deployments',
+      runArgument('RUN'),
+    )
+    .option('--watch', 'follow it until it ends; all deployments until Ctrl-C')
     .option('--json', 'as JSON')
-    .action(async (run: string | undefined, options: StatusOptions) => {
+    .action(async (run: string | undefined, { watch: follows = false, json = false }: StatusOptions) => {
       await withDoor(config(), async (door) => {
-        if (options.list) return await list(door, options.json ?? false);
+        if (run === undefined) return follows ? await watchAll(door, json) : await showAll(door, json);
         const handle = await findRun(door, run);
-        const description = await soon(door, () => handle.describe());
-        const id = String(description.memo?.['run'] ?? run ?? handle.workflowId);
-        if (options.watch) return await follow(door, handle, id, options.json ?? false);
-        await show(door, handle, description, options.json ?? false);
+        if (!follows) return await show(door, handle, json);
+        const { memo } = await soon(door, () => handle.describe());
+        await follow(door, handle, String(memo?.['run'] ?? run), json);
       });
     });
 }
 
-/** As many as fit a screen; older ones are in Temporal's own UI. */
-const LISTED = 20;
-
-interface ListedRun {
-  readonly run: string;
-  readonly deployment: string;
-  readonly site: string;
-  readonly state: string;
-  readonly startedAt: string;
+async function showAll(door: Door, json: boolean): Promise<void> {
+  const deployments = await overviewOf(door);
+  const text = json
+    ? JSON.stringify({ version: 1, deployments }, undefined, 2)
+    : overviewLines(deployments, Date.now()).join('\n');
+  process.stdout.write(`${text}\n`);
 }
 
-async function list({ client, config }: Door, json: boolean): Promise<void> {
-  const runs: ListedRun[] = [];
-  for await (const found of client.workflow.list({ query: 'WorkflowType = "recover"' })) {
-    const attribute = (name: keyof typeof SEARCH_ATTRIBUTES): string =>
-      String(
-        found.typedSearchAttributes.get(defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD')) ?? '',
+/** Redrawn in a terminal; elsewhere, and as JSON, printed again whenever something but the clock has changed. */
+async function watchAll(door: Door, json: boolean): Promise<void> {
+  const draw = process.stdout.isTTY && !json ? redraw() : undefined;
+  let last = '';
+  await watch<OverviewRow[]>({
+    what: 'whatever is running',
+    back: 'tyk-dr status --watch',
+    look: async () => ({ state: await overviewOf(door), ended: false }),
+    show(rows) {
+      const { columns = 160, rows: height = 40 } = process.stdout;
+      const lines = overviewLines(rows, Date.now());
+      if (draw) return draw(lines.slice(0, height - 1).map((line) => line.slice(0, columns - 1)));
+      const news = JSON.stringify(rows.map(withoutClock));
+      if (news === last) return;
+      last = news;
+      process.stdout.write(
+        json
+          ? `${JSON.stringify({ version: 1, type: 'overview', deployments: rows })}\n`
+          : `${new Date().toISOString()}\n${lines.join('\n')}\n`,
       );
-    const deployment = attribute('deployment');
-    if (!(deployment in config.deployments)) continue;
-    runs.push({
-      run: attribute('run'),
-      deployment,
-      site: attribute('site'),
-      state: attribute('outcome') || `${found.status.name}, ${attribute('phase')}`,
-      startedAt: found.startTime.toISOString(),
-    });
-    if (runs.length === LISTED) break;
-  }
-  const lines = runs.map(
-    ({ run, deployment, site, state, startedAt }) =>
-      `${run}  ${startedAt}  ${deployment.padEnd(16)} to ${site.padEnd(12)} ${state}`,
-  );
-  const text = lines.length > 0 ? lines.join('\n') : 'no run yet';
-  process.stdout.write(json ? `${JSON.stringify({ version: 1, runs }, undefined, 2)}\n` : `${text}\n`);
+    },
+    notice: (text) => process.stderr.write(`${new Date().toISOString()} ${text}\n`),
+  });
 }
 
-async function show(
-  door: Door,
-  handle: WorkflowHandle,
-  description: WorkflowExecutionDescription,
-  json: boolean,
-): Promise<void> {
-  const record = await currentRecord(door, handle);
-  if (record) {
-    process.stdout.write(json ? `${jsonReport(record)}\n` : `${liveTable(record, Date.now()).join('\n')}\n`);
-    const fences = json ? [] : await lateFences(door, record);
-    for (const line of fences) process.stdout.write(`${line}\n`);
-  } else {
-    const memo = description.memo ?? {};
-    process.stdout.write(
-      json ? `${JSON.stringify(memo, undefined, 2)}\n` : `${memoLines(memo).join('\n')}\n`,
-    );
+function withoutClock({ outlook: out, missingWorkers, ...row }: OverviewRow): object {
+  return { ...row, verdict: out?.verdict, missing: missingWorkers.map(({ start }) => start) };
+}
+
+async function show(door: Door, handle: WorkflowHandle, json: boolean): Promise<void> {
+  const { record, ended, missing, memo, run } = await runState(door, handle).catch(async (error: unknown) => {
+    // Cut off in Temporal; yet its record may have been kept, or brought in, since.
+    const cut = error instanceof DrError && error.code === 'RUN_CUT_OFF';
+    const kept = cut ? await keptRecord(door.config, String(error.details['run'])) : undefined;
+    if (!kept) throw error;
+    return { record: kept, ended: true, missing: [], memo: undefined, run: kept.run };
+  });
+  const nowMs = Date.now();
+  const summary = record ? summaryOf(record) : memoSummary(memo);
+  const out = summary && outlook(summary, nowMs);
+  if (json) {
+    const known = record ? withFigures(record) : { format: 'tyk-dr/run-summary/v1', run, ...summary };
+    const more = { outlook: out ?? null, missingWorkers: missing };
+    process.stdout.write(`${JSON.stringify({ version: 1, ...known, ...more }, undefined, 2)}\n`);
+    return;
   }
-  for (const line of pendingLines(description)) process.stderr.write(`${line}\n`);
+  const lines = record ? liveTable(record, nowMs) : memoLines(run, summary);
+  if (out && !ended) lines.push(`  forecast: ${outlookText(out, nowMs)}`);
+  lines.push(...missingLines(missing), ...(record ? await lateFences(door, record) : []));
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 /** Without a worker nobody can be asked: what the run itself left for this moment. */
-function memoLines(memo: Record<string, unknown>): string[] {
-  const summary = (memo['summary'] ?? {}) as Record<string, unknown>;
-  const waiting = (summary['waiting'] ?? []) as { step: string; for: string; error: string }[];
+function memoLines(run: string, summary: ReturnType<typeof memoSummary>): string[] {
+  if (!summary) return [`RUNNING  ${run}`, '  it has not begun: no worker has taken it yet'];
+  const { deployment, from, to, phase, done, of, waiting, paused } = summary;
   return [
     `no worker answers; from the run's own notes:`,
-    `RUNNING  ${String(memo['run'] ?? '')}  ${String(summary['deployment'] ?? '')} from ${String(summary['from'] ?? '')} to ${String(summary['to'] ?? '')}`,
-    `  phase ${String(summary['phase'] ?? 'unknown')}, ${String(summary['done'] ?? 0)} of ${String(summary['of'] ?? '?')} steps done`,
-    ...waiting.map((step) => `  ! ${step.step} waits for ${step.for}: ${step.error}`),
+    `RUNNING  ${run}  ${deployment} from ${from} to ${to}`,
+    `  phase ${phase}, ${done} of ${of} steps done when it last wrote`,
+    ...(paused ? [`  ! paused by ${paused.actor} at ${paused.at}: ${paused.reason}`] : []),
+    ...waiting.flatMap((step) => [
+      `  ! ${step.step} waits for ${step.for}${step.error && `: ${step.error}`}`,
+      ...outputLines(step.output),
+    ]),
   ];
-}
-
-/** Activities that no worker has taken, or that keep failing: Temporal knows even when our workers do not. */
-function pendingLines(description: WorkflowExecutionDescription): string[] {
-  const pending = description.raw.pendingActivities ?? [];
-  return pending
-    .filter((activity) => (activity.attempt ?? 1) > 1 || !activity.lastStartedTime)
-    .map((activity) => {
-      const why = activity.lastFailure?.message ?? 'no worker has taken it';
-      return `pending: ${activity.activityType?.name ?? 'an activity'}, attempt ${activity.attempt ?? 1}: ${why}`;
-    });
 }

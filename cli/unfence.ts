@@ -6,6 +6,7 @@ import { DrError } from '../domain/errors.ts';
 import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import type { unfence } from '../workflows/index.ts';
+import { nameArgument, textArgument } from './arguments.ts';
 import { deploymentOf, alreadyRunning, requireWorkers, withDoor, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
@@ -21,9 +22,9 @@ export function registerUnfence(program: Command, config: () => string | undefin
   program
     .command('unfence')
     .description('Let a site that was given up start again; refused while another one writes')
-    .argument('<deployment>', 'as named under deployments:')
-    .argument('<site>', 'the fenced site')
-    .requiredOption('--reason <text>', 'why; kept in Temporal')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .argument('<site>', 'the fenced site', nameArgument('SITE'))
+    .requiredOption('--reason <text>', 'why; kept in Temporal', textArgument('--reason'))
     .option('--others-are-down', 'assert that sites whose workers do not answer cannot write')
     .action(async (name: string, site: string, options: UnfenceOptions) => {
       const answer = await withDoor(config(), (door) => run(door, name, site, options));

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
+import { nameArgument } from './arguments.ts';
 import { VERSION } from './version.ts';
 
 /** `tyk-dr worker NAME`: serves the components whose `worker` is NAME, until SIGTERM. */
@@ -8,7 +9,7 @@ export function registerWorker(program: Command, config: () => string | undefine
   program
     .command('worker')
     .description('Run a worker on a host that owns data; it dials out to Temporal')
-    .argument('<name>', 'the name that sites or components give as their worker')
+    .argument('<name>', 'the name that sites or components give as their worker', nameArgument('NAME'))
     .action(async (name: string) => {
       const loaded = await loadConfig(config());
       const known = workersOf(loaded);

@@ -18,6 +18,8 @@ export interface BackupInput {
   readonly full: boolean;
   /** The off-site copies that it goes to, by name. */
   readonly copies?: readonly string[];
+  /** The off-site copy from which alone a set is proven. */
+  readonly copy?: string;
   readonly actor: string;
 }
 
@@ -37,6 +39,7 @@ export interface BackupStepInput {
   readonly site: string;
   readonly configDigest: string;
   readonly full: boolean;
+  readonly copy?: string;
   readonly notAfter: string;
 }
 
@@ -98,10 +101,37 @@ export interface KeyTestResult extends StepResult {
   readonly failed: number;
 }
 
+export interface RewrapResult extends StepResult {
+  /** The set that is sealed for the present recipients; `observed` where it was there before. */
+  readonly set: string;
+  readonly verified?: boolean;
+}
+
+export interface ShipWalResult extends StepResult {
+  /** Copies to which the newest set is to be brought as a whole: it is not there, or not compared for long. */
+  readonly behind: readonly string[];
+}
+
 export interface PruneResult extends StepResult {
   readonly verdicts: readonly Verdict[];
   /** What lies in the repository and is no whole set: reported, never deleted. */
   readonly orphans: readonly string[];
   /** Labels of pgBackRest that go with the sets. */
   readonly expired: readonly string[];
+  /** The off-site copies, in the order of the configuration. */
+  readonly copies?: readonly PrunedCopy[];
+}
+
+/** What went at one copy, or would. */
+export interface PrunedCopy {
+  readonly copy: string;
+  /** False where the configuration leaves it to others, or where it could not be done. */
+  readonly pruned: boolean;
+  readonly verdicts: readonly Verdict[];
+  readonly orphans: readonly string[];
+  /** Of the pgBackRest repositories there: how many files no set needs any more. */
+  readonly files: number;
+  readonly bytes: number;
+  /** What could not be done, and why. */
+  readonly problem?: string;
 }

@@ -1,4 +1,5 @@
 import { TIERS, type Tier } from './objectives.ts';
+import type { Wait } from './decision.ts';
 import type { ClockPoint, ClockPointName, RunRecord } from './run.ts';
 
 /** The arithmetic of the RTO clock. Pure; times are UTC ISO strings. */
@@ -27,7 +28,10 @@ export function achievedRtoMs(clock: readonly ClockPoint[]): number | undefined 
 }
 
 /** Milliseconds during which the run stood still for a person: shown apart, never subtracted. */
-export function waitedMs(record: Pick<RunRecord, 'waits' | 'endedAt'>, nowMs: number): number {
+export function waitedMs(
+  record: { readonly waits: readonly Wait[]; readonly endedAt?: string },
+  nowMs: number,
+): number {
   return record.waits.reduce((sum, wait) => {
     const end = wait.until ?? record.endedAt;
     return sum + (end ? Date.parse(end) : nowMs) - Date.parse(wait.from);

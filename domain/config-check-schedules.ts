@@ -47,6 +47,7 @@ export function rpoSums(
     rpoMs: deployment.objectives.rpo ?? TIER_DEFAULTS[deployment.tier].rpoMs,
     redis: sites.some((site) => site.redis),
     database: archives ? 'wal' : sites.some((site) => site.database) ? 'dump' : undefined,
+    offSite: deployment.backup.copies.length > 0,
     ...measured,
   });
 }

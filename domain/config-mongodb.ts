@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { argv, component, path, port, secretRef } from './config-parts.ts';
+import { argv, component, host, line, path, port, secretRef } from './config-parts.ts';
 
 /** The section `database` of a site, with `kind: mongodb`. */
+
+/** As the server has it: at most 63 bytes, none of these characters. */
+const databaseName = line.regex(/^[^/\\. "$*<>:|?]{1,63}$/, 'expected the name of a database');
 
 export const mongodb = z.strictObject({
   ...component,
@@ -13,13 +16,13 @@ export const mongodb = z.strictObject({
     .literal('mongodump')
     .default('mongodump')
     .describe("A dump in mongodump's format, through the driver: no file access to the server is needed."),
-  host: z.string().default('127.0.0.1').describe('Of a replica set: any member.'),
+  host: host.default('127.0.0.1').describe('Of a replica set: any member.'),
   port,
-  replicaSet: z.string().min(1).optional().describe('Its name: the primary is found by itself.'),
-  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
-  user: z.string().optional().describe('With the roles readWrite and dbAdmin on the database.'),
+  replicaSet: line.optional().describe('Its name: the primary is found by itself.'),
+  name: databaseName.default('tyk_analytics').describe('The database of the Dashboard.'),
+  user: line.optional().describe('With the roles readWrite and dbAdmin on the database.'),
   password: secretRef.optional(),
-  authSource: z.string().default('admin').describe('The database that the user is of.'),
+  authSource: databaseName.default('admin').describe('The database that the user is of.'),
   tls: z
     .strictObject({
       caFile: path.optional().describe("The authorities that the server's certificate is checked against."),

@@ -1,7 +1,10 @@
 import { z } from 'zod';
-import { component, path, port, secretRef } from './config-parts.ts';
+import { component, host, line, path, port, secretRef, systemUser } from './config-parts.ts';
 
 /** The section `database` of a site, with `kind: postgresql`. */
+
+/** The server cuts longer ones off, and then means another one. */
+const identifier = line.max(63, 'expected at most 63 characters');
 
 export const postgres = z.strictObject({
   ...component,
@@ -23,13 +26,13 @@ export const postgres = z.strictObject({
     .max(64)
     .default(2)
     .describe('With the method dump: so many connections dump or restore at the same time.'),
-  host: z.string().default('127.0.0.1'),
+  host: host.default('127.0.0.1'),
   port,
-  name: z.string().default('tyk_analytics').describe('The database of the Dashboard.'),
-  user: z.string(),
+  name: identifier.default('tyk_analytics').describe('The database of the Dashboard.'),
+  user: identifier,
   password: secretRef,
   admin: z
-    .strictObject({ user: z.string().default('postgres'), password: secretRef.optional() })
+    .strictObject({ user: identifier.default('postgres'), password: secretRef.optional() })
     .prefault({}),
   tls: z
     .strictObject({
@@ -44,8 +47,7 @@ export const postgres = z.strictObject({
     .optional()
     .describe('postgresql.conf, where it lies outside the data directory (as in Debian).'),
   binDir: path.default('/usr/lib/postgresql/15/bin'),
-  runAs: z
-    .string()
+  runAs: systemUser
     .optional()
     .describe('The system user that owns the cluster; default the user of the worker.'),
   pgbackrest: z

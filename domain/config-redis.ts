@@ -1,11 +1,17 @@
 import { z } from 'zod';
-import { component, path, port, secretRef, service } from './config-parts.ts';
+import {
+  component,
+  host,
+  hostPort,
+  line,
+  path,
+  port,
+  secretRef,
+  service,
+  systemUser,
+} from './config-parts.ts';
 
 /** The section `redis` of a site. */
-
-const hostPort = z
-  .string()
-  .regex(/^[^\s:]+:\d{1,5}$/, 'expected an address such as redis-1.example.com:6379');
 
 export const redis = z.strictObject({
   ...component,
@@ -20,28 +26,25 @@ export const redis = z.strictObject({
     .describe(
       'files: a streamed RDB, put back as files beside the old data. commands: SCAN and DUMP, put back with RESTORE into the running Redis; for a managed Redis, for Sentinel and for Cluster.',
     ),
-  host: z.string().default('127.0.0.1'),
+  host: host.default('127.0.0.1'),
   port: port.default(6379),
   database: z.int().min(0).max(15_999).default(0).describe('The number of the database that Tyk uses.'),
-  username: z.string().optional().describe('A user of its ACL; default the default user.'),
+  username: line.optional().describe('A user of its ACL; default the default user.'),
   password: secretRef.optional(),
   tls: z
     .strictObject({
       ca: path.optional().describe('Whose certificates count; default those that the system trusts.'),
       cert: path.optional().describe('The certificate that is shown to Redis.'),
       key: path.optional().describe('The private key of it; readable to its user only.'),
-      serverName: z
-        .string()
-        .optional()
-        .describe('The name that the certificate must bear; default the host.'),
+      serverName: host.optional().describe('The name that the certificate must bear; default the host.'),
     })
     .optional()
     .describe('Speak TLS to Redis and, where it has them, to its Sentinels. Files in PEM.'),
   sentinel: z
     .strictObject({
-      name: z.string().min(1).describe('The name under which the Sentinels know the master.'),
+      name: line.describe('The name under which the Sentinels know the master.'),
       nodes: z.array(hostPort).min(1).describe('The Sentinels, instead of host and port.'),
-      username: z.string().optional(),
+      username: line.optional(),
       password: secretRef.optional().describe('Of the Sentinels themselves.'),
     })
     .optional(),
@@ -52,9 +55,8 @@ export const redis = z.strictObject({
     .optional(),
   dataDir: path.optional().describe('Where Redis keeps dump.rdb or appendonlydir; needed for method files.'),
   configFile: path.optional().describe("The server's own configuration file, backed up with the set."),
-  binary: z.string().default('redis-server').describe('Also loads backups for their proof.'),
-  runAs: z
-    .string()
+  binary: line.default('redis-server').describe('Also loads backups for their proof.'),
+  runAs: systemUser
     .optional()
     .describe('The system user that owns the data; default the user of the worker.'),
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { durationMs, name, secretRef, url } from './config-parts.ts';
+import { durationMs, host, hostPort, line, name, secretRef, url } from './config-parts.ts';
 import { parseCron } from './cron.ts';
 import { SCHEDULABLE } from './schedules.ts';
 
@@ -7,13 +7,12 @@ import { SCHEDULABLE } from './schedules.ts';
 
 const schedule = z.strictObject({
   every: durationMs.optional().describe('How often; or say when with cron.'),
-  cron: z
-    .string()
-    .optional()
+  cron: line
     .superRefine((text, context) => {
-      const problem = text === undefined ? undefined : parseCron(text);
+      const problem = parseCron(text);
       if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
     })
+    .optional()
     .describe('When, as five fields: minute, hour, day of the month, month, day of the week.'),
   jitter: durationMs.prefault('0s').describe('Begins later by chance, by at most this.'),
   catchUp: durationMs
@@ -29,8 +28,7 @@ const ofSets = schedule.extend({
 
 export const schedules = z
   .strictObject({
-    timezone: z
-      .string()
+    timezone: line
       .default('UTC')
       .refine(isTimeZone, 'expected the name of a time zone, such as Europe/Paris')
       .describe('What cron expressions mean.'),
@@ -56,6 +54,8 @@ function isTimeZone(name: string): boolean {
   }
 }
 
+const address = line.regex(/^[^@\s<>,;]+@[^@\s<>,;]+$/, 'expected an address');
+
 export const notify = z
   .strictObject({
     webhooks: z
@@ -70,16 +70,16 @@ export const notify = z
       .default([]),
     email: z
       .strictObject({
-        host: z.string().describe('The SMTP server.'),
+        host: host.describe('The SMTP server.'),
         port: z.int().min(1).max(65_535).default(587),
         tls: z
           .enum(['starttls', 'implicit', 'none'])
           .default('starttls')
           .describe('starttls is demanded, not tried: a server without it gets no mail.'),
-        user: z.string().optional(),
+        user: line.optional(),
         password: secretRef.optional(),
-        from: z.string().regex(/^[^@\s]+@[^@\s]+$/, 'expected an address'),
-        to: z.array(z.string().regex(/^[^@\s]+@[^@\s]+$/, 'expected an address')).min(1),
+        from: address,
+        to: z.array(address).min(1),
       })
       .optional(),
     remindEvery: durationMs
@@ -88,14 +88,12 @@ export const notify = z
   })
   .describe('Who hears of failures and of staleness.');
 
-const listen = z.string().regex(/^.+:\d{1,5}$/, 'expected HOST:PORT');
-
 export const metrics = z
   .record(
     name,
     z.strictObject({
-      listen: listen.describe('Serves /metrics for Prometheus there, such as 127.0.0.1:9464.'),
-      temporal: listen
+      listen: hostPort.describe('Serves /metrics for Prometheus there, such as 127.0.0.1:9464.'),
+      temporal: hostPort
         .optional()
         .describe("Serves the metrics of Temporal's own SDK there: latencies, failures, slots."),
     }),

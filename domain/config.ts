@@ -1,7 +1,19 @@
 import { z } from 'zod';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
-import { argv, component, durationMs, name, path, port, secretRef, url } from './config-parts.ts';
+import {
+  argv,
+  component,
+  durationMs,
+  host,
+  hostPort,
+  line,
+  name,
+  path,
+  port,
+  secretRef,
+  url,
+} from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
 import { metrics, notify, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
@@ -15,12 +27,10 @@ import { TIERS } from './objectives.ts';
  */
 
 /** What is restored is put in place by these names: none may lead out of the root, or be the root. */
-const below = z
-  .string()
-  .regex(
-    /^(?!\/)(?!(.*\/)?\.\.?(\/|$)).+/,
-    'expected a path below root, without a step upwards and not root itself',
-  );
+const below = line.regex(
+  /^(?!\/)(?!(.*\/)?\.\.?(\/|$)).+/,
+  'expected a path below root, without a step upwards and not root itself',
+);
 
 const tree = z.strictObject({
   root: path.describe('The folder that holds its configuration file and everything beside it.'),
@@ -75,7 +85,7 @@ const site = z.strictObject({
       'How backup verify proves sets beside this site, in scratch instances that are gone afterwards.',
     ),
   network: z
-    .array(z.strictObject({ host: z.string(), port, why: z.string().optional() }))
+    .array(z.strictObject({ host, port, why: line.optional() }))
     .default([])
     .describe('Addresses that the site must reach before it can serve.'),
 });
@@ -84,21 +94,24 @@ const traffic = z.strictObject({
   kind: z.literal('haproxy'),
   worker: name.optional().describe('The worker beside the load balancer; default that of the target site.'),
   socket: path.describe("HAProxy's runtime socket, level admin."),
-  backend: z.string(),
-  servers: z.record(name, z.array(z.string()).min(1)).describe('The servers of each site in that backend.'),
+  backend: line,
+  servers: z.record(name, z.array(line).min(1)).describe('The servers of each site in that backend.'),
   stateFile: path.optional().describe('Where the state of the servers is kept for a restart of HAProxy.'),
   url: url.describe('The address that clients use.'),
 });
 
+/** What follows the host in the address of a request. */
+const requestPath = line.regex(/^\/\S*$/, 'expected a path that begins with / and has no blanks');
+
 const probe = z.strictObject({
-  name: z.string().min(1).max(80),
+  name: line.max(80),
   method: z.enum(['GET', 'POST', 'PUT', 'DELETE', 'HEAD']).default('GET'),
-  path: z.string().regex(/^\//, 'expected a path that begins with /'),
+  path: requestPath,
   key: secretRef.optional().describe('The API key to send in the Authorization header.'),
   expect: z
     .strictObject({
       status: z.int().min(100).max(599).default(200),
-      bodyContains: z.string().optional(),
+      bodyContains: line.optional(),
     })
     .prefault({}),
   proves: z
@@ -172,7 +185,7 @@ const deployment = z.strictObject({
       p95Ms: z.number().positive().optional(),
     })
     .prefault({}),
-  organisation: z.string().describe('The id of the Tyk organisation that the proofs look at.'),
+  organisation: line.describe('The id of the Tyk organisation that the proofs look at.'),
   secrets: z
     .strictObject({
       gateway: secretRef.describe('secret of tyk.conf and tyk_api_config.Secret of tyk_analytics.conf.'),
@@ -190,7 +203,7 @@ const deployment = z.strictObject({
     .describe('The upstreams of active APIs are reached before a Gateway starts.'),
   analytics: z
     .strictObject({
-      path: z.string().regex(/^\//),
+      path: requestPath,
       key: secretRef.optional(),
       requests: z.int().min(1).max(1000).default(5),
     })
@@ -211,7 +224,7 @@ const deployment = z.strictObject({
 export const configSchema = z.strictObject({
   version: z.literal('tyk-dr/v1', 'expected tyk-dr/v1'),
   temporal: z
-    .strictObject({ address: z.string(), namespace: z.string().default('default'), ui: url.optional() })
+    .strictObject({ address: hostPort, namespace: line.default('default'), ui: url.optional() })
     .optional()
     .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
   metrics: metrics.optional(),

@@ -16,6 +16,16 @@ export const COPY_ERRORS = {
     'Mend the cause, then copy the set with tyk-dr backup copy: it goes on where this stopped.',
     (d) => `tyk-dr backup copy ${d.deployment} ${d.set}`,
   ),
+  WAL_NOT_SHIPPED: failed(
+    (d) => `new WAL of ${d.deployment} has not reached every off-site copy: ${d.reason}`,
+    'Mend the cause: the next run of the schedule, or tyk-dr backup copy, sends what is missing.',
+    (d) => `tyk-dr backup copy ${d.deployment}`,
+  ),
+  PRUNE_INCOMPLETE: failed(
+    (d) => `the repository of ${d.deployment} was pruned, but not every off-site copy: ${d.reason}`,
+    'Mend the cause and prune again: it finds what is left.',
+    (d) => `tyk-dr backup prune ${d.deployment} --dry-run`,
+  ),
   KEYS_FAIL: failed(
     (d) =>
       `${d.failed} of ${d.tests} decryptions fail; the first at ${d.place} with ${d.identity}: ${d.reason}`,

@@ -1,6 +1,8 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
+import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
+import { shown } from './plain-text.ts';
 import { STORE_ERRORS } from './store-errors.ts';
 
 /**
@@ -42,7 +44,7 @@ export const ERRORS = {
     'Use one of the names under sites:.',
   ),
   BAD_ARGUMENT: usage(
-    (d) => `${d.argument} is '${d.value}'; expected ${d.expected}`,
+    (d) => `${d.argument} is '${shown(d.value)}'; expected ${d.expected}`,
     'See --help of the command.',
   ),
   SECRET_MISSING: refused(
@@ -60,11 +62,6 @@ export const ERRORS = {
     (d) => `no worker answers on the task queue ${d.queue}`,
     'Start it on its host, and leave it running.',
     (d) => `tyk-dr worker ${d.worker}`,
-  ),
-  DECISION_NOT_TAKEN: refused(
-    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.run}`,
-    'Start a worker of any site; then look whether the run still waits before you decide again.',
-    (d) => `tyk-dr status ${d.run}`,
   ),
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
@@ -105,17 +102,13 @@ export const ERRORS = {
   UNKNOWN_RUN: usage(
     (d) => `no run '${d.run}'`,
     'A run id looks like rec-20261124-031500-1f2e.',
-    () => 'tyk-dr status --list',
+    () => 'tyk-dr history',
   ),
   LOG_REFUSED: refused(
     (d) => `${d.file} is not taken into the history: ${d.reason}`,
     'Take the log that the script kept in the repository, unchanged and whole; an unfinished run is finished, or given up, by its script first.',
   ),
-  NOTHING_TO_DECIDE: refused(
-    (d) => `run ${d.run} is not waiting for '${d.decision}'; it is ${d.state}`,
-    'See what it waits for with tyk-dr status.',
-    (d) => `tyk-dr status ${d.run}`,
-  ),
+  ...DECISION_ERRORS,
 
   // Tools and hosts
   TOOL_MISSING: refused(
@@ -187,8 +180,9 @@ export const ERRORS = {
   ),
   NO_SET_YET: refused(
     (d) => `no backup set of ${d.deployment} in ${d.repository}`,
-    'Make one; it is proven by a restore before it counts.',
-    (d) => `tyk-dr backup ${d.first}`,
+    'Make one; it is proven by a restore before it counts. Where the repository was lost, look at an off-site copy.',
+    (d) =>
+      d.copy === undefined ? `tyk-dr backup ${d.first}` : `tyk-dr backup list ${d.first} --copy ${d.copy}`,
   ),
   REPOSITORY_UNREADABLE: refused(
     (d) => `${d.path} of the backup repository cannot be read: ${d.reason}`,

@@ -7,6 +7,24 @@ export const MANIFEST_FORMAT = 'tyk-dr/backup/v1';
 /** `20261124T031500Z-1f2e`: sorts by time. */
 export const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
 
+/**
+ * The id of a set with the content of another: of the same second, so that it sorts where its data belong and never
+ * passes for a newer backup, and behind the other.
+ *
+ * @param taken whether a set has this id already.
+ */
+export function rewrappedId(set: string, taken: (id: string) => boolean): string {
+  const [second, tail] = set.split('-') as [string, string];
+  for (let number = Number.parseInt(tail, 16) + 1; number <= 0xffff; number += 1) {
+    const id = `${second}-${number.toString(16).padStart(4, '0')}`;
+    if (!taken(id)) return id;
+  }
+  const [, year, month, day, hour, minute, at] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(second)!;
+  const next = new Date(Date.UTC(+year!, +month! - 1, +day!, +hour!, +minute!, +at! + 1));
+  const name = next.toISOString().replaceAll(/[-:]/g, '').slice(0, 15);
+  return taken(`${name}Z-0000`) ? rewrappedId(`${name}Z-0000`, taken) : `${name}Z-0000`;
+}
+
 export interface Manifest {
   readonly format: typeof MANIFEST_FORMAT;
   /** Sorts by time: `20261124T031500Z-1f2e`. */
@@ -16,6 +34,8 @@ export interface Manifest {
   /** When its last part was complete: nothing in the set is later. */
   readonly createdAt: string;
   readonly tool: { readonly name: 'tyk-dr'; readonly version: string };
+  /** The set whose content this is, sealed anew for other recipients: its id has the same time, and so has it. */
+  readonly rewrapOf?: string;
   /** The public age recipients that can open the objects. */
   readonly recipients: readonly string[];
   readonly objects: readonly ManifestObject[];
@@ -123,6 +143,8 @@ export interface Attestation {
   readonly set: string;
   readonly manifestSha256: string;
   readonly verifiedAt: string;
+  /** The off-site copy from which alone it was restored; absent where it was the repository. */
+  readonly copy?: string;
   readonly redis?: { readonly keys: number; readonly expires: number; readonly samplesEqual: number };
   readonly database?: DatabaseFacts;
   /** How long the proof took. */

@@ -3,9 +3,13 @@
 /** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
 export const lockId = (deployment: string): string => `run/${deployment}`;
 
-/** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 /** The shipping of Redis's log: beside backups, but one at a time. */
 export const redisAofId = (deployment: string): string => `redis-aof/${deployment}`;
+
+/** The shipping of WAL to the off-site copies: the same. */
+export const shipWalId = (deployment: string): string => `wal/${deployment}`;
+
+/** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 
 /** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */
@@ -17,17 +21,6 @@ export const WORKFLOW_QUEUE = 'tyk-dr';
 
 /** Activities of one worker. */
 export const workerQueue = (worker: string): string => `tyk-dr.${worker}`;
-
-/** A person's decision, sent as an update. */
-export interface DecisionArgs {
-  readonly actor: string;
-  readonly reason: string;
-  /** Which waiting step is meant; all of them where it is left out. */
-  readonly step?: string;
-}
-
-export const DECISIONS = ['retry', 'abort', 'confirm'] as const;
-export type DecisionKind = (typeof DECISIONS)[number];
 
 export const RECORD_QUERY = 'record';
 

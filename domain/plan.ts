@@ -89,6 +89,8 @@ export interface StepInput {
   readonly step: string;
   readonly plan: RecoverPlan;
   readonly configDigest: string;
+  /** First digits of other digests that will do, because a person has said so during the run. */
+  readonly acceptedConfigs?: readonly string[];
   /** Grows with every run of the deployment; an older one is refused by the target. Unix milliseconds. */
   readonly epoch: number;
   /** The activity refuses to begin later than this: its worker was dead while the run went on. */

@@ -1,3 +1,5 @@
+import type { DatabaseBackup } from './manifest.ts';
+
 /**
  * Which backup sets are kept. Pure: the same sets and rules always give the same answer, and it is shown before
  * anything is deleted. The names of the rules are those that operators know from other backup tools.
@@ -24,6 +26,8 @@ export interface KeptSet {
   readonly hold?: string;
   /** Sets whose database backup this one builds on: they must stay as long as it does. */
   readonly parents: readonly string[];
+  /** The set whose content this one holds, sealed for other recipients. */
+  readonly rewrapOf?: string;
 }
 
 export interface Verdict {
@@ -38,13 +42,14 @@ export function retention(sets: readonly KeptSet[], rules: KeepRules): Verdict[]
   const newestFirst = [...sets].sort((a, b) => compare(b, a));
   const reasons = new Map<string, string[]>(newestFirst.map(({ set }) => [set, []]));
   const keep = (set: string, reason: string): void => void reasons.get(set)?.push(reason);
+  // What was sealed anew counts once: the rules see what took its place.
+  const counted = newestFirst.filter((set) => !isReplaced(set, sets));
 
-  for (const [index, { set }] of newestFirst.slice(0, rules.last).entries()) keep(set, `last ${index + 1}`);
+  for (const [index, { set }] of counted.slice(0, rules.last).entries()) keep(set, `last ${index + 1}`);
   for (const { name, count, period } of periodsOf(rules)) {
-    for (const [key, set] of [...newestOfEach(newestFirst, period)].slice(0, count))
-      keep(set, `${name} ${key}`);
+    for (const [key, set] of [...newestOfEach(counted, period)].slice(0, count)) keep(set, `${name} ${key}`);
   }
-  const proven = newestFirst.filter(({ verified }) => verified).slice(0, rules.verified);
+  const proven = counted.filter(({ verified }) => verified).slice(0, rules.verified);
   for (const { set } of proven) keep(set, 'one of the newest verified');
   for (const { set, hold } of newestFirst) if (hold !== undefined) keep(set, `held: ${hold}`);
   // Newest first: a parent is older than its child, so its own parents are reached after it.
@@ -56,6 +61,31 @@ export function retention(sets: readonly KeptSet[], rules: KeepRules): Verdict[]
     const why = reasons.get(set)!;
     return { set, keep: why.length > 0, reasons: why };
   });
+}
+
+/** Whether another set has its content for the present recipients, and is no less proven. */
+function isReplaced(set: KeptSet, all: readonly KeptSet[]): boolean {
+  return all.some((other) => other.rewrapOf === set.set && (other.verified || !set.verified));
+}
+
+/** An incremental database backup builds on the full one of its chain, and may build on any between the two. */
+export function withParents(
+  sets: readonly (KeptSet & { readonly database?: DatabaseBackup | undefined })[],
+): KeptSet[] {
+  const chain = (database: DatabaseBackup | undefined): string | undefined =>
+    database?.method === 'pgbackrest' ? `${database.generation}/${database.label.split('_')[0]}` : undefined;
+  return sets.map(({ database, ...set }) => ({
+    ...set,
+    parents: sets
+      .filter(
+        (other) =>
+          chain(database) !== undefined &&
+          chain(other.database) === chain(database) &&
+          other.createdAt < set.createdAt &&
+          !isReplaced(other, sets),
+      )
+      .map((other) => other.set),
+  }));
 }
 
 interface Period {

@@ -33,6 +33,8 @@ export interface RpoInput {
   readonly archiveTimeoutMs?: number;
   /** From the last copy to the repository that counts; nothing where it is local. */
   readonly shipsMs?: number;
+  /** Only what is in an off-site copy counts. */
+  readonly offSite?: boolean;
 }
 
 /** Stated beside the sum wherever nothing was measured yet. */
@@ -59,9 +61,19 @@ export function rpoArithmetic(input: RpoInput): Arithmetic[] {
     const first = Number.isFinite(base.ms)
       ? term('until WAL is archived (archive_timeout)', input.archiveTimeoutMs, ASSUMED.archiveTimeoutMs)
       : base;
-    add('database', [first, ship]);
+    const shipped = input.offSite && Number.isFinite(base.ms) ? [untilShipped(input.schedules)] : [];
+    add('database', [first, ...shipped, ship]);
   }
   return sums;
+}
+
+/** WAL goes off-site with each set, and with the schedule that does nothing else. */
+function untilShipped(schedules: Schedules): Term {
+  const ms = schedules.copy ? intervalMs(schedules.copy) : Infinity;
+  const sets = intervalOf('database', schedules);
+  return ms <= sets.ms
+    ? { what: 'between two runs of copy, which ships WAL', ms }
+    : { what: `${sets.what}, which ship WAL`, ms: sets.ms };
 }
 
 function term(what: string, measuredMs: number | undefined, assumedMs: number): Term {
@@ -99,6 +111,7 @@ const duration = (ms: number): string => (Number.isFinite(ms) ? formatDuration(m
 /** How long a set takes until it counts: the median of the newest, from its begin until it was proven. */
 export function takesMs(sets: readonly SetFigures[]): number | undefined {
   const durations = sets
+    .filter(({ resealed }) => !resealed)
     .slice(0, MEASURED_SETS)
     .map(
       ({ startedAt, createdAt, verifiedAt }) => Date.parse(verifiedAt ?? createdAt) - Date.parse(startedAt),

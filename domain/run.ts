@@ -1,3 +1,4 @@
+import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Objectives, Tier } from './objectives.ts';
@@ -66,15 +67,26 @@ export interface StepResult {
 export interface FailureDetails {
   readonly hint: string;
   readonly proofs?: readonly Proof[];
+  /** The last lines of what a tool wrote, at most 4 KiB, without secrets. */
+  readonly output?: string;
 }
 
-export type StepState = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'not-part';
+/** `skipped` and `by-hand` are a person's decisions: a run with such a step is never plainly `RECOVERED`. */
+export type StepState =
+  'pending' | 'running' | 'waiting' | 'done' | 'skipped' | 'by-hand' | 'failed' | 'not-part';
+
+/** The steps after it may begin. */
+export function hasEnded({ state }: Pick<StepRecord, 'state'>): boolean {
+  return state === 'done' || state === 'skipped' || state === 'by-hand' || state === 'not-part';
+}
 
 export interface StepError {
   readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
   readonly at: string;
+  /** The last lines of what a tool wrote; without secrets. */
+  readonly output?: string;
 }
 
 /** Why a step is left out: what the plan has looked at, in this order. */
@@ -95,6 +107,12 @@ export interface StepRecord {
   queue?: string;
   /** What it stands still for: a person's decision, or a worker that does not answer. */
   waitsFor?: string;
+  /** What a person may decide about it now. */
+  choices?: readonly Choice[];
+  /** Steps that it needs and that a person has skipped or made by hand. */
+  reliesOn?: readonly string[];
+  /** Since when no worker has taken it; it is called again until one does. */
+  awaySince?: string;
 }
 
 export interface PhaseRecord {
@@ -121,20 +139,6 @@ export interface ClockPoint {
   readonly at: string;
   /** Who or what says so. */
   readonly source: string;
-}
-
-export interface Decision {
-  readonly kind: 'retry' | 'abort' | 'confirm';
-  readonly step: string;
-  readonly actor: string;
-  readonly reason: string;
-  readonly at: string;
-}
-
-export interface Wait {
-  readonly for: string;
-  readonly from: string;
-  until?: string;
 }
 
 export interface Alarm {
@@ -203,6 +207,8 @@ export interface RunRecord {
   decisions: Decision[];
   waits: Wait[];
   alarms: Alarm[];
+  /** Present while it is paused: no further step begins. */
+  paused?: Decision;
   /** What state each component of the target is in, where the run ended before its time. */
   componentStates?: Record<string, string>;
   outcome?: Outcome;

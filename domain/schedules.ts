@@ -15,7 +15,8 @@ export const SCHEDULABLE = {
   },
   copy: {
     covers: [],
-    purpose: 'Brings the newest set to every off-site copy again, with all WAL archived since.',
+    purpose:
+      'Ships new WAL to every off-site copy, and the newest set where it is not there yet. Cheap: every minute is fine.',
   },
   keyTest: {
     covers: [],

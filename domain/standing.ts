@@ -17,8 +17,18 @@ export interface SetFigures {
   readonly stores: Readonly<Partial<Record<Store, StoreFigures>>>;
   /** The generation of the database repository that it lies in. */
   readonly generation?: string;
+  /** Sealed anew long after its data were taken: how long that took says nothing of a backup. */
+  readonly resealed?: boolean;
   /** Where it is whole off-site, and since when. */
-  readonly copies?: readonly { readonly name: string; readonly at: string }[];
+  readonly copies?: readonly CopyFigures[];
+}
+
+export interface CopyFigures {
+  readonly name: string;
+  readonly at: string;
+  /** All WAL that was archived before `walAt` is there, through this segment. */
+  readonly walThrough?: string;
+  readonly walAt?: string;
 }
 
 export interface StoreFigures {
@@ -39,6 +49,8 @@ export interface Point {
 export interface ArchiveFigures {
   readonly generation?: string;
   readonly archivedAt?: string;
+  /** The segment that was archived last. */
+  readonly archivedThrough?: string;
   readonly failedAt?: string;
   /** Finished segments that wait to be archived. */
   readonly waiting: number;
@@ -84,6 +96,10 @@ export interface Standing {
   readonly lastVerified?: string;
   readonly bytes?: Trend;
   readonly durationMs?: Trend;
+  /** Of a database that archives its WAL, where there are off-site copies. */
+  readonly offSiteWal?: readonly OffSiteWal[];
+  /** The segment that its archive here ends with. */
+  readonly archivedThrough?: string;
 }
 
 /** One for each store that the live site has; all 'not measured' where no site is live. */
@@ -107,8 +123,22 @@ export function standings(
       ...(verified?.verifiedAt === undefined ? {} : { lastVerified: verified.verifiedAt }),
       ...trendOf('bytes', holding, store),
       ...trendOf('durationMs', holding, store),
+      ...(store === 'database' ? walOf(live, holding) : {}),
     };
   });
+}
+
+function walOf(
+  live: readonly HostFigures[],
+  holding: readonly SetFigures[],
+): Pick<Standing, 'offSiteWal' | 'archivedThrough'> {
+  const server = live.find(({ archive }) => archive);
+  if (!server?.offSite || !server.archive) return {};
+  const { generation, archivedThrough } = server.archive;
+  return {
+    offSiteWal: offSiteWal(holding, generation),
+    ...(archivedThrough === undefined ? {} : { archivedThrough }),
+  };
 }
 
 /** The stores that the hosts serve, in our order. */
@@ -159,24 +189,52 @@ function exposureOf(store: Store, live: readonly HostFigures[], holding: readonl
     },
     ...(server.offSite
       ? store === 'database'
-        ? shippedWal(server, newest)
+        ? shippedWal(server, newest, holding)
         : []
       : localPoints(store, live, server, verified, age)),
   ];
   return candidates.reduce((best, each) => (each.exposureMs < best.exposureMs ? each : best));
 }
 
-/** What was archived when the set was last copied went along; at most one timeout's worth was not archived then. */
+/** At most one timeout's worth of what was written was not archived when the WAL was shipped. */
 function shippedWal(
   { archive, measuredAt }: HostFigures,
-  { set, generation, copies = [] }: SetFigures,
+  base: SetFigures,
+  holding: readonly SetFigures[],
 ): { exposureMs: number; basis: string }[] {
-  if (!archive?.timeoutMs || archive.generation !== generation) return [];
+  if (!archive?.timeoutMs || archive.generation !== base.generation) return [];
   if (isFailing(archive)) return [];
-  return copies.map(({ name, at }) => ({
-    exposureMs: Math.max(0, Date.parse(measuredAt) - Date.parse(at)) + archive.timeoutMs,
-    basis: `WAL copied to ${name} at ${at}, behind set ${set}`,
-  }));
+  const names = (base.copies ?? []).map(({ name }) => name);
+  return offSiteWal(holding, base.generation)
+    .filter(({ name }) => names.includes(name))
+    .map(({ name, at, through }) => ({
+      exposureMs: Math.max(0, Date.parse(measuredAt) - archivedBy(archive, at)),
+      basis: `WAL shipped to ${name} at ${at}${through === undefined ? '' : ` through ${through}`}, behind set ${base.set}`,
+    }));
+}
+
+/** What was written before this (Unix milliseconds) was in the archive at that time: earlier where segments wait. */
+function archivedBy({ timeoutMs, waiting, archivedAt = '' }: ArchiveFigures, at: string): number {
+  const byTimeout = Date.parse(at) - timeoutMs;
+  return waiting > 0 && archivedAt !== '' ? Math.min(byTimeout, Date.parse(archivedAt)) : byTimeout;
+}
+
+/** Up to where WAL is off-site, copy by copy. */
+export interface OffSiteWal {
+  readonly name: string;
+  readonly at: string;
+  readonly through?: string;
+}
+
+/** The newest point of each copy: between the sets of one repository there is no gap at a copy. */
+export function offSiteWal(sets: readonly SetFigures[], generation: string | undefined): OffSiteWal[] {
+  const newest = new Map<string, OffSiteWal>();
+  for (const set of sets.filter((each) => generation !== undefined && each.generation === generation))
+    for (const { name, at, walAt, walThrough } of set.copies ?? []) {
+      const found = { name, at: walAt ?? at, ...(walThrough === undefined ? {} : { through: walThrough }) };
+      if ((newest.get(name)?.at ?? '') < found.at) newest.set(name, found);
+    }
+  return [...newest.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 function isFailing({ failedAt, archivedAt = '' }: ArchiveFigures): boolean {

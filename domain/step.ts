@@ -19,6 +19,10 @@ export interface Step<Id extends string = string> {
   readonly limitMs: number;
   /** What to call when the run is given up after this step began. */
   readonly undo?: string;
+  /** A person may let the run go on without it, once it has failed for good. */
+  readonly skippable?: true;
+  /** A person may do it by hand instead; the step named here shows afterwards whether that was done. */
+  readonly byHand?: Id;
   /** Whose workers run it. */
   readonly where: Where;
 }

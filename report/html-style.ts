@@ -29,6 +29,8 @@ svg { width: 100%; height: auto; display: block; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--ink); }
 svg .figure { paint-order: stroke; stroke: #fff; stroke-width: 3px; }
 code { font-size: 13px; }
+h3 { margin: 10px 0 4px; font-size: 13px; }
+pre { margin: 0; padding: 8px 10px; background: #f4f5f7; font-size: 12px; white-space: pre-wrap; overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: 12px; padding: 0 4px; }
 @media (max-width: 720px) { .cards { grid-template-columns: repeat(2, 1fr); } }
 @media print {

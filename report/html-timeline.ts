@@ -80,13 +80,19 @@ function phaseRow(phase: PhaseRecord, steps: readonly StepRecord[]): Row {
   };
 }
 
+const COLOURS: Readonly<Partial<Record<StepRecord['state'], string>>> = {
+  done: '#2f6fb3',
+  skipped: '#d9a441',
+  'by-hand': '#d9a441',
+};
+
 function stepRow(step: StepRecord): Row {
   return {
     label: step.id,
     title: `${step.id}: ${step.summary ?? step.state}`,
     startedAt: step.startedAt!,
     endedAt: step.endedAt,
-    colour: step.state === 'done' ? '#2f6fb3' : '#a4201d',
+    colour: COLOURS[step.state] ?? '#a4201d',
     strong: false,
   };
 }

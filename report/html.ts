@@ -2,6 +2,7 @@ import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../do
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
+import { decisions } from './html-decisions.ts';
 import { STYLE } from './html-style.ts';
 import { timeline } from './html-timeline.ts';
 
@@ -183,12 +184,6 @@ function forecast({ forecast: expected, clock }: RunRecord): string {
     row([part.name, formatDuration(part.durationMs), part.arithmetic]),
   );
   return `<section><h2>Forecast from start to traffic: ${formatDuration(expected.totalMs)}; ${beside}</h2>${table(['part', 'time', 'arithmetic'], rows)}</section>`;
-}
-
-function decisions(record: RunRecord): string {
-  if (record.decisions.length === 0) return '';
-  const rows = record.decisions.map((made) => row([made.at, made.kind, made.step, made.actor, made.reason]));
-  return `<section><h2>Decisions</h2>${table(['at (UTC)', 'decision', 'step', 'who', 'why'], rows)}</section>`;
 }
 
 function provenance(record: RunRecord): string {

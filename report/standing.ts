@@ -45,8 +45,21 @@ export function statusText(
     runbookWrittenAt === undefined
       ? `  runbook for a lost Temporal: none beside the sets; tyk-dr export ${deployment}`
       : `  runbook for a lost Temporal: written ${ago(runbookWrittenAt)}`,
+    ...stores.flatMap((row) => walLines(row, nowMs)),
     ...problems.map((problem) => `  not measured: ${problem}`),
   ].join('\n');
+}
+
+/** Where WAL is, and since when: here, and at each copy. */
+function walLines({ offSiteWal, archivedThrough }: Row, nowMs: number): string[] {
+  if (!offSiteWal) return [];
+  const here = `  WAL: archived here through ${archivedThrough ?? 'no segment yet'}`;
+  if (offSiteWal.length === 0) return [here, '  WAL: none is off-site'];
+  const lines = offSiteWal.map(({ name, at, through }) => {
+    const ago = formatDuration(Math.max(0, nowMs - Date.parse(at)));
+    return `  WAL: off-site at ${name} through ${through ?? 'an unknown segment'}, shipped ${ago} ago`;
+  });
+  return [here, ...lines];
 }
 
 /** `36.2 MB +4 %`: against the median of the sets before. */

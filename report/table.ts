@@ -1,6 +1,7 @@
 import { achievedRtoMs, rtoBasis, waitedMs } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { asks } from './asks.ts';
 
 /** A run at a glance, for a terminal: where it is, how long it took, what it waits for. Pure. */
 
@@ -9,6 +10,8 @@ const SIGNS: Readonly<Record<StepRecord['state'], string>> = {
   running: '>',
   waiting: '!',
   done: '+',
+  skipped: '/',
+  'by-hand': '*',
   failed: 'x',
   'not-part': '-',
 };
@@ -70,31 +73,6 @@ export function clockLine(record: RunRecord, nowMs: number): string {
   return `  RTO clock ${running} of ${target}${apart}, counted from ${basis.name} ${basis.at}`;
 }
 
-/** What a person must do now, with the command to type. */
-export function asks(record: RunRecord): string[] {
-  return record.steps
-    .filter(
-      (step) =>
-        (step.state === 'waiting' || step.waitsFor !== undefined) && step.state !== 'done' && !record.outcome,
-    )
-    .flatMap((step) => {
-      if (step.state !== 'waiting')
-        return [
-          `  ! ${step.id} waits for ${step.waitsFor ?? ''}; it goes on by itself when the worker is back`,
-        ];
-      const confirm =
-        step.error?.code === 'NOT_FENCED' ? [`      tyk-dr confirm ${record.run} --reason "..."`] : [];
-      return [
-        `  ! ${step.id} has failed: ${step.error?.message ?? ''}`,
-        `    hint: ${step.error?.hint ?? ''}`,
-        '    decide with one of',
-        `      tyk-dr retry ${record.run} --reason "..."`,
-        ...confirm,
-        `      tyk-dr abort ${record.run} --reason "..."`,
-      ];
-    });
-}
-
 function heading(record: RunRecord): string {
   const what = record.component ?? 'everything';
   return `${record.outcome ?? 'RUNNING'}  ${record.run}  ${record.deployment}: ${what} from ${record.from} to ${record.to}`;
@@ -123,8 +101,13 @@ function stepTime(step: StepRecord, nowMs: number): string {
 
 function remark(record: RunRecord, step: StepRecord): string {
   if (step.state === 'not-part') return leftOutText(record, step);
-  const text = step.state === 'done' ? step.summary : (step.error?.message ?? step.waitsFor);
+  const text = hasEnded(step) ? summary(step) : (step.error?.message ?? step.waitsFor);
   return (text ?? '').split('\n')[0]!.slice(0, 110);
+}
+
+/** What came of a step, and what it stands on where a person has stood in for it. */
+function summary({ summary: said, reliesOn }: StepRecord): string {
+  return [said ?? '', ...(reliesOn ? [`relies on ${reliesOn.join(', ')}`] : [])].filter(Boolean).join('; ');
 }
 
 function end(endedAt: string | undefined, nowMs: number, record: RunRecord): number {

@@ -1,8 +1,10 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
+import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { forecastLines } from './forecast.ts';
-import { asks, clockLine, stepLines } from './table.ts';
+import { asks, outputLines } from './asks.ts';
+import { clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
 
@@ -18,7 +20,7 @@ export function textReport(record: RunRecord): string {
     'CLOCK',
     ...record.clock.map((point) => `  ${point.name.padEnd(17)}${point.at}  ${point.source}`),
     '',
-    'STEPS  (+ done, > running, ! waits for a person, x failed, - left out)',
+    'STEPS  (+ done, / skipped, * by hand, > running, ! waits for a person, x failed, - left out)',
     ...stepLines(record, nowMs),
     '',
     ...section('WAITS FOR', asks(record)),
@@ -36,11 +38,12 @@ export function textReport(record: RunRecord): string {
       'EXCEPTIONS',
       record.exceptions.map((exception) => `  ! ${exception}`),
     ),
+    ...section('DECISIONS', record.decisions.map(decisionLine)),
     ...section(
-      'DECISIONS',
-      record.decisions.map(
-        (made) => `  ${made.at}  ${made.kind} ${made.step}, by ${made.actor}: ${made.reason}`,
-      ),
+      'WHAT TOOLS SAID LAST (of steps that failed)',
+      record.steps
+        .filter(({ error, state }) => error?.output && state !== 'waiting')
+        .flatMap(({ id, error }) => [`  ${id}: ${error!.message}`, ...outputLines(error!.output)]),
     ),
     ...section(
       'ALARMS',
@@ -116,6 +119,11 @@ function witness({ witness: seen }: RunRecord): string[] {
   return [
     `  ${seen.failed} of ${seen.requests} requests failed, from ${seen.firstFailedAt} to ${seen.lastFailedAt} (${formatDuration(lasted)})`,
   ];
+}
+
+function decisionLine({ at, kind, step, actor, reason, result }: Decision): string {
+  const came = result === undefined ? '' : ` (${result})`;
+  return `  ${at}  ${kind} ${step}, by ${actor} (asserted, not proven): ${reason}${came}`;
 }
 
 function proofLine(proof: Proof & { step: string }): string {

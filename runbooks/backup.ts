@@ -68,6 +68,22 @@ export const BACKUP_STEPS = [
     limitMs: 12 * HOUR_MS,
   },
   {
+    id: 'rewrap-set',
+    after: [],
+    risk: 'probe',
+    purpose: 'Seal the content of a set anew for the recipients of today; the old set stays.',
+    proof: 'each object opens again with one of our identities, to the digest that the old manifest names',
+    limitMs: 6 * HOUR_MS,
+  },
+  {
+    id: 'ship-wal',
+    after: [],
+    risk: 'probe',
+    purpose: 'Ship new WAL to every off-site copy, behind the newest set that it holds.',
+    proof: 'every new file at the copy has the hash of the one that was read here',
+    limitMs: HOUR_MS,
+  },
+  {
     id: 'commit-config',
     after: ['verify-set'],
     risk: 'probe',

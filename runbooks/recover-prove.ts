@@ -14,6 +14,7 @@ export const PROVE_AND_CLOSE = [
     where: 'gateways',
     purpose: 'Call APIs as a client would: the configured probes and a sample of every kind, by tier.',
     proof: 'each answers as it must',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -24,6 +25,7 @@ export const PROVE_AND_CLOSE = [
     where: 'verifier',
     purpose: 'Test authentication and policies.',
     proof: 'a known key passes, wrong and expired ones do not, a quota counts down, a rate limit bites',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -34,6 +36,7 @@ export const PROVE_AND_CLOSE = [
     where: 'verifier',
     purpose: 'Validate analytics collection.',
     proof: 'marked requests arrive in the store through the Pump',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -44,6 +47,7 @@ export const PROVE_AND_CLOSE = [
     where: 'traffic',
     purpose: 'Point the clients’ address at the target.',
     proof: 'the load balancer reports the target’s servers ready and no other',
+    byHand: 'prove-traffic',
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -54,6 +58,7 @@ export const PROVE_AND_CLOSE = [
     where: 'traffic',
     purpose: 'Call the outside address as a client would.',
     proof: 'the probes answer there as they must',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -64,6 +69,7 @@ export const PROVE_AND_CLOSE = [
     where: 'traffic',
     purpose: 'Read from the witness what clients saw, from before the disaster until now.',
     proof: 'requests, failures, first and last failure',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -74,6 +80,7 @@ export const PROVE_AND_CLOSE = [
     where: 'database',
     purpose: 'Take the first full backup on the new timeline: until then the new primary has none.',
     proof: 'the archive holds the backup and its WAL',
+    skippable: true,
     limitMs: 6 * HOUR_MS,
   },
   {
@@ -85,6 +92,7 @@ export const PROVE_AND_CLOSE = [
     // A Gateway hears no notification in its first ten seconds: traffic must not wait for that.
     purpose: 'Edit an API through the Dashboard and put it back: the way Tyk is operated from now on.',
     proof: 'the Gateways load the edit, and then the original again',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -95,6 +103,7 @@ export const PROVE_AND_CLOSE = [
     where: 'target',
     purpose: 'Remove the replaced data that were kept for an undo.',
     proof: 'nothing of this run is left beside the data',
+    skippable: true,
     limitMs: HOUR_MS,
   },
   {

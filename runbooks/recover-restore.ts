@@ -46,6 +46,7 @@ export const BRING_BACK = [
     where: 'target',
     purpose: 'Make the hosts ready with the configured command and install what is missing.',
     proof: 'the commands ended well and the tools answer',
+    skippable: true,
     limitMs: HOUR_MS,
   },
   {
@@ -67,6 +68,7 @@ export const BRING_BACK = [
     purpose:
       'Take the site out of the clients’ address while it is rebuilt in place: nobody is served before the proofs.',
     proof: 'the load balancer sends nothing to it',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -88,6 +90,7 @@ export const BRING_BACK = [
     where: 'target',
     purpose: 'Offer the configuration of the Redis and database servers beside the target’s own.',
     proof: 'what differs is named and lies beside it; what is missing in place is back',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -99,6 +102,7 @@ export const BRING_BACK = [
     purpose: 'Build the data folder from the RDB beside the old one, then switch it in.',
     proof: 'the end of the stream is authenticated before the switch',
     undo: 'undo-switch',
+    byHand: 'prove-redis',
     limitMs: HOUR_MS,
   },
   {
@@ -109,6 +113,7 @@ export const BRING_BACK = [
     where: 'redis',
     purpose: 'Start Redis and drop the analytics that the Pump had already taken.',
     proof: 'Redis answers and has finished loading',
+    byHand: 'prove-redis',
     limitMs: 15 * MINUTE_MS,
   },
   {
@@ -119,6 +124,7 @@ export const BRING_BACK = [
     where: 'redis',
     purpose: 'Compare keys, expiries and values with the backup.',
     proof: 'key count within what may have expired; sampled digests equal',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -131,6 +137,7 @@ export const BRING_BACK = [
       'Restore beside the old data, replay the archive to its expected end, prove it, then switch it in.',
     proof: 'replay reached the expected LSN; schema, counts, relations and checksums are right',
     undo: 'undo-switch',
+    byHand: 'prove-database',
     limitMs: 6 * HOUR_MS,
   },
   {
@@ -141,6 +148,7 @@ export const BRING_BACK = [
     where: 'database',
     purpose: 'Start PostgreSQL on its own timeline, archiving to a repository of its own.',
     proof: 'it accepts writes',
+    byHand: 'prove-database',
     limitMs: 15 * MINUTE_MS,
   },
   {
@@ -151,6 +159,7 @@ export const BRING_BACK = [
     where: 'database',
     purpose: 'See the recovered data through the same door that the Dashboard uses.',
     proof: 'control tables hold what the backup held or more',
+    skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -162,6 +171,7 @@ export const BRING_BACK = [
     purpose: 'Bring configuration, certificates and portal content, rewritten to the target.',
     proof: 'every address and secret in them is the target’s',
     undo: 'undo-switch',
+    byHand: 'prove-dashboard',
     limitMs: 10 * MINUTE_MS,
   },
   {
@@ -172,6 +182,7 @@ export const BRING_BACK = [
     where: 'dashboard',
     purpose: 'Start the Dashboard.',
     proof: '/hello says ok',
+    byHand: 'prove-dashboard',
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -182,6 +193,7 @@ export const BRING_BACK = [
     where: 'dashboard',
     purpose: 'See that it serves the recovered definitions before any Gateway asks for them.',
     proof: 'APIs and policies equal the database’s; a user’s key works, a wrong one does not',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -194,6 +206,7 @@ export const BRING_BACK = [
       'Bring configuration, certificates, plugins and middleware of every Gateway, rewritten to the target.',
     proof: 'every address in them is the target’s; one set of secrets with the Dashboard',
     undo: 'undo-switch',
+    byHand: 'prove-gateways',
     limitMs: 10 * MINUTE_MS,
   },
   {
@@ -204,6 +217,7 @@ export const BRING_BACK = [
     where: 'gateways',
     purpose: 'Reach the upstreams of the active APIs from the target before a Gateway serves them.',
     proof: 'no more of them unreachable than the configuration allows',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
   {
@@ -214,6 +228,7 @@ export const BRING_BACK = [
     where: 'gateways',
     purpose: 'Start the Gateways.',
     proof: '/hello names Redis and the Dashboard, both passing',
+    byHand: 'prove-gateways',
     limitMs: 10 * MINUTE_MS,
   },
   {
@@ -225,6 +240,8 @@ export const BRING_BACK = [
     purpose: 'Bring the configuration of the Pump and start it, so that no analytics expire unread.',
     proof: 'the Pump runs',
     undo: 'undo-switch',
+    skippable: true,
+    byHand: 'prove-analytics',
     limitMs: 5 * MINUTE_MS,
   },
   {
@@ -235,6 +252,7 @@ export const BRING_BACK = [
     where: 'gateways',
     purpose: 'See that every Gateway loaded what the Dashboard publishes.',
     proof: 'the loaded APIs and policies equal the Dashboard’s',
+    skippable: true,
     limitMs: 2 * MINUTE_MS,
   },
 ] as const satisfies readonly Step[];

@@ -4,6 +4,7 @@ import { configDigest } from '../adapters/config/digest.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import type { Secret } from '../domain/secret.ts';
 import { renderRunbook } from './render-runbook.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
@@ -12,6 +13,7 @@ export function wire(
   worker: string,
   version: string,
 ): { activities: Activities; deps: Deps } {
+  const used = new Map<string, Secret>();
   const deps: Deps = {
     worker,
     deployment(name) {
@@ -27,7 +29,12 @@ export function wire(
     digest(name) {
       return configDigest(deps.deployment(name));
     },
-    secret: resolveSecret,
+    async secret(reference) {
+      const secret = await resolveSecret(reference);
+      used.set(secret.reveal(), secret);
+      return secret;
+    },
+    usedSecrets: () => [...used.values()],
   };
   return { activities: createActivities(deps, version, renderRunbook(version)), deps };
 }

@@ -118,6 +118,7 @@ export function callStep(
     site,
     configDigest: input.configDigest,
     full: input.full,
+    ...(input.copy === undefined ? {} : { copy: input.copy }),
     notAfter: new Date(Date.now() + QUEUE_PATIENCE_MS).toISOString(),
   };
   return activityOf(row, workerQueue(worker))(stepInput, ...more);

@@ -9,8 +9,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
-import { stepInput } from './run-step.ts';
-import type { StepContext } from './step-context.ts';
+import { stepInput, type StepContext } from './step-context.ts';
 
 /** The end of every run: its record is kept, its outcome shown, and given back as a result or as a failure. */
 

@@ -1,11 +1,10 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
-import type { Outcome, RunRecord } from '../domain/run.ts';
-import { CallFailure, callEverywhere } from './call-step.ts';
+import { hasEnded, type Outcome, type RunRecord } from '../domain/run.ts';
 import { stepRecord } from './run-state.ts';
-import { stepInput } from './run-step.ts';
-import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
+import { Abort, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
+import { reasonOf, undoing, undoStep } from './undo-step.ts';
 
 /** What happens when the story of a recovery does not come to its end. */
 
@@ -19,7 +18,7 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
   const abort = cause instanceof Abort ? cause.by : context.abort;
   if (!abort && !isCancellation(cause)) throw cause;
   const { actor, reason } = abort ?? { actor: 'Temporal', reason: 'cancelled' };
-  if (verifiedPoint(record.clock)) {
+  if (isServed(record)) {
     record.exceptions.push(`close-out was given up by ${actor} (${reason}); left to do: ${leftToDo(record)}`);
     return 'RECOVERED_WITH_EXCEPTIONS';
   }
@@ -31,64 +30,89 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
   return actor === '--on-failure abort' ? 'FAILED_UNDONE' : 'ABORTED';
 }
 
+/** Clients reach the target: proven, or switched to with the proof skipped by a person. */
+function isServed(record: RunRecord): boolean {
+  return verifiedPoint(record.clock) !== undefined || stepRecord(record, 'prove-traffic').state === 'skipped';
+}
+
 /** The site that was given up does not come back by itself: whoever reads the report must know. */
 function tellOfSource(record: RunRecord): void {
   const { state } = stepRecord(record, 'fence-source');
   if (state !== 'done') return;
-  record.componentStates = {
-    ...record.componentStates,
+  addStates(record, {
     [`site ${record.from}`]: `fenced, services stopped; tyk-dr unfence ${record.deployment} ${record.from} lets it start again`,
-  };
+  });
 }
 
 /** Clients are served. What is left is housekeeping: no reason to stop a site that has just been recovered. */
 function leftToDo(record: RunRecord): string {
   return record.steps
-    .filter(({ id, state }) => id !== 'write-record' && (state === 'pending' || state === 'failed'))
+    .filter((step) => step.id !== 'write-record' && !hasEnded(step))
     .map(({ id }) => id)
     .join(', ');
 }
 
-/** How long stopping and switching back may take. */
-const UNDO_LIMIT_MS = 10 * 60_000;
-
 /** Tries all of it, whatever fails. @returns a sentence for each part that failed. */
 async function stopAndUndo(context: StepContext): Promise<string[]> {
-  const { record, input } = context;
-  const failures: string[] = [];
-  if (context.begun.some((step) => step.where !== 'source')) {
-    const purpose = 'Stop what this run started on the target';
-    try {
-      const stopped = (await undoing('stop-target', purpose, input.plan.workers.target, [
-        stepInput(context, 'stop-target'),
-      ])) as StopTargetResult;
-      record.componentStates = { ...stopped.states };
-    } catch (error) {
-      failures.push(`the target could not be stopped: ${reasonOf(error)}`);
-    }
-  }
-  // Data are never switched back below a server that may still run.
-  if (failures.length > 0) return failures;
+  const { record } = context;
+  const failures = await stopTarget(context);
   for (const step of [...context.begun].reverse()) {
     if (step.undo === undefined) continue;
+    const what = `effect of ${step.id}`;
+    // Data are never switched back below a server that may still run.
+    if (failures.some((failure) => failure.startsWith(NOT_STOPPED))) {
+      addStates(record, { [what]: 'in place, not undone: the target could not be stopped' });
+      continue;
+    }
     try {
-      const undone = await undoing(step.undo, `Undo ${step.id}`, input.plan.workers[step.where], [
-        stepInput(context, step.id),
-      ]);
-      stepRecord(record, step.id).summary = `undone: ${undone.summary}`;
+      const undone = await undoStep(context, step);
+      stepRecord(record, step.id).summary = `undone: ${undone}`;
+      addStates(record, { [what]: `undone: ${undone}` });
     } catch (error) {
       failures.push(`the undo failed: ${reasonOf(error)} (${step.id})`);
+      addStates(record, { [what]: `NOT undone: ${reasonOf(error)}` });
     }
   }
   return failures;
 }
 
-function undoing(id: string, purpose: string, workers: readonly string[], args: readonly unknown[]) {
-  return callEverywhere({ id, purpose, risk: 'mutate', limitMs: UNDO_LIMIT_MS }, workers, args);
+const NOT_STOPPED = 'the target could not be stopped';
+
+async function stopTarget(context: StepContext): Promise<string[]> {
+  if (!context.begun.some((step) => step.where !== 'source')) return [];
+  const { workers } = context.input.plan;
+  const purpose = 'Stop what this run started on the target';
+  try {
+    const stopped = await undoing('stop-target', purpose, workers.target, [
+      stepInput(context, 'stop-target'),
+    ]);
+    addStates(context.record, (stopped as StopTargetResult).states);
+    return [];
+  } catch (error) {
+    await lookAtTarget(context);
+    return [`${NOT_STOPPED}: ${reasonOf(error)}`];
+  }
 }
 
-function reasonOf(error: unknown): string {
-  const cause = error instanceof CallFailure ? error.cause : error;
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.cause instanceof Error ? cause.cause.message : cause.message;
+/** What could not be brought to a stop is looked at, worker by worker: whoever comes now must know what runs. */
+async function lookAtTarget(context: StepContext): Promise<void> {
+  const id = 'look-at-target';
+  for (const worker of context.input.plan.workers.target) {
+    try {
+      const seen = await undoing(
+        id,
+        'See what still runs on the target',
+        [worker],
+        [stepInput(context, id)],
+        'probe',
+      );
+      addStates(context.record, (seen as StopTargetResult).states);
+    } catch (error) {
+      addStates(context.record, { [`what ${worker} serves`]: `unknown: ${reasonOf(error)}` });
+    }
+  }
+}
+
+function addStates(record: RunRecord, states: Readonly<Record<string, string>>): void {
+  record.componentStates = { ...record.componentStates, ...states };
 }

@@ -13,7 +13,7 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BackupInput } from '../domain/backup.ts';
 import { ERRORS } from '../domain/error-table.ts';
-import { backupId, redisAofId, workerQueue } from '../domain/messages.ts';
+import { backupId, redisAofId, shipWalId, workerQueue } from '../domain/messages.ts';
 import type { NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput, ScheduleKind } from '../domain/schedules.ts';
 import { sendNotice } from './notify.ts';
@@ -48,7 +48,12 @@ const LAUNCHES: Readonly<Record<Launchable, (input: BackupInput, verify: boolean
     failure: 'backup-failed',
     workflowId: redisAofId(input.deployment),
   }),
-  copy: (input) => ({ workflow: 'copy', args: [{ ...input, set: 'latest' }], failure: 'copy-failed' }),
+  copy: (input) => ({
+    workflow: 'shipWal',
+    args: [input],
+    failure: 'copy-failed',
+    workflowId: shipWalId(input.deployment),
+  }),
   keyTest: (input) => ({ workflow: 'testKeys', args: [input], failure: 'keys-failed' }),
   verify: (input) => ({ workflow: 'verify', args: [{ ...input, set: 'latest' }], failure: 'verify-failed' }),
   retention: (input) => ({ workflow: 'prune', args: [input, false], failure: 'retention-failed' }),

@@ -19,7 +19,14 @@ import type { StepContext } from './step-context.ts';
  */
 export async function recover(input: RecoverInput): Promise<RunRecord> {
   const record = openRecord(input);
-  const context: StepContext = { input, record, epoch: Date.parse(record.clock.at(-1)!.at), begun: [] };
+  const context: StepContext = {
+    input,
+    record,
+    epoch: Date.parse(record.clock.at(-1)!.at),
+    begun: [],
+    decided: new Map(),
+    acceptedConfigs: [],
+  };
   setHandler(defineQuery<RunRecord>(RECORD_QUERY), () => record, {
     description: 'The whole record of the run as it stands: steps, clock, proofs, decisions.',
   });
@@ -133,8 +140,8 @@ async function verification(context: StepContext): Promise<void> {
 
 /** Only what this run has restored: where stores were left alone, there is no such moment. */
 function markDataRestored(record: RunRecord): void {
-  const restored = ['restore-redis-data', 'restore-database-data'].filter(
-    (id) => stepRecord(record, id).state === 'done',
+  const restored = ['restore-redis-data', 'restore-database-data'].filter((id) =>
+    ['done', 'by-hand'].includes(stepRecord(record, id).state),
   );
   if (restored.length === 0) return;
   const proven = ['prove-redis', 'prove-database'].filter((id) => stepRecord(record, id).state === 'done');
@@ -145,8 +152,10 @@ async function traffic(context: StepContext): Promise<void> {
   const { record } = context;
   await runStep(context, 'switch-traffic');
   await runStep(context, 'prove-traffic');
-  if (stepRecord(record, 'prove-traffic').state === 'done')
-    markClock(record, 'traffic verified', 'prove-traffic');
+  const { state } = stepRecord(record, 'prove-traffic');
+  if (state === 'done') markClock(record, 'traffic verified', 'prove-traffic');
+  // Nobody has seen it: the objective counts as not reached.
+  else if (state === 'skipped') return;
   else if (record.component === undefined)
     markClock(record, 'traffic verified', 'verification; no load balancer is configured');
   else

@@ -3,6 +3,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import {
+  hasEnded,
   leftOutText,
   PHASES,
   type ClockPointName,
@@ -12,6 +13,7 @@ import {
   type StepRecord,
 } from '../domain/run.ts';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
+import { summaryOf } from '../domain/run-summary.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
 
@@ -96,9 +98,7 @@ export function enterPhase(record: RunRecord, phase: Phase): void {
 
 /** Leaves a phase when none of its steps is still to be done. */
 export function leavePhase(record: RunRecord, phase: Phase): void {
-  const open = record.steps.some(
-    (step) => step.phase === phase && step.state !== 'done' && step.state !== 'not-part',
-  );
+  const open = record.steps.some((step) => step.phase === phase && !hasEnded(step));
   const entry = record.phases.find((candidate) => candidate.phase === phase)!;
   if (!open && !entry.endedAt) entry.endedAt = now();
 }
@@ -118,29 +118,7 @@ export function publish(record: RunRecord, change: SurfaceChange): void {
       value: change[name]!,
     }));
   if (pairs.length > 0) upsertSearchAttributes(pairs);
-  upsertMemo({ summary: compact(record, change.phase) });
-}
-
-/** The record without its bulk: fits a memo, tells where the run stands. */
-function compact(record: RunRecord, phase: string | undefined): Record<string, unknown> {
-  const waiting = record.steps.filter((step) => step.state === 'waiting');
-  return {
-    run: record.run,
-    deployment: record.deployment,
-    from: record.from,
-    to: record.to,
-    phase: phase ?? record.phases.filter((entry) => entry.startedAt).at(-1)?.phase ?? 'infrastructure',
-    outcome: record.outcome ?? null,
-    done: record.steps.filter((step) => step.state === 'done').length,
-    of: record.steps.filter((step) => step.state !== 'not-part').length,
-    waiting: waiting.map((step) => ({
-      step: step.id,
-      for: step.waitsFor ?? '',
-      error: step.error?.message ?? '',
-    })),
-    clock: record.clock,
-    rtoMs: record.objectives.rtoMs,
-  };
+  upsertMemo({ summary: summaryOf(record, change.phase) });
 }
 
 /** The table that the Temporal UI shows as the run's current details. */
@@ -157,6 +135,7 @@ export function showDetails(record: RunRecord): void {
       '',
       `RTO ${formatDuration(record.objectives.rtoMs)}, counted from ${basis.name} ${basis.at}: due ${deadline}`,
       ...record.alarms.map((alarm) => `- ${alarm.at} ${alarm.text}`),
+      ...asked(record),
       '',
       '| phase | step | state | time | remark |',
       '|---|---|---|---|---|',
@@ -165,6 +144,25 @@ export function showDetails(record: RunRecord): void {
       ...leftOut(record),
     ].join('\n'),
   );
+}
+
+/** What a person must do, with what they need to decide it. */
+function asked(record: RunRecord): string[] {
+  const { paused } = record;
+  return [
+    ...(paused
+      ? ['', `**Paused** by ${paused.actor} at ${paused.at}: ${paused.reason}. Update \`resume\` goes on.`]
+      : []),
+    ...record.steps
+      .filter(({ state, choices }) => state === 'waiting' && choices)
+      .flatMap(({ id, error, choices }) => [
+        '',
+        `**${id} has failed**: ${error?.message ?? ''}`,
+        '',
+        `${error?.hint ?? ''} Decide with one of the updates ${choices!.map((choice) => `\`${choice}\``).join(', ')}.`,
+        ...(error?.output ? ['', '```text', error.output.replaceAll('```', "'''"), '```'] : []),
+      ]),
+  ];
 }
 
 /** One line a reason, with the steps that it leaves out. */
@@ -188,6 +186,8 @@ function remark(step: StepRecord): string {
   const text =
     step.state === 'waiting'
       ? `**${step.waitsFor ?? 'a decision'}**: ${step.error?.message ?? ''}`
-      : (step.summary ?? '');
+      : [step.summary ?? '', ...(step.reliesOn ? [`relies on ${step.reliesOn.join(', ')}`] : [])]
+          .filter(Boolean)
+          .join('; ');
   return text.replaceAll('|', '\\|').replaceAll('\n', ' ').slice(0, 300);
 }

@@ -1,26 +1,29 @@
 import { ActivityFailure, ApplicationFailure, isCancellation, startChild } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.ts';
-import { rtoBasis } from '../domain/clock.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
-import type { FailureDetails, Proof, RunRecord, StepRecord, StepResult } from '../domain/run.ts';
+import {
+  hasEnded,
+  type FailureDetails,
+  type Proof,
+  type RunRecord,
+  type StepRecord,
+  type StepResult,
+} from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
-import { SCHEDULE_TO_START_MS } from './activity-of.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
-import { giveUpIfAborted, type StepContext } from './step-context.ts';
+import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
 import { classify, settleFailure, type Failure } from './step-failure.ts';
+import { untilResumed } from './waits.ts';
 
 /**
  * Runs one step to its end: in order, on its worker, with the retries of its risk class, and where it has failed
  * for good, with a person's decision. A mutating activity observes before it acts, so calling it again after a
  * timeout is how its outcome is found out.
  */
-
-/** The activity refuses a task that waited longer than its queue time, with a margin for the clocks. */
-const NOT_AFTER_MARGIN_MS = 5_000;
 
 /** Runs the step unless it is not part of the plan; then it returns undefined. */
 export async function runStep<Id extends RecoverStepId>(
@@ -31,7 +34,8 @@ export async function runStep<Id extends RecoverStepId>(
   const step: Step<RecoverStepId> = RECOVER_STEPS.find((candidate) => candidate.id === id)!;
   const row = stepRecord(context.record, id);
   if (row.state === 'not-part') return undefined;
-  requireOrder(context.record, step);
+  await untilResumed(context, id);
+  requireOrder(context.record, step, row);
   giveUpIfAborted(context);
   enterPhase(context.record, step.phase);
   if (step.risk === 'mutate') context.begun.push(step);
@@ -40,7 +44,7 @@ export async function runStep<Id extends RecoverStepId>(
     const failure = await attempt(context, step, row, more);
     if (failure === undefined) break;
     await settleFailure(context, step, row, failure);
-    if (row.state !== 'done') continue;
+    if (!hasEnded(row)) continue;
     if (row.error?.code === 'NOT_FENCED') await fenceLater(context);
     break;
   }
@@ -66,10 +70,12 @@ async function attempt(
   const workers = context.input.plan.workers[step.where];
   row.queue = workers.map(workerQueue).join(', ');
   row.calls += 1;
-  delete row.waitsFor;
+  // Whoever looks must not see a worker come and go while one task after the other runs out.
+  if (row.awaySince === undefined) delete row.waitsFor;
   showDetails(context.record);
   try {
     const result = await callEverywhere(step, workers, [stepInput(context, step.id), ...more]);
+    isThere(row);
     results.set(row, result);
     row.state = 'done';
     row.summary = result.summary;
@@ -83,8 +89,18 @@ async function attempt(
     row.queue = workerQueue(worker);
     if (isCancellation(error)) row.state = 'failed';
     keepProofs(context.record, step.id, failedProofs(error));
-    return classify(error, step);
+    const meaning = classify(error, step);
+    if (meaning === 'worker-away') row.awaySince ??= row.calls > 1 ? now() : row.startedAt!;
+    else isThere(row);
+    return meaning;
   }
+}
+
+/** Somebody has taken the task. */
+function isThere(row: StepRecord): void {
+  if (row.awaySince === undefined) return;
+  delete row.awaySince;
+  delete row.waitsFor;
 }
 
 /** What a step has shown when it was called last; a retry replaces what the failure had shown. */
@@ -99,29 +115,21 @@ function failedProofs(error: unknown): readonly Proof[] {
   return details?.proofs ?? [];
 }
 
-export function stepInput(context: StepContext, step: string): StepInput {
-  return {
-    run: context.input.run,
-    step,
-    plan: context.input.plan,
-    configDigest: context.input.configDigest,
-    epoch: context.epoch,
-    basisAt: rtoBasis(context.record.clock).at,
-    notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
-    ...(context.set === undefined ? {} : { set: context.set }),
-  };
-}
-
-function requireOrder(record: RunRecord, step: Step<RecoverStepId>): void {
-  for (const after of step.after) {
-    const { state } = stepRecord(record, after);
-    if (state !== 'done' && state !== 'not-part') {
-      throw ApplicationFailure.nonRetryable(
-        ERRORS.ORDER_BROKEN.message({ step: step.id, after }),
-        'ORDER_BROKEN',
-      );
-    }
+/** What a person has skipped or made by hand counts as ended, and the steps that need it say so. */
+function requireOrder(record: RunRecord, step: Step<RecoverStepId>, row: StepRecord): void {
+  const before = step.after.map((after) => stepRecord(record, after));
+  const open = before.find((other) => !hasEnded(other));
+  if (open) {
+    throw ApplicationFailure.nonRetryable(
+      ERRORS.ORDER_BROKEN.message({ step: step.id, after: open.id }),
+      'ORDER_BROKEN',
+    );
   }
+  const leftToPeople = before.filter(({ state }) => state === 'skipped' || state === 'by-hand');
+  if (leftToPeople.length > 0)
+    row.reliesOn = leftToPeople.map(
+      ({ id, state }) => `${id} (${state === 'skipped' ? 'skipped' : 'by hand'})`,
+    );
 }
 
 /** A person's word holds until the site can be reached again: then each of its hosts is fenced after all. */

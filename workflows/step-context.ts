@@ -1,8 +1,11 @@
+import { rtoBasis } from '../domain/clock.ts';
+import type { Choice, Decision } from '../domain/decision.ts';
 import { ERRORS, type ErrorCode } from '../domain/error-table.ts';
-import type { RecoverInput } from '../domain/plan.ts';
-import type { Decision, RunRecord, StepError } from '../domain/run.ts';
+import type { RecoverInput, StepInput } from '../domain/plan.ts';
+import type { RunRecord, StepError } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import type { RecoverStepId } from '../runbooks/recover.ts';
+import { SCHEDULE_TO_START_MS } from './activity-of.ts';
 import { now } from './run-state.ts';
 
 /** What the steps of one run share, and the two ways in which a run ends before its story does. */
@@ -32,6 +35,10 @@ export interface StepContext {
   readonly epoch: number;
   /** Steps whose effect may have begun, in order; an abort undoes them last first. */
   readonly begun: Step<RecoverStepId>[];
+  /** What was decided last about a step that waited. */
+  readonly decided: Map<string, Decision & { readonly kind: Choice }>;
+  /** First digits of the digests of configurations that a person has accepted besides the plan's. */
+  readonly acceptedConfigs: string[];
   abort?: Decision;
   set?: string;
 }
@@ -43,4 +50,22 @@ export function giveUpIfAborted(context: StepContext): void {
 
 export function stepError(code: ErrorCode, details: Record<string, string>): StepError {
   return { code, message: ERRORS[code].message(details), hint: ERRORS[code].hint, at: now() };
+}
+
+/** The activity refuses a task that waited longer than its queue time, with a margin for the clocks. */
+const NOT_AFTER_MARGIN_MS = 5_000;
+
+export function stepInput(context: StepContext, step: string): StepInput {
+  const { input, record, epoch, set, acceptedConfigs } = context;
+  return {
+    run: input.run,
+    step,
+    plan: input.plan,
+    configDigest: input.configDigest,
+    ...(acceptedConfigs.length === 0 ? {} : { acceptedConfigs: [...acceptedConfigs] }),
+    epoch,
+    basisAt: rtoBasis(record.clock).at,
+    notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
+    ...(set === undefined ? {} : { set }),
+  };
 }

@@ -7,11 +7,15 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/error-table.ts';
-import type { Decision, StepError, StepRecord } from '../domain/run.ts';
+import type { Decision } from '../domain/decision.ts';
+import type { FailureDetails, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
+import { choicesOf } from '../runbooks/choices.ts';
 import type { RecoverStepId } from '../runbooks/recover.ts';
 import { now, publish, showDetails } from './run-state.ts';
 import { giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
+import { reasonOf, undoStep } from './undo-step.ts';
+import { closeWait, openWait } from './waits.ts';
 
 /** What becomes of a step that failed: called again, refused, or laid before a person. */
 
@@ -28,7 +32,14 @@ export function classify(error: unknown, step: Step): Failure {
   }
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
     if (cause.type === 'EXPIRED') return 'worker-away';
-    return { code: cause.type, message: cause.message, hint: ERRORS[cause.type].hint, at: now() };
+    const [details] = (cause.details ?? []) as [FailureDetails?];
+    return {
+      code: cause.type,
+      message: cause.message,
+      hint: ERRORS[cause.type].hint,
+      at: now(),
+      ...(details?.output === undefined ? {} : { output: details.output }),
+    };
   }
   return stepError('BUG', { message: cause?.message ?? error.message });
 }
@@ -80,7 +91,10 @@ export async function settleFailure(
     row.error =
       failure.code === 'NOT_FENCED'
         ? failure
-        : stepError('NOT_FENCED', { site: from, reason: failure.message });
+        : {
+            ...stepError('NOT_FENCED', { site: from, reason: failure.message }),
+            ...(failure.output === undefined ? {} : { output: failure.output }),
+          };
   } else {
     row.error = failure;
   }
@@ -102,22 +116,39 @@ const MAX_LOOKS = 5;
 /** A site behind a cut cable does not answer better the fifth time, and every look costs time that clients wait. */
 const SOURCE_LOOKS = 2;
 
+/** Until a person decides what becomes of the step; after an undo it waits again. @throws Abort */
 async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
-  const { record } = context;
-  row.state = 'waiting';
-  row.waitsFor = row.error?.code === 'NOT_FENCED' ? 'retry, confirm or abort' : 'retry or abort';
-  log.error(`step ${step.id} has failed and waits for ${row.waitsFor}`, { error: row.error?.message ?? '' });
-  if (context.input.plan.onFailure === 'abort') {
-    context.abort ??= automaticAbort(step, row);
-  }
-  const wait = { for: `${step.id}: ${row.waitsFor}`, from: now() };
-  record.waits.push(wait);
-  publish(record, {});
-  showDetails(record);
-  await condition(() => row.state !== 'waiting' || context.abort !== undefined);
-  Object.assign(wait, { until: now() });
-  if (context.abort !== undefined) row.state = 'failed';
-  giveUpIfAborted(context);
+  const { record, input, decided } = context;
+  row.choices = choicesOf(step, row.error!.code, input.plan);
+  row.waitsFor = listed(row.choices);
+  if (input.plan.onFailure === 'abort') context.abort ??= automaticAbort(step, row);
+  do {
+    row.state = 'waiting';
+    const wait = openWait(record, 'decision', `${step.id}: ${row.waitsFor}`);
+    try {
+      await condition(() => row.state !== 'waiting' || context.abort !== undefined);
+    } finally {
+      closeWait(record, wait);
+    }
+    if (context.abort !== undefined) row.state = 'failed';
+    giveUpIfAborted(context);
+    if (decided.get(step.id)?.kind === 'undo') await undoOnDemand(context, step, row);
+  } while (decided.get(step.id)?.kind === 'undo');
+  delete row.choices;
+  delete row.waitsFor;
+}
+
+async function undoOnDemand(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
+  const decision = context.decided.get(step.id)!;
+  decision.result = await undoStep(context, step).then(
+    (undone) => `undone: ${undone}`,
+    (error: unknown) => `the undo failed: ${reasonOf(error)}`,
+  );
+  row.summary = decision.result;
+}
+
+function listed(choices: readonly string[]): string {
+  return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
 }
 
 function automaticAbort(step: Step, row: StepRecord): Decision {

@@ -16,9 +16,12 @@ import type { PartResult } from '../../domain/backup.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import type { DatabaseFacts, Manifest } from '../../domain/manifest.ts';
 import { adminConnection, currentGeneration, requireRepository } from '../endpoints.ts';
+import { databaseSource } from '../database-source.ts';
 import type { BackupCall } from '../guard.ts';
+import { setOf } from '../open-set.ts';
 import { sealObject } from '../seal-object.ts';
 import type { ScratchDatabase, VerifiedDatabase } from './method.ts';
+import { repositoryCheck } from './pgbackrest-check.ts';
 import { scratchDatabase } from './postgresql.ts';
 
 /** A physical backup up to a named restore point, and its restore into a scratch cluster beside the data. */
@@ -70,7 +73,11 @@ export async function verify(
 ): Promise<VerifiedDatabase> {
   const config = clusterOf(call.site);
   const set = physicalFacts(manifest);
-  const repository = requireRepository(call.deployment.backup);
+  const asking = setOf(call);
+  const repository = await databaseSource({
+    ...{ asking, config, onProgress: call.progress },
+    check: () => repositoryCheck(call, asking, manifest),
+  });
   const staged = await stageRestore<DatabaseFacts>({
     config,
     repository,

@@ -48,7 +48,7 @@ export async function repositoryCheck(
   where: Where,
   manifest: Manifest,
 ): Promise<RepositoryCheck> {
-  const repository = requireRepository(call.deployment.backup);
+  const repository = requireRepository(where.deployment.backup);
   const facts = physicalFacts(manifest);
   return {
     root: repositoryFolder(repository, facts.generation),
@@ -66,7 +66,7 @@ async function proveAnew(
   check: RepositoryCheck,
 ): Promise<CheckedRepository> {
   const config = clusterOf('target' in call ? call.target : call.site);
-  await discardAssembled(config);
+  if (!asking.alone) await discardAssembled(config);
   return proveDatabaseSource({ asking, check, config, onProgress: call.progress });
 }
 

@@ -2,6 +2,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { writeDurably } from '../files/durable.ts';
+import { oneAtATime } from '../files/one-at-a-time.ts';
 
 /**
  * What was sent to a copy and found whole there, by path: a file of a database backup belongs to many sets, and is
@@ -18,6 +19,8 @@ export class CopyLedger {
   readonly #file: string;
   readonly #remote: string;
   readonly #files: Map<string, string>;
+  /** Since it was last read or saved; undefined for a path that was forgotten. */
+  #changes = new Map<string, string | undefined>();
 
   private constructor(file: string, remote: string, files: Map<string, string>) {
     this.#file = file;
@@ -27,33 +30,56 @@ export class CopyLedger {
 
   /** Empty where there is none yet, where it is damaged, or where the copy has moved to another place. */
   static async open(file: string, remote: string): Promise<CopyLedger> {
-    const text = await readFile(file, 'utf8').catch(() => '');
-    const known = shape.safeParse(parsed(text));
-    const fits = known.success && known.data.remote === remote;
-    return new CopyLedger(file, remote, new Map(fits ? Object.entries(known.data.files) : []));
+    return new CopyLedger(file, remote, await read(file, remote));
   }
 
   has(path: string, sha256: string): boolean {
     return this.#files.get(path) === sha256;
   }
 
+  /** The SHA-256 of what was found whole there under this path. */
+  get(path: string): string | undefined {
+    return this.#files.get(path);
+  }
+
+  paths(): string[] {
+    return [...this.#files.keys()];
+  }
+
   add(path: string, sha256: string): void {
     this.#files.set(path, sha256);
+    this.#changes.set(path, sha256);
   }
 
-  forget(paths: readonly string[]): void {
-    for (const path of paths) this.#files.delete(path);
+  forget(paths: Iterable<string>): void {
+    for (const path of paths) {
+      this.#files.delete(path);
+      this.#changes.set(path, undefined);
+    }
   }
 
-  async save(): Promise<void> {
+  /** WAL is shipped while a set is copied: what the other has noted since stays. */
+  save(): Promise<void> {
+    return oneAtATime(this.#file, () => this.#merge());
+  }
+
+  async #merge(): Promise<void> {
     await mkdir(dirname(this.#file), { recursive: true, mode: 0o700 });
-    const content = {
-      format: 'tyk-dr/copied/v1',
-      remote: this.#remote,
-      files: Object.fromEntries(this.#files),
-    };
+    const files = await read(this.#file, this.#remote);
+    for (const [path, sha256] of this.#changes)
+      if (sha256 === undefined) files.delete(path);
+      else files.set(path, sha256);
+    this.#changes = new Map();
+    const content = { format: 'tyk-dr/copied/v1', remote: this.#remote, files: Object.fromEntries(files) };
     await writeDurably(this.#file, JSON.stringify(content));
   }
+}
+
+async function read(file: string, remote: string): Promise<Map<string, string>> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const known = shape.safeParse(parsed(text));
+  const fits = known.success && known.data.remote === remote;
+  return new Map(fits ? Object.entries(known.data.files) : []);
 }
 
 function parsed(text: string): unknown {

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import type { Secret } from '../../domain/secret.ts';
+import { oneAtATime } from '../files/one-at-a-time.ts';
 import { readSigned, setFolder, writeSigned, type SignedManifest } from './repository.ts';
 
 /** Where a set lies off-site: one signed file for each copy, bound to the manifest's bytes as an attestation is. */
@@ -15,9 +17,24 @@ export interface CopyRecord {
   /** The hash that the remote told of every file, or `download` where all were read back. */
   readonly provenBy: string;
   readonly files: number;
+  /** When all that lies there was last compared with what was sent. */
   readonly at: string;
   /** The last WAL segment that was there. */
   readonly walThrough?: string;
+  /** All that was archived before this moment is there. Absent in records of the first version. */
+  readonly walAt?: string;
+  /** When the set was restored from this copy alone, and what that took. */
+  readonly restoredAt?: string;
+  readonly restoredInMs?: number;
+}
+
+/** Where it is kept what was sent to a copy. */
+export function ledgerFile(
+  { repository }: Pick<BackupConfig, 'repository'>,
+  deployment: string,
+  copy: string,
+) {
+  return join(repository, deployment, 'copies', `${copy}.json`);
 }
 
 /**
@@ -42,7 +59,8 @@ export async function writeCopyRecord(
   signingKey: Secret,
 ): Promise<void> {
   const folder = setFolder(config, deployment, record.set);
-  await writeSigned(folder, `copy-${record.copy}.json`, record, signingKey);
+  const name = `copy-${record.copy}.json`;
+  await oneAtATime(join(folder, name), () => writeSigned(folder, name, record, signingKey));
 }
 
 /** The copies of a set, by name; what is signed by nobody whom we trust, or is of other bytes, does not count. */

@@ -7,9 +7,9 @@ import type { RepositoryFile } from '../postgres/repository-files.ts';
 import { hashKind } from '../rclone/rclone.ts';
 import { remoteText, type Remote } from '../rclone/remote.ts';
 import { CopyLedger } from './copy-ledger.ts';
-import { copyFolders, writeCopyRecord, type CopyRecord } from './copy-record.ts';
+import { copyFolders, ledgerFile, readCopyRecords, writeCopyRecord, type CopyRecord } from './copy-record.ts';
 import { setFolder, type SignedManifest } from './repository.ts';
-import { digestsOf, sendFiles, type FileToSend, type Sender } from './send.ts';
+import { digestsOf, listingOf, sendFiles, type FileToSend, type Sender } from './send.ts';
 
 /**
  * Copies a sealed set to one off-site copy. As in the repository itself the manifest comes last, after everything
@@ -21,11 +21,19 @@ export interface CopyRequest {
   readonly copy: CopyConfig;
   readonly remote: Remote;
   readonly signed: SignedManifest;
-  /** The pgBackRest files of the set, and the folder of their generation. */
-  readonly database?: { readonly root: string; readonly files: readonly RepositoryFile[] } | undefined;
+  readonly database?: CopiedDatabase | undefined;
   readonly signingKey: Secret;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (text: string) => void;
+}
+
+export interface CopiedDatabase {
+  /** The folder of the generation. */
+  readonly root: string;
+  /** The pgBackRest files of the set. */
+  readonly files: readonly RepositoryFile[];
+  /** The first WAL segment of the oldest set there: between two sets of a copy there is no gap. */
+  readonly walFrom?: string | undefined;
 }
 
 /** @throws DrError OBJECT_MISSING, OBJECT_DAMAGED where the set itself is not whole; COPY_UNUSABLE, COPY_DAMAGED */
@@ -35,34 +43,45 @@ export async function copySet(request: CopyRequest): Promise<{ record: CopyRecor
   const { deployment, set } = manifest;
   const say = (text: string): void => request.onProgress?.(`${copy.name}: ${text}`);
   const kind = await hashKind(remote, { signal });
-  const ledgerFile = join(config.repository, deployment, 'copies', `${copy.name}.json`);
-  const ledger = await CopyLedger.open(ledgerFile, remoteText(copy));
+  const ledger = await CopyLedger.open(ledgerFile(config, deployment, copy.name), remoteText(copy));
   const sender: Sender = { remote, kind, ledger, set, signal };
   const physical = manifest.database?.method === 'pgbackrest' ? manifest.database : undefined;
   const folders = copyFolders(deployment, set, physical?.generation);
-  const from = setFolder(config, deployment, set);
   let sentBytes = 0;
-  const send = async (local: string, folder: string, files: readonly FileToSend[]): Promise<void> => {
-    sentBytes += await sendFiles(sender, { from: local, folder, files });
-  };
 
-  let walThrough: string | undefined;
+  let wal: Pick<CopyRecord, 'walThrough' | 'walAt'> = {};
   if (database && physical && folders.pgbackrest !== undefined) {
     say('files of the database backup');
-    const later = await laterArchive(database.root, database.files, signal);
-    walThrough = later.through;
-    await send(database.root, folders.pgbackrest, [...database.files, ...later.files]);
+    const { pgbackrest: folder } = folders;
+    const walAt = new Date().toISOString();
+    const known = (path: string): string | undefined => ledger.get(`${folder}/${path}`);
+    const later = await laterArchive(database.root, database.files, {
+      from: database.walFrom,
+      known,
+      signal,
+    });
+    if (later.through !== undefined) wal = { walThrough: later.through, walAt };
+    const there = await listingOf(remote, folder, signal);
+    const files = [...database.files, ...later.files];
+    sentBytes += await sendFiles(sender, { from: database.root, folder, there, files });
     // pgBackRest looks here first: what they name is there by now.
-    await send(database.root, folders.pgbackrest, await present(database.root, infoFiles(physical)));
+    const info = await present(database.root, infoFiles(physical));
+    sentBytes += await sendFiles(sender, { from: database.root, folder, there, files: info });
   }
   say('objects');
+  const from = setFolder(config, deployment, set);
+  const there = await listingOf(remote, folders.set, signal);
   const objects = manifest.objects.map(({ file, cipher }) => ({ path: file, ...cipher }));
-  await send(from, folders.set, objects);
+  const files = [...objects, ...(await present(from, ['manifest.json.sig', ...NOTES]))];
+  sentBytes += await sendFiles(sender, { from, folder: folders.set, there, files });
   say('manifest');
-  for (const name of ['verified.json', 'manifest.json'])
-    for (const file of [`${name}.sig`, name]) await send(from, folders.set, await present(from, [file]));
+  const last = await present(from, ['manifest.json']);
+  sentBytes += await sendFiles(sender, { from, folder: folders.set, there, files: last });
 
+  const before = (await readCopyRecords(config, deployment, signed)).find((each) => each.copy === copy.name);
   const record: CopyRecord = {
+    ...(before?.restoredAt === undefined ? {} : { restoredAt: before.restoredAt }),
+    ...(before?.restoredInMs === undefined ? {} : { restoredInMs: before.restoredInMs }),
     format: 'tyk-dr/copy/v1',
     set,
     manifestSha256: signed.sha256,
@@ -71,14 +90,17 @@ export async function copySet(request: CopyRequest): Promise<{ record: CopyRecor
     provenBy: kind ?? 'download',
     files: objects.length + (database?.files.length ?? 0),
     at: new Date().toISOString(),
-    ...(walThrough === undefined ? {} : { walThrough }),
+    ...wal,
   };
   await writeCopyRecord(config, deployment, record, request.signingKey);
   return { record, sentBytes };
 }
 
+/** What may come to a set after it was sealed: its proof, and that somebody holds it. */
+export const NOTES = ['verified.json.sig', 'verified.json', 'hold.json'];
+
 /** Those of the files that there are, as they are now. */
-async function present(folder: string, paths: readonly string[]): Promise<FileToSend[]> {
+export async function present(folder: string, paths: readonly string[]): Promise<FileToSend[]> {
   const files: FileToSend[] = [];
   for (const path of paths) {
     const found = await digestsOf(join(folder, path), ['sha256']);

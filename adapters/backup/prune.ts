@@ -9,8 +9,9 @@ import { durableRename, writeDurably } from '../files/durable.ts';
  */
 
 const MANIFEST = 'manifest.json';
-const CONDEMNED = 'manifest.json.deleted';
-const HOLD = 'hold.json';
+/** The manifest of a set that is being deleted, here and at copies. */
+export const CONDEMNED = 'manifest.json.deleted';
+export const HOLD = 'hold.json';
 
 /** @param folder of one set. Tolerates one that is gone already. */
 export async function deleteSet(folder: string): Promise<void> {

@@ -191,11 +191,21 @@ export async function verifyObjects(folder: string, manifest: Manifest): Promise
   }
 }
 
-async function describeSet(config: Repository, deployment: string, set: string): Promise<SetListing> {
+/**
+ * What one set is worth.
+ *
+ * @param verify whether its objects are there; default by the folder of the set.
+ */
+export async function describeSet(
+  config: Repository,
+  deployment: string,
+  set: string,
+  verify = (manifest: Manifest): Promise<void> => verifyObjects(setFolder(config, deployment, set), manifest),
+): Promise<SetListing> {
   try {
     const signed = await readManifest(config, deployment, set);
     const { createdAt, site, objects, database } = signed.manifest;
-    await verifyObjects(setFolder(config, deployment, set), signed.manifest);
+    await verify(signed.manifest);
     const attested = await readAttestation(config, deployment, signed);
     return {
       set,

@@ -1,11 +1,23 @@
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
+import { summaryOf, type RunSummary } from '../../domain/run-summary.ts';
 import type { RunRecord } from '../../domain/run.ts';
+import { mapParallel } from '../files/map-parallel.ts';
 
-/** Records of runs, kept beside the backup sets: they outlive Temporal's retention and the loss of a site. */
+/**
+ * Records of runs, kept beside the backup sets: they outlive Temporal's retention and the loss of a site. An index
+ * holds a line for each, so that a thousand of them list quickly; the records are the truth, and what the index
+ * lacks or cannot be read of it is read from them.
+ */
 
 type Repository = Pick<BackupConfig, 'repository'>;
+
+const INDEX = 'index.jsonl';
+/** A line of another form is no line. */
+const INDEX_VERSION = 1;
+/** Also what keeps a name from leading elsewhere. */
+const RUN_ID = /^[a-z0-9][a-z0-9-]{0,79}$/;
 
 /** @returns the file. */
 export async function keepRun(config: Repository, record: RunRecord): Promise<string> {
@@ -14,6 +26,8 @@ export async function keepRun(config: Repository, record: RunRecord): Promise<st
   await mkdir(folder, { recursive: true });
   await writeFile(`${file}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
   await rename(`${file}.new`, file);
+  // Without its line the record is still found, only more slowly: that must not fail a run.
+  await appendFile(join(folder, INDEX), indexLine(summaryOf(record))).catch(() => undefined);
   return file;
 }
 
@@ -23,11 +37,38 @@ export async function readRun(
   deployment: string,
   run: string,
 ): Promise<RunRecord | undefined> {
-  if (!/^[a-z0-9-]+$/.test(run)) return undefined;
-  const text = await readFile(join(runsFolder(config, deployment), `${run}.json`), 'utf8').catch(
-    () => undefined,
+  if (!RUN_ID.test(run)) return undefined;
+  const file = join(runsFolder(config, deployment), `${run}.json`);
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const record = text === undefined ? undefined : parsed(text);
+  return isRecord(record) ? record : undefined;
+}
+
+/** Whether the repository can be read from here at all, as opposed to: holds no run. */
+export async function repositoryIsHere({ repository }: Repository): Promise<boolean> {
+  return readdir(repository).then(
+    () => true,
+    () => false,
   );
-  return text === undefined ? undefined : (JSON.parse(text) as RunRecord);
+}
+
+/** Ids of the runs that were kept, newest first. */
+export async function keptRuns(config: Repository, deployment: string): Promise<string[]> {
+  const names = await readdir(runsFolder(config, deployment)).catch(() => []);
+  const runs = names.flatMap((name) => (name.endsWith('.json') ? name.slice(0, -'.json'.length) : []));
+  return runs
+    .filter((run) => RUN_ID.test(run))
+    .sort()
+    .reverse();
+}
+
+/** Every run that was kept, in short, newest first. Records that cannot be read are left out. */
+export async function listRuns(config: Repository, deployment: string): Promise<RunSummary[]> {
+  const [runs, index] = await Promise.all([keptRuns(config, deployment), readIndex(config, deployment)]);
+  const unlisted = runs.filter((run) => !index.has(run));
+  const read = await mapParallel(unlisted, (run) => readRun(config, deployment, run));
+  for (const record of read) if (record) index.set(record.run, summaryOf(record));
+  return runs.flatMap((run) => index.get(run) ?? []);
 }
 
 /** How many runs are read in search of one that fits. */
@@ -39,13 +80,42 @@ export async function newestRun(
   deployment: string,
   fits: (record: RunRecord) => boolean,
 ): Promise<RunRecord | undefined> {
-  const names = await readdir(runsFolder(config, deployment)).catch(() => []);
-  const runs = names.flatMap((name) => /^(rec-.*)\.json$/.exec(name)?.[1] ?? []);
-  for (const run of runs.sort().reverse().slice(0, MOST_READ)) {
+  const runs = (await keptRuns(config, deployment)).filter((run) => run.startsWith('rec-'));
+  for (const run of runs.slice(0, MOST_READ)) {
     const record = await readRun(config, deployment, run);
     if (record && fits(record)) return record;
   }
   return undefined;
+}
+
+function indexLine(summary: RunSummary): string {
+  return `${JSON.stringify({ version: INDEX_VERSION, ...summary })}\n`;
+}
+
+/** The last line of a run counts: it may have been written again. */
+async function readIndex(config: Repository, deployment: string): Promise<Map<string, RunSummary>> {
+  const text = await readFile(join(runsFolder(config, deployment), INDEX), 'utf8').catch(() => '');
+  const lines = text.split('\n').map(parsed) as (Partial<RunSummary & { version: number }> | undefined)[];
+  return new Map(
+    lines.flatMap((line): [string, RunSummary][] =>
+      line?.version === INDEX_VERSION && typeof line.run === 'string' && Array.isArray(line.clock)
+        ? [[line.run, line as RunSummary]]
+        : [],
+    ),
+  );
+}
+
+/** Undefined where it is no JSON: a line or a file that was cut off. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is RunRecord {
+  return (value as Partial<RunRecord> | undefined)?.format === 'tyk-dr/run/v1';
 }
 
 function runsFolder({ repository }: Repository, deployment: string): string {

@@ -25,6 +25,19 @@ export interface FileGroup {
   /** At the remote. */
   readonly folder: string;
   readonly files: readonly FileToSend[];
+  /** Sizes of what the folder holds, or the ledger's word for it: then what the ledger does not name is sent. */
+  readonly there: Listing | 'as-noted';
+}
+
+export type Listing = ReadonlyMap<string, number>;
+
+/** Sizes by path of all files below a folder of a remote. */
+export async function listingOf(
+  remote: Remote,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<Listing> {
+  return new Map((await listFiles(remote, folder, { signal })).map(({ path, bytes }) => [path, bytes]));
 }
 
 export interface Sender {
@@ -43,17 +56,16 @@ const PARTS_FROM_BYTES = 5 * 2 ** 30;
 /** @returns how many bytes had to be sent. @throws DrError OBJECT_MISSING, OBJECT_DAMAGED, COPY_UNUSABLE, COPY_DAMAGED */
 export async function sendFiles(sender: Sender, group: FileGroup): Promise<number> {
   const { remote, ledger, signal } = sender;
-  const { from, folder, files } = group;
-  const there = new Map(
-    (await listFiles(remote, folder, { signal })).map(({ path, bytes }) => [path, bytes] as const),
-  );
+  const { from, folder, files, there } = group;
+  const sizeThere = (path: string): number | undefined =>
+    there === 'as-noted' ? undefined : there.get(path);
   const known = ({ path, sha256, bytes }: FileToSend): boolean =>
-    ledger.has(`${folder}/${path}`, sha256) && there.get(path) === bytes;
+    ledger.has(`${folder}/${path}`, sha256) && (there === 'as-noted' || there.get(path) === bytes);
   const unproven = await mapParallel(
     files.filter((file) => !known(file)),
     (file) => readHere(sender, from, file),
   );
-  const present = unproven.filter(({ path, bytes }) => there.get(path) === bytes);
+  const present = unproven.filter(({ path, bytes }) => sizeThere(path) === bytes);
   const whole = await provenThere(sender, folder, present);
   const missing = unproven.filter((file) => !whole.has(file.path));
   if (missing.length > 0) {
@@ -74,7 +86,7 @@ export async function sendFiles(sender: Sender, group: FileGroup): Promise<numbe
       });
   }
   for (const { path, sha256 } of unproven) ledger.add(`${folder}/${path}`, sha256);
-  await ledger.save();
+  if (unproven.length > 0) await ledger.save();
   return missing.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 

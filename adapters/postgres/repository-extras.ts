@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { PostgresFacts } from '../../domain/manifest.ts';
 import { mapParallel } from '../files/map-parallel.ts';
@@ -28,36 +28,61 @@ export function segmentOf(path: string): string | undefined {
   return ARCHIVED.exec(path)?.[2];
 }
 
+export interface LaterArchive {
+  readonly files: readonly RepositoryFile[];
+  /** The last segment that the archive holds. */
+  readonly through: string | undefined;
+}
+
+interface LaterOptions {
+  /** Of WAL from here on, where that is earlier than the set's own. */
+  readonly from?: string | undefined;
+  /** The SHA-256 of what need not be read again: no name in an archive is ever used twice. */
+  readonly known?: ((path: string) => string | undefined) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * WAL that was archived after the set, and the histories of its timelines: with them a recovery from the copy comes
  * nearer to the end than the set itself.
- *
- * @returns the files, and the last segment that the archive holds.
  */
 export async function laterArchive(
   root: string,
   files: readonly RepositoryFile[],
-  signal?: AbortSignal,
-): Promise<{ files: RepositoryFile[]; through: string | undefined }> {
+  { from, known, signal }: LaterOptions = {},
+): Promise<LaterArchive> {
   const folder = archiveFolder(files);
   if (folder === undefined) return { files: [], through: undefined };
-  const listed = new Set(files.map(({ path }) => path));
   const names = await readdir(join(root, folder), { recursive: true }).catch(() => [] as string[]);
   const later = laterOf(
     names.map((name) => `${folder}/${name}`),
     files,
+    from,
   );
   const found = await mapParallel(later, async (path) => {
-    const print = await fingerprint(join(root, path), signal);
+    const sha256 = known?.(path);
+    const print =
+      sha256 === undefined
+        ? await fingerprint(join(root, path), signal)
+        : { sha256, bytes: (await stat(join(root, path))).size };
     return print ? [{ path, ...print }] : [];
   });
-  const all = [...listed, ...later].flatMap((path) => segmentOf(path) ?? []);
+  const all = [...files.map(({ path }) => path), ...later].flatMap((path) => segmentOf(path) ?? []);
   return { files: found.flat(), through: all.sort().at(-1) };
 }
 
-/** Those of an archive's paths that a recovery of the set can use, and that the set does not list itself. */
-export function laterOf(paths: readonly string[], files: readonly Pick<RepositoryFile, 'path'>[]): string[] {
-  const first = files.flatMap(({ path }) => segmentOf(path) ?? []).sort()[0] ?? '';
+/**
+ * Those of an archive's paths that a recovery of the set can use, and that the set does not list itself.
+ *
+ * @param from the first segment that counts, where that is earlier than the set's own.
+ */
+export function laterOf(
+  paths: readonly string[],
+  files: readonly Pick<RepositoryFile, 'path'>[],
+  from?: string,
+): string[] {
+  const own = files.flatMap(({ path }) => segmentOf(path) ?? []).sort()[0] ?? '';
+  const first = from !== undefined && from < own ? from : own;
   const listed = new Set(files.map(({ path }) => path));
   return paths
     .filter((path) => !listed.has(path) && (HISTORY.test(path) || (segmentOf(path) ?? '') > first))

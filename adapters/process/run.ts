@@ -1,9 +1,10 @@
 import { execa, type Options } from 'execa';
 import { DrError } from '../../domain/errors.ts';
+import { lastLines, OUTPUT_LIMIT_BYTES } from '../../domain/output.ts';
 import { redact, type Secret } from '../../domain/secret.ts';
 
-/** The most of a tool's output that an error carries: enough to decide on, small enough for a history. */
-const OUTPUT_TAIL_BYTES = 4096;
+/** The most of a tool's output that an error carries. More than is ever shown: secrets are taken out of it first. */
+const OUTPUT_TAIL_BYTES = 4 * OUTPUT_LIMIT_BYTES;
 
 /** A tool that says nothing for this long is given up; every caller that needs longer says so. */
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -65,7 +66,8 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       throw new DrError('TOOL_MISSING', { tool: argv[0]!, host: 'this host' });
     }
     const how = result.timedOut ? 'a timeout' : (result.signal ?? `exit code ${exitCode}`);
-    const output = redact(`${stdout}\n${stderr}`.trim().slice(-OUTPUT_TAIL_BYTES), options.secrets ?? []);
+    // Whole secrets are found; of one that was cut only a part would be left, and be shown.
+    const output = lastLines(redact(`${stdout}\n${stderr}`.trim(), options.secrets ?? []), OUTPUT_TAIL_BYTES);
     throw new DrError('TOOL_FAILED', { tool: argv[0]!, exit: how, exitCode, output: output || 'no output' });
   }
   return { stdout, stderr, exitCode, durationMs: performance.now() - startedAt };

@@ -66,6 +66,38 @@ export async function download(
   await rclone(remote, args, { ...options, limitMs: TRANSFER_LIMIT_MS, input: paths });
 }
 
+/** Gives a file another name, in one step where the storage can. */
+export async function rename(
+  remote: Remote,
+  from: string,
+  to: string,
+  options: RcloneOptions = {},
+): Promise<void> {
+  await rclone(remote, ['moveto', '--ignore-times', at(remote, from), at(remote, to)], options);
+}
+
+/** Deletes these files of a folder, and no other; one that is gone already is none of ours to miss. */
+export async function removeFiles(
+  remote: Remote,
+  folder: string,
+  paths: readonly string[],
+  options: RcloneOptions = {},
+): Promise<void> {
+  if (paths.length === 0) return;
+  const args = ['delete', ...FROM_LIST, at(remote, folder)];
+  await rclone(remote, args, { ...options, limitMs: TRANSFER_LIMIT_MS, input: paths });
+}
+
+/** Removes the empty folders below one; storages without folders have none. */
+export async function removeEmptyFolders(
+  remote: Remote,
+  folder: string,
+  options: RcloneOptions = {},
+): Promise<void> {
+  const args = ['rmdirs', at(remote, folder)];
+  await rclone(remote, args, { ...options, allowedExitCodes: [NO_FOLDER] });
+}
+
 export type HashKind = 'md5' | 'sha1' | 'sha256';
 
 /** A hash that the remote itself can tell of its files; undefined where it knows none. */

@@ -63,16 +63,28 @@ export function remoteText({ remote }: CopyConfig): string {
 
 /** rclone takes passwords only as `rclone obscure` writes them; which options those are, it says itself. */
 async function obscuredOptions(copy: string, type: string): Promise<ReadonlySet<string>> {
-  const { stdout } = await run(['rclone', 'config', 'providers']);
-  const providers = JSON.parse(stdout) as {
-    Name: string;
-    Prefix: string;
-    Options: { Name: string; IsPassword: boolean }[];
-  }[];
-  const provider = providers.find(({ Name, Prefix }) => type === Name || type === Prefix);
+  providers ??= askProviders().catch((error: unknown) => {
+    providers = undefined;
+    throw error;
+  });
+  const provider = (await providers).find(({ Name, Prefix }) => type === Name || type === Prefix);
   if (!provider)
     throw new DrError('COPY_UNUSABLE', { copy, reason: `rclone has no remotes of type '${type}'` });
   return new Set(provider.Options.filter(({ IsPassword }) => IsPassword).map(({ Name }) => Name));
+}
+
+interface Provider {
+  readonly Name: string;
+  readonly Prefix: string;
+  readonly Options: readonly { readonly Name: string; readonly IsPassword: boolean }[];
+}
+
+/** Asked once: it does not change while we run, and every minute's shipping of WAL would ask again. */
+let providers: Promise<readonly Provider[]> | undefined;
+
+async function askProviders(): Promise<readonly Provider[]> {
+  const { stdout } = await run(['rclone', 'config', 'providers']);
+  return JSON.parse(stdout) as Provider[];
 }
 
 /** rclone wants a key in one line, with `\n` written out. */

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { withClient } from '../../adapters/postgres/client.ts';
 import type { Finding } from '../../domain/doctor.ts';
+import type { HistoryEntry } from '../../report/history.ts';
 import type { Standing } from '../../domain/standing.ts';
 import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
@@ -101,7 +102,7 @@ describe('before the first backup', () => {
 
   test('the list has a line for each set, with its age and size', async () => {
     const [heading, row] = (await lab.expect('backup', 'list', 'acme')).split('\n');
-    expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +PROVEN +COPIES +HELD$/);
+    expect(heading).toMatch(/^SET +STATE +SITE +TAKEN AT +AGE +SIZE +PROVEN +WHERE +HELD$/);
     expect(row).toMatch(/^\S+Z-\w+ +verified +primary +\S+Z +.* s +[\d.]+ [kM]B \+ database of \d+/);
   });
 
@@ -233,13 +234,61 @@ describe('a run that is followed', () => {
     expect(refused.exitCode).toBe(10);
     expect(recordOf(refused).outcome).toBe('REFUSED');
     expect((await lab.run('status', 'acme', '--watch')).exitCode).toBe(10);
-    expect((await lab.run('status', 'acme', '--json')).stdout).toMatch(/^\{\n/);
+    const status = JSON.parse(await lab.expect('status', 'acme', '--json')) as Record<string, unknown>;
+    expect(status).toMatchObject({ version: 1, format: 'tyk-dr/run/v1', outcome: 'REFUSED' });
+  });
+
+  test('is in the history with its achieved time, and its log tells every attempt', async () => {
+    const { runs } = JSON.parse(await lab.expect('history', '--json')) as { runs: HistoryEntry[] };
+    // What was refused has changed nothing, not even the repository: only Temporal knows of it.
+    expect(runs.map(({ outcome, keptIn }) => `${outcome} ${keptIn}`)).toEqual([
+      'REFUSED temporal',
+      'RECOVERED repository',
+    ]);
+    const [, recovered] = runs;
+    expect(recovered!.rto).toMatchObject({ met: true, achievedMs: expect.any(Number) as number });
+    expect(await lab.expect('history', 'acme', '--outcome', 'RECOVERED', '--site', 'dr')).toMatch(
+      new RegExp(`^RUN .*\\n${recovered!.run} +acme .* MET `),
+    );
+    expect(await lab.expect('history', '--until', '2020-01-01')).toBe('no such run');
+    const log = await lab.expect('logs', recovered!.run, 'restore-database-data');
+    expect(log).toMatch(/ attempt +restore-database-data done: .*, by dr@\d+ tyk-dr /);
+    expect(await lab.expect('logs', recovered!.run)).toMatch(/ outcome +RECOVERED$/);
+    expect((await lab.run('logs', 'acme', 'no-such-step')).exitCode).toBe(2);
+    expect((await lab.run('history', '--site', 'nowhere', 'acme')).stderr).toContain("no site 'nowhere'");
+    expect((await lab.run('history', '--since', 'yesterday')).stderr).toContain('expected a day such as');
+    expect(await lab.expect('status')).toMatch(/ acme +idle .*\n +last: rec-\S+ REFUSED, not reached, /);
+  });
+
+  test('and that Temporal cannot tell of is read from the repository, by its id and in the history', async () => {
+    const { runs } = JSON.parse(await lab.expect('history', '--json')) as { runs: HistoryEntry[] };
+    const { run } = runs.at(-1)!;
+    await stop(lab.lab, 'temporal');
+    const [report, log, history] = await Promise.all([
+      lab.expect('report', run),
+      lab.expect('logs', run, 'start-redis'),
+      lab.expect('history'),
+    ]);
+    await lab.revive('temporal');
+    expect(report).toMatch(/^RECOVERED: acme/);
+    expect(log).toMatch(/ step +start-redis done: started, /);
+    expect(history).toContain(run);
   });
 
   test('without a worker takes no decision, and when terminated from outside says so in words', async () => {
     const recovering = watching('recover', 'acme', '--to', 'dr', '--in-place', '--yes', '--reason', 'a test');
     await expect.poll(recovering.said, { timeout: 60_000 }).toContain('check-backup running');
     for (const worker of ['worker-dr', 'worker-primary']) await killService(lab.lab, worker);
+    const killedAt = performance.now();
+    let seen = '';
+    while (!seen.includes('start it on its host:')) seen = await lab.expect('status');
+    expect(performance.now() - killedAt, 'missed late').toBeLessThan(15_000);
+    // Whichever kind of task hangs, its queue is named, with what to type.
+    expect(seen).toMatch(/ acme +WAITING .* rec-\S+ by /);
+    expect(seen).toMatch(
+      /on the task queue tyk-dr(\.dr)? .*\n +start it on its host: tyk-dr worker (dr|NAME)$/m,
+    );
+    expect((await lab.run('status', 'acme', '--json')).stdout).toContain('"missingWorkers": [\n');
     const decision = await quickly('abort', 'acme', '--reason', 'nobody is there to hear it');
     expect(decision.exitCode, decision.stderr).toBe(10);
     expect(decision.stderr).toMatch(/no worker on the task queue \S+ has taken 'abort' of acme$/m);

@@ -8,7 +8,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { loadConfig } from '../../adapters/config/load.ts';
 import type { BackupStepInput } from '../../domain/backup.ts';
 import type { StepInput } from '../../domain/plan.ts';
-import type { StepResult } from '../../domain/run.ts';
+import type { FailureDetails, StepResult } from '../../domain/run.ts';
 import { wire } from '../../worker/wire.ts';
 
 /** Activities in processes of their own: killed like a worker is killed, tools and all. */
@@ -33,7 +33,11 @@ export interface ChildCall extends ActivityCall {
 export interface ChildEnd {
   readonly killed: boolean;
   readonly result?: StepResult;
-  readonly error?: { readonly code: string; readonly message: string };
+  readonly error?: {
+    readonly code: string;
+    readonly message: string;
+    readonly details?: FailureDetails;
+  };
 }
 
 export interface RunningCall {
@@ -81,8 +85,13 @@ export async function callActivity({
       ).run(work, input, ...more),
     };
   } catch (error) {
-    const { type, message } = error as { type?: string; message: string };
-    return { killed: false, error: { code: type ?? 'BUG', message } };
+    const { type, message, details } = error as {
+      type?: string;
+      message: string;
+      details?: [FailureDetails?];
+    };
+    const [told] = details ?? [];
+    return { killed: false, error: { code: type ?? 'BUG', message, ...(told ? { details: told } : {}) } };
   }
 }
 

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer, request } from 'node:http';
 import { connect, type AddressInfo } from 'node:net';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { freePort } from './gateway.ts';
 
 /** Servers for off-site copies: real ones, on free ports of 127.0.0.1, that end with the test. */
@@ -17,23 +18,16 @@ export interface Server {
   readonly start: () => Promise<void>;
 }
 
-export const SFTP = { user: 'backup', pass: 'sftp-password-of-the-tests' } as const;
+export interface SftpServer extends Server {
+  /** rclone's options of it: who may come in, by which key, and what key the server has. */
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Whether it deletes and renames; it is started again with the answer. */
+  readonly allowDeletion: (allowed: boolean) => Promise<void>;
+}
 
-/** As it stands under backup.copies; its password is a secret of the test's environment. */
-export function sftpCopy(server: Server, more: Readonly<Record<string, unknown>> = {}): unknown {
-  return {
-    name: 'sftp',
-    remote: {
-      type: 'sftp',
-      path: 'tyk-dr',
-      options: {
-        ...{ host: '127.0.0.1', port: server.port, user: SFTP.user, pass: 'env:TEST_SFTP_PASSWORD' },
-        // As where nobody may run commands: it knows no hashes, and all is read back.
-        disable_hashcheck: true,
-      },
-    },
-    ...more,
-  };
+/** As it stands under backup.copies. */
+export function sftpCopy(server: SftpServer, more: Readonly<Record<string, unknown>> = {}): unknown {
+  return { name: 'sftp', remote: { type: 'sftp', path: 'tyk-dr', options: server.options }, ...more };
 }
 
 export function s3Copy(server: S3Server, more: Readonly<Record<string, unknown>> = {}): unknown {
@@ -53,15 +47,44 @@ export function s3Copy(server: S3Server, more: Readonly<Record<string, unknown>>
   };
 }
 
-/** An SFTP server over a folder. It remembers what it has listed: who changes the folder starts it again. */
-export async function startSftp(folder: string): Promise<Server> {
-  await mkdir(folder, { recursive: true });
+/** OpenSSH's own server over a folder, as an ordinary process: by key, no shell, and nobody deletes unless told. */
+export async function startSftp(folder: string): Promise<SftpServer> {
+  const etc = `${folder}-sshd`;
+  await Promise.all([folder, etc].map((each) => mkdir(each, { recursive: true })));
+  // Where it is root it wants the folder that Debian's service makes for it.
+  if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+  const [host, user] = ['host', 'user'].map((name) => join(etc, name)) as [string, string];
+  for (const key of [host, user]) await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
   const port = await freePort();
-  return server(port, 'rclone', [
-    ...['serve', 'sftp', folder, '--addr', `127.0.0.1:${port}`, '--config', '/dev/null'],
-    ...['--user', SFTP.user, '--pass', SFTP.pass],
-  ]);
+  await writeFile(join(etc, 'known_hosts'), `[127.0.0.1]:${port} ${await readFile(`${host}.pub`, 'utf8')}`);
+  const config = join(etc, 'sshd_config');
+  const configure = (deny: readonly string[]): Promise<void> =>
+    writeFile(
+      config,
+      [
+        ...[`Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${host}`, 'PidFile none', 'LogLevel ERROR'],
+        ...['UsePAM no', 'PasswordAuthentication no', 'KbdInteractiveAuthentication no', 'StrictModes no'],
+        ...['PermitRootLogin prohibit-password', `AuthorizedKeysFile ${user}.pub`, 'MaxStartups 100'],
+        ...['Subsystem sftp internal-sftp', `ForceCommand internal-sftp -d ${folder}${deny.join('')}`, ''],
+      ].join('\n'),
+    );
+  await configure(NO_DELETION);
+  const sshd = await server(port, '/usr/sbin/sshd', ['-D', '-e', '-f', config]);
+  return {
+    ...sshd,
+    options: {
+      ...{ host: '127.0.0.1', port, user: userInfo().username, key_file: user },
+      known_hosts_file: join(etc, 'known_hosts'),
+    },
+    async allowDeletion(allowed) {
+      await sshd.stop();
+      await configure(allowed ? [] : NO_DELETION);
+      await sshd.start();
+    },
+  };
 }
+
+const NO_DELETION = [' -P remove,rmdir,rename,posix-rename'];
 
 export interface S3Server extends Server {
   readonly endpoint: string;
@@ -74,13 +97,11 @@ export interface S3Server extends Server {
 export const BUCKET = 'off-site';
 
 /** An S3 server with one bucket, behind a door that refuses to delete: what an append-only writer meets. */
-export async function startS3(folder: string): Promise<S3Server> {
-  await mkdir(folder, { recursive: true });
+export async function startS3(): Promise<S3Server> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tyk-dr', 'bin');
   const port = await freePort();
   const inner = await server(port, join(cache, 'gofakes3-1.2.0'), [
-    ...['-host', `127.0.0.1:${port}`, '-backend', 'bolt', '-bolt.db', join(folder, 's3.db')],
-    ...['-initialbucket', BUCKET, '-quiet'],
+    ...['-host', `127.0.0.1:${port}`, '-backend', 'memory', '-initialbucket', BUCKET, '-quiet'],
   ]);
   const refused: string[] = [];
   let allowed = false;
@@ -102,15 +123,25 @@ export async function startS3(folder: string): Promise<S3Server> {
     from.pipe(onward);
   }).listen(0, '127.0.0.1');
   await once(door, 'listening');
+  const outside = (door.address() as AddressInfo).port;
+  const shut = (): void => {
+    door.close();
+    door.closeAllConnections();
+  };
   return {
-    ...inner,
-    endpoint: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+    port: outside,
+    endpoint: `http://127.0.0.1:${outside}`,
     refused: () => refused,
     allowDeletion: (now) => (allowed = now),
+    // The door is shut; what is behind it stays.
+    stop: () => Promise.resolve(shut()),
+    async start() {
+      door.listen(outside, '127.0.0.1');
+      await once(door, 'listening');
+    },
     async close() {
+      shut();
       await inner.stop();
-      door.closeAllConnections();
-      door.close();
     },
   };
 }

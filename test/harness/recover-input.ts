@@ -32,7 +32,7 @@ export type Fakes = Record<string, Fake>;
 /** One fake for every activity; `calls` lists what was called, in order. */
 export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string[] } {
   const calls: string[] = [];
-  const ids = [...RECOVER_STEPS.map((step) => step.id), 'stop-target', 'undo-switch'];
+  const ids = [...RECOVER_STEPS.map((step) => step.id), 'stop-target', 'look-at-target', 'undo-switch'];
   const fallback: Record<string, StepResult> = {
     'check-backup': {
       summary: 'ok',

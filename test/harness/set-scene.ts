@@ -41,7 +41,8 @@ export async function startSetScene(): Promise<SetScene> {
   return { ...deployment, cluster, redis, close };
 }
 
-const TABLES = `
+/** What the Dashboard's definitions are read from. */
+export const TABLES = `
   CREATE TABLE tyk_apis (id text PRIMARY KEY, api_id text, api_definition jsonb, oas jsonb);
   CREATE TABLE tyk_policies (id text PRIMARY KEY, policy jsonb)`;
 

@@ -63,7 +63,7 @@ describe('redis in a configuration', () => {
     [
       'a node without its port',
       { ...MANAGED, cluster: { nodes: ['redis-1'] } },
-      'expected an address such as redis-1.example.com:6379',
+      'expected HOST:PORT, such as redis-1.example.com:6379',
     ],
     [
       'a password in clear',

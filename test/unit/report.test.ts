@@ -60,6 +60,7 @@ const FENCE_FAILED: Partial<StepRecord> = {
   state: 'waiting',
   startedAt: STARTED,
   error: { code: 'NOT_FENCED', message: 'site primary is dark', hint: 'Look at it.', at: STARTED },
+  choices: ['retry', 'confirm', 'abort'],
 };
 
 describe('a step that is left out', () => {
@@ -74,6 +75,67 @@ describe('a step that is left out', () => {
     for (const shown of [liveTable(record, NOW_MS).join('\n'), textReport(record)])
       expect(shown).toContain(reason);
     expect(htmlReport(record)).toContain(`<td>${step}</td><td>${reason}</td>`);
+  });
+});
+
+describe('what people decide', () => {
+  const output = 'tool: <b>bad</b>\ntool: gave up';
+  const record: RunRecord = {
+    ...runOf({
+      'start-redis': {
+        state: 'by-hand',
+        startedAt: STARTED,
+        endedAt: STARTED,
+        summary: 'made by hand, says ann: it runs',
+        error: { code: 'TOOL_FAILED', message: 'redis ended', hint: 'x', at: STARTED, output },
+      },
+      'prove-redis': {
+        state: 'done',
+        startedAt: STARTED,
+        summary: 'ok',
+        reliesOn: ['start-redis (by hand)'],
+      },
+      'prove-database': { state: 'skipped', startedAt: STARTED, summary: 'skipped by bob: no time' },
+      'start-dashboard': {
+        state: 'waiting',
+        startedAt: STARTED,
+        choices: ['retry', 'done', 'undo', 'abort'],
+        error: { code: 'TOOL_FAILED', message: 'it ended', hint: 'Look.', at: STARTED, output },
+      },
+    }),
+    decisions: [
+      { kind: 'done', step: 'start-redis', actor: 'ann', reason: 'it runs', at: STARTED },
+      {
+        kind: 'undo',
+        step: 'x',
+        actor: 'bob',
+        reason: 'y',
+        at: STARTED,
+        result: 'undone: old data are back',
+      },
+    ],
+    paused: { kind: 'pause', step: 'the run', actor: 'cleo', reason: 'wait for legal', at: STARTED },
+  };
+
+  test('is in the status with its choices, the tool’s last lines and who pauses it', () => {
+    const text = liveTable(record, NOW_MS).join('\n');
+    expect(text).toMatch(/^ {3}\* start-redis .* made by hand, says ann: it runs$/m);
+    expect(text).toMatch(/^ {3}\/ prove-database .* skipped by bob: no time$/m);
+    expect(text).toMatch(/prove-redis .* ok; relies on start-redis \(by hand\)$/m);
+    expect(text).toContain('paused by cleo at 2026-11-24T03:00:00.000Z: wait for legal');
+    expect(text).toContain('| tool: gave up');
+    for (const typed of ['done rec-1 start-dashboard', 'undo rec-1 start-dashboard', 'resume rec-1'])
+      expect(text).toContain(`tyk-dr ${typed} --reason`);
+    expect(text).not.toContain('tyk-dr skip');
+  });
+
+  test('is in both reports with who and why, and that nobody has proven who it was', () => {
+    const text = textReport(record);
+    expect(text).toContain('done start-redis, by ann (asserted, not proven): it runs');
+    expect(text).toContain('(undone: old data are back)');
+    const html = htmlReport(record);
+    expect(html).toContain('<td>ann (asserted, not proven)</td><td>it runs</td>');
+    expect(html).toContain('<pre>tool: &lt;b&gt;bad&lt;/b&gt;\ntool: gave up</pre>');
   });
 });
 

@@ -1,6 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
@@ -11,6 +11,7 @@ import { eventually } from '../harness/gateway.ts';
 import { fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
+import { awaitState, fails, heartbeating, toldRun, waiting } from '../harness/told-run.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -18,61 +19,11 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => environment.teardown());
 
-/** Runs a recovery against fakes on both sites' queues. */
-async function recover(
+const recover = (
   input: RecoverInput,
   overrides: Fakes = {},
-  meanwhile: (handle: WorkflowHandle) => Promise<void> = async () => undefined,
-): Promise<{ record: RunRecord; calls: string[]; failedAs?: string }> {
-  const { activities, calls } = fakes(overrides);
-  return withWorkers(environment, { primary: activities, dr: activities }, async () => {
-    const handle = await environment.client.workflow.start('recover', {
-      workflowId: `run/${input.run}`,
-      taskQueue: WORKFLOW_QUEUE,
-      args: [input],
-    });
-    await meanwhile(handle);
-    try {
-      return { record: (await handle.result()) as RunRecord, calls };
-    } catch (error) {
-      if (!(error instanceof WorkflowFailedError) || !(error.cause instanceof ApplicationFailure))
-        throw error;
-      return { record: error.cause.details![0] as RunRecord, calls, failedAs: error.cause.type! };
-    }
-  });
-}
-
-function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<never> {
-  let left = times;
-  return () => {
-    if (left-- <= 0) return Promise.resolve(undefined as never);
-    return Promise.reject(
-      ApplicationFailure.create({ message: `it is ${code}`, type: code, nonRetryable: true }),
-    );
-  };
-}
-
-/** Cancellation reaches an activity with the answer to a heartbeat. */
-function heartbeating(work: () => Promise<never>): () => Promise<never> {
-  return async () => {
-    const context = Context.current();
-    const beat = setInterval(() => context.heartbeat(), 100);
-    return work().finally(() => clearInterval(beat));
-  };
-}
-
-async function awaitState(
-  handle: WorkflowHandle,
-  reached: (record: RunRecord) => boolean,
-): Promise<RunRecord> {
-  let record: RunRecord | undefined;
-  await expect
-    .poll(async () => (record = await handle.query<RunRecord>('record')), { timeout: 15_000 })
-    .toSatisfy(reached);
-  return record!;
-}
-
-const waiting = (record: RunRecord): boolean => record.steps.some((step) => step.state === 'waiting');
+  meanwhile?: (handle: WorkflowHandle) => Promise<void>,
+) => toldRun(environment, input, overrides, meanwhile);
 
 describe('a recovery', () => {
   test('visits exactly the declared steps, each after those that it needs', async () => {

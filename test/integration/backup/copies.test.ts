@@ -5,6 +5,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   truncate,
@@ -19,10 +20,13 @@ import { freePort } from '../../harness/gateway.ts';
 import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
 import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
+import { loadConfig } from '../../../adapters/config/load.ts';
+import { withClient } from '../../../adapters/postgres/client.ts';
 import { packTree } from '../../../adapters/backup/tree.ts';
-import type { KeyTestResult, PartResult } from '../../../domain/backup.ts';
+import type { KeyTestResult, PartResult, ShipWalResult } from '../../../domain/backup.ts';
 import { formatBytes } from '../../../domain/duration.ts';
 import type { StepResult } from '../../../domain/run.ts';
+import { setsAtCopy } from '../../../cli/backup-list-copy.ts';
 import { callActivity } from '../../harness/activity.ts';
 import {
   ageIdentity,
@@ -34,12 +38,11 @@ import {
 } from '../../harness/deployment.ts';
 import {
   s3Copy,
-  SFTP,
   sftpCopy,
   startS3,
   startSftp,
   type S3Server,
-  type Server,
+  type SftpServer,
 } from '../../harness/off-site.ts';
 import {
   ADMIN_PASSWORD,
@@ -48,6 +51,7 @@ import {
   startTestCluster,
   type TestCluster,
 } from '../../harness/postgres.ts';
+import { TABLES } from '../../harness/set-scene.ts';
 import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
 import { archiveAll, flipByte, numbers, range, write } from '../../harness/postgres-scene.ts';
 
@@ -59,20 +63,21 @@ const GATEWAY_CONF = '{ "listen_port": 8080 }\n';
 
 let cluster: TestCluster;
 let dir: string;
-let sftp: Server;
+let sftp: SftpServer;
 let s3: S3Server;
 let scene: TestDeployment;
 
 let redis: TestRedis;
+/** The reference of an identity that opens nothing. */
+let stranger: string;
 
 beforeAll(async () => {
-  vi.stubEnv('TEST_SFTP_PASSWORD', SFTP.pass);
   vi.stubEnv('TEST_REDIS_PASSWORD', REDIS_PASSWORD.reveal());
   [cluster, redis] = await Promise.all([startTestCluster(), startTestRedis()]);
   dir = await mkdtemp('/var/tmp/tyk-dr-copies-');
   // The user of PostgreSQL restores from here by hand.
   await chmod(dir, 0o755);
-  [sftp, s3] = await Promise.all([startSftp(join(dir, 'sftp')), startS3(join(dir, 's3'))]);
+  [sftp, s3] = await Promise.all([startSftp(join(dir, 'sftp')), startS3()]);
   const { stanza, repository } = cluster.repository;
   scene = await writeDeployment(dir, {
     database: cluster.config,
@@ -86,8 +91,10 @@ beforeAll(async () => {
       worker: 'dr',
     },
   });
+  stranger = await addStranger();
   await mkdir(join(dir, 'dr', 'gw1'), { recursive: true });
   await writeFile(join(dir, 'dr', 'gw1', 'tyk.conf'), GATEWAY_CONF);
+  await withClient(cluster.admin, (client) => client.query(TABLES));
   await Promise.all([write(cluster, 1, 50), redis.client().call('DEBUG', 'POPULATE', '500', 'key', '50')]);
   const parts = await Promise.all([
     called<PartResult>('back-up-database'),
@@ -103,6 +110,19 @@ afterAll(async () => {
   await rm(dir, { recursive: true, force: true });
   vi.unstubAllEnvs();
 });
+
+/** As after a rotation that went wrong: a further identity that is no recipient's. */
+async function addStranger(): Promise<string> {
+  const file = join(dir, 'keys', 'age-stranger');
+  await writeFile(file, `${(await ageIdentity()).identity.reveal()}\n`, { mode: 0o600 });
+  const text = await readFile(scene.configFile, 'utf8');
+  await writeFile(
+    scene.configFile,
+    text.replace(/^( +)identity: .*$/m, `$&\n$1otherIdentities: ["file:${file}"]`),
+  );
+  scene = { ...scene, deployment: (await loadConfig(scene.configFile)).deployments['acme']! };
+  return `file:${file}`;
+}
 
 async function gatewayPart(): Promise<PartResult> {
   const tree = { root: join(dir, 'dr', 'gw1'), entries: ['tyk.conf'] };
@@ -170,7 +190,7 @@ describe('copying', () => {
   test('brings everything that the set needs to every copy, the manifest last, and deletes nothing', async () => {
     const words = await argumentsDuring(() => called('copy-set'));
     expect(words).toContain('rclone');
-    expect(words).not.toMatch(/sftp-password|s3-secret/);
+    expect(words).not.toMatch(/s3-secret/);
     expect(await copiesOf(SET)).toEqual(['s3', 'sftp']);
     expect(await filesOf(atSftp(SET))).toEqual(await filesOf(inSet('')));
     const backedUp = (await filesOf(inRepository())).filter(
@@ -195,8 +215,6 @@ describe('copying', () => {
     await rm(missing);
     await truncate(short, bytes[1]! - 1);
     await flipByte(other, 0);
-    await sftp.stop();
-    await sftp.start();
     // As if it had been killed before it could note what it had sent.
     await rm(join(scene.deployment.backup.repository, 'acme', 'copies', 'sftp.json'));
     const { summary } = await called('copy-set');
@@ -220,6 +238,26 @@ describe('copying', () => {
     expect(await copiesOf(SECOND)).toEqual(['s3', 'sftp']);
   });
 
+  test('new WAL is shipped behind the newest set that a copy has, for three questions and no listing', async () => {
+    await write(cluster, 61, 70);
+    const segment = await archiveAll(cluster);
+    const { log, shipped } = await shipping();
+    expect(shipped.behind).toEqual([]);
+    expect(shipped.summary).toContain(`s3: 1 new WAL segments, `);
+    expect(shipped.summary).toMatch(new RegExp(`sftp: 1 new .* WAL there through ${segment}$`));
+    expect(log.sort()).toEqual(['copy', 'copy', 'hashsum', 'hashsum', 'lsjson', 'lsjson']);
+    const again = await shipping();
+    expect(again.shipped.summary).toMatch(/^s3: 0 new WAL segments, 0 B sent.*; sftp: 0 new/);
+    expect(again.log).toEqual(['lsjson', 'lsjson']);
+  });
+
+  test('a copy that does not hold what is noted gets the set as a whole again', async () => {
+    const manifest = atSftp(SECOND, 'manifest.json');
+    await rename(manifest, `${manifest}.away`);
+    expect((await shipping()).shipped).toMatchObject({ behind: ['sftp'] });
+    await rename(`${manifest}.away`, manifest);
+  });
+
   test('what is damaged here is not spread', async () => {
     await sameSetAs(THIRD);
     await flipByte(
@@ -232,29 +270,38 @@ describe('copying', () => {
   });
 });
 
+/** Ships WAL, and says for what rclone was called. */
+async function shipping(): Promise<{ shipped: ShipWalResult; log: string[] }> {
+  const [bin, log] = [join(dir, 'bin'), join(dir, 'rclone-calls')];
+  await mkdir(bin, { recursive: true });
+  await writeFile(log, '');
+  const { stdout: rclone } = await execa('which', ['rclone']);
+  const script = `#!/bin/sh\necho "$1" >>${log}\nexec ${rclone} "$@"\n`;
+  await writeFile(join(bin, 'rclone'), script, { mode: 0o755 });
+  const path = process.env['PATH'];
+  process.env['PATH'] = `${bin}:${path}`;
+  try {
+    const shipped = await called<ShipWalResult>('ship-wal', SECOND);
+    return { shipped, log: (await readFile(log, 'utf8')).trim().split('\n') };
+  } finally {
+    process.env['PATH'] = path;
+  }
+}
+
 async function keyTests(): Promise<unknown[]> {
   const { tests } = await called<KeyTestResult>('test-keys');
-  return tests.map(({ place, problem }) => [place, problem]);
+  return tests.map(({ place, identity, problem }) => [place, identity === stranger, problem]);
 }
 
 test('every identity is tried at every place', async () => {
-  expect(await keyTests()).toEqual([
-    ['local', undefined],
-    ['sftp', undefined],
-    ['s3', undefined],
-  ]);
-  const stranger = await ageIdentity();
   const refused = expect.stringContaining('does not open backup set') as unknown;
-  await writeFile(join(dir, 'keys', 'age'), `${stranger.identity.reveal()}\n`);
-  try {
-    expect(await keyTests()).toEqual([
-      ['local', refused],
-      ['sftp', refused],
-      ['s3', refused],
-    ]);
-  } finally {
-    await writeFile(join(dir, 'keys', 'age'), `${scene.keys.operational.reveal()}\n`);
-  }
+  const places = ['local', 'sftp', 's3'];
+  expect(await keyTests()).toEqual(
+    places.flatMap((place) => [
+      [place, false, undefined],
+      [place, true, refused],
+    ]),
+  );
 });
 
 describe('by hand, with the offline key and a copy', () => {
@@ -330,7 +377,7 @@ describe('recovering', () => {
     const restored = await recovering('restore-database-data', 'damaged');
     expect(restored.summary).toContain('recovered to');
     await cluster.start();
-    expect(await numbers(cluster.admin)).toEqual(range(1, 60));
+    expect(await numbers(cluster.admin)).toEqual(range(1, 70));
   });
 
   test('without the repository and without the nearest copy, finds the newest set at the next one', async () => {
@@ -338,20 +385,47 @@ describe('recovering', () => {
     await rm(scene.deployment.backup.repository, { recursive: true });
     await rm(inRepository(), { recursive: true });
     await sftp.stop();
+    await provenFromS3Alone();
     const checked = await recovering('check-backup', 'away', 'latest');
     expect(checked).toMatchObject({ set: { set: SECOND } });
     expect(checked.summary).toMatch(/the manifest of .* from the off-site copy s3/);
     expect(checked.exception).toContain('what was committed after it is not in it');
     await recovering('restore-database-data', 'away', 'latest');
     await cluster.start();
-    expect(await numbers(cluster.admin)).toEqual(range(1, 60));
+    // To the end of the newest segment that was shipped.
+    expect(await numbers(cluster.admin)).toEqual(range(1, 70));
   });
+
+  /** The proof lies at the copy then, and nothing of the proof is left here. */
+  async function provenFromS3Alone(): Promise<void> {
+    const copy = scene.deployment.backup.copies.find(({ name }) => name === 's3')!;
+    const states = async () => {
+      const [newest] = await setsAtCopy(scene.deployment, 'acme', copy);
+      return [newest?.set, newest?.state, newest?.local, newest?.proof?.copy];
+    };
+    expect(await states()).toEqual([SECOND, 'complete', false, undefined]);
+    const before = await readdir(cluster.dir);
+    const input = { ...backupStepOf(scene, 'verify-set', 'latest'), copy: 's3' };
+    const { result, error } = await callActivity({
+      configFile: scene.configFile,
+      activity: 'verify-set',
+      input,
+    });
+    expect(error).toBeUndefined();
+    expect(result!.summary).toContain(`${SECOND} restored from the off-site copy s3 alone`);
+    expect(result!.summary).toMatch(/500 keys, .*50 rows in/);
+    expect(await states()).toEqual([SECOND, 'verified', false, 's3']);
+    expect(await readdir(cluster.dir)).toEqual(before);
+  }
+
+  const says = (text: string): unknown => expect.stringContaining(text) as unknown;
 
   test('with no copy left, says what is missing and what each copy said', async () => {
     expect(await keyTests()).toEqual([
-      ['local', expect.stringContaining('no usable backup set') as unknown],
-      ['sftp', expect.stringContaining('the off-site copy sftp cannot be used') as unknown],
-      ['s3', undefined],
+      ...[false, true].map((strange) => ['local', strange, says('no usable backup set')]),
+      ...[false, true].map((strange) => ['sftp', strange, says('the off-site copy sftp cannot be used')]),
+      ['s3', false, undefined],
+      ['s3', true, says('does not open backup set')],
     ]);
     await s3.stop();
     await expect(recovering('check-backup', 'nothing')).rejects.toMatchObject({

@@ -1,0 +1,91 @@
+import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
+import { outlook } from '../domain/outlook.ts';
+import { summaryOf, type WaitingStep } from '../domain/run-summary.ts';
+import type { RunRecord } from '../domain/run.ts';
+import type { OverviewRow } from '../report/overview.ts';
+import { historyOf } from './history.ts';
+import { deploymentOf, type Door } from './client.ts';
+import { memoSummary } from './memo-summary.ts';
+import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
+import { soon } from './run-record.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
+
+/** All deployments at once, for `tyk-dr status`: what each one's lock holds, and what that waits for. */
+
+/** The memo tells the rest: one run without a worker must not keep the screen from the others. */
+const QUERY_DEADLINE_MS = 1_000;
+
+/** The most urgent first: by priority, then by name. */
+export async function overviewOf(door: Door): Promise<OverviewRow[]> {
+  const rows = await Promise.all(Object.keys(door.config.deployments).map((name) => rowOf(door, name)));
+  return rows.sort((a, b) => a.priority - b.priority || (a.deployment < b.deployment ? -1 : 1));
+}
+
+async function rowOf(door: Door, name: string): Promise<OverviewRow> {
+  const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
+  const [lock, backup] = await Promise.all([described(door, lockId(name)), described(door, backupId(name))]);
+  const own = { deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs };
+  const beside =
+    backup?.status.name === 'RUNNING'
+      ? { backup: { run: String(backup.memo?.['run'] ?? backup.workflowId), since: iso(backup) } }
+      : {};
+  if (lock?.status.name !== 'RUNNING') {
+    const [last] = await historyOf(door, [name], { limit: 1 }, 'only here');
+    return { ...own, ...beside, state: 'idle', waitsFor: [], missingWorkers: [], ...(last ? { last } : {}) };
+  }
+  const nowMs = Date.now();
+  const asked = await recordNow(door, lock);
+  const record = asked && withoutReturned(asked, lock);
+  // From the run itself, else from the notes that it left; neither where it is no recovery.
+  const summary = record ? summaryOf(record) : memoSummary(lock.memo);
+  const missing = missingWorkers(lock, nowMs, record);
+  return {
+    ...own,
+    ...beside,
+    state: summary ? 'running' : 'held',
+    heldBy: {
+      run: summary?.run ?? String(lock.memo?.['run'] ?? lock.workflowId),
+      runbook: lock.type,
+      ...(summary ? { actor: summary.actor } : {}),
+      since: iso(lock),
+    },
+    ...(summary ? { run: summary, outlook: outlook(summary, nowMs) } : {}),
+    waitsFor: waitsBeside(summary?.waiting ?? [], missing),
+    missingWorkers: missing,
+  };
+}
+
+const iso = ({ startTime }: WorkflowExecutionDescription): string => startTime.toISOString();
+
+/** Undefined where there is no such workflow. */
+async function described(door: Door, id: string): Promise<WorkflowExecutionDescription | undefined> {
+  try {
+    return await soon(door, () => door.client.workflow.getHandle(id).describe());
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+async function recordNow(
+  { client }: Door,
+  lock: WorkflowExecutionDescription,
+): Promise<RunRecord | undefined> {
+  if (lock.type !== 'recover') return undefined;
+  const handle = client.workflow.getHandle(lock.workflowId, lock.runId);
+  try {
+    return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
+      handle.query<RunRecord>(RECORD_QUERY),
+    );
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is said of a missing worker need not be said twice. */
+function waitsBeside(waiting: readonly WaitingStep[], missing: readonly MissingWorker[]): WaitingStep[] {
+  const said = missing.flatMap(({ steps }) => steps);
+  return waiting.filter(({ step, who }) => who === 'person' || !said.includes(step));
+}

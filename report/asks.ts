@@ -1,0 +1,63 @@
+import type { Choice } from '../domain/decision.ts';
+import type { RunRecord, StepRecord } from '../domain/run.ts';
+
+/** What a person must do now, with what they need to decide it and the command to type. Pure. */
+
+export function asks(record: RunRecord): string[] {
+  if (record.outcome) return [];
+  return [
+    ...pausedLines(record),
+    ...record.steps.flatMap((step) => {
+      if (step.state === 'waiting') return decisionLines(record, step);
+      return step.waitsFor !== undefined && step.state === 'running'
+        ? [`  ! ${step.id} waits for ${step.waitsFor}; it goes on by itself when the worker is back`]
+        : [];
+    }),
+  ];
+}
+
+function pausedLines({ paused, run }: RunRecord): string[] {
+  if (!paused) return [];
+  return [
+    `  ! paused by ${paused.actor} at ${paused.at}: ${paused.reason}; no further step begins`,
+    `      tyk-dr resume ${run} --reason "..."`,
+  ];
+}
+
+const COMMANDS: Readonly<Record<Choice, (run: string, step: string) => string>> = {
+  retry: (run) => `tyk-dr retry ${run} --reason "..."`,
+  skip: (run, step) => `tyk-dr skip ${run} ${step} --reason "..."   (go on without it; an exception)`,
+  done: (run, step) => `tyk-dr done ${run} ${step} --reason "..."   (you have made it by hand; an exception)`,
+  undo: (run, step) =>
+    `tyk-dr undo ${run} ${step} --reason "..."   (take its effect back, then decide again)`,
+  confirm: (run) =>
+    `tyk-dr confirm ${run} --reason "..."   (the site cannot write, you know it; an exception)`,
+  abort: (run) => `tyk-dr abort ${run} --reason "..."`,
+};
+
+function decisionLines(
+  { run }: RunRecord,
+  { id, error, choices = ['retry', 'abort'] }: StepRecord,
+): string[] {
+  const accept =
+    error?.code === 'CONFIG_DRIFT'
+      ? [
+          `      tyk-dr retry ${run} --accept-config DIGEST --reason "..."   (that configuration shall do; an exception)`,
+        ]
+      : [];
+  return [
+    `  ! ${id} has failed: ${error?.message ?? ''}`,
+    `    hint: ${error?.hint ?? ''}`,
+    ...outputLines(error?.output),
+    '    decide with one of',
+    ...choices.map((choice) => `      ${COMMANDS[choice](run, id)}`),
+    ...accept,
+  ];
+}
+
+/** What the tool said last, set off from our own words. */
+export function outputLines(output: string | undefined): string[] {
+  return output
+    ? ['    the last lines of its output:', ...output.split('\n').map((line) => `    | ${line}`)]
+    : [];
+}
