@@ -2,10 +2,12 @@
 # PostgreSQL, from pgBackRest's own repository: restored and proven beside the old data, then switched in.
 # ---------------------------------------------------------------------------------------------------------------------
 
-# As the user that owns the cluster; what this script starts dies with it, and holds its lock as long as it lives.
-OWNER=(setpriv --pdeathsig KILL -- env -C /)
+# As the user that owns the cluster; what this script starts dies with it, and holds its lock as long as it lives. A kill
+# between the fork and the word about it would leave it alive: it looks itself whether this script is still there.
+ALIVE='if [ "$PPID" = 1 ] || [ ! -d "/proc/$0" ]; then exit 137; fi; exec env -C / "$@"'
+OWNER=(setpriv --pdeathsig KILL -- sh -c "$ALIVE" "$$")
 if [ "$EUID" = 0 ] && [ -n "$DB_RUN_AS" ]; then
-  OWNER=(setpriv --pdeathsig KILL "--reuid=$DB_RUN_AS" "--regid=$DB_RUN_AS" --init-groups -- env -C /)
+  OWNER=(setpriv --pdeathsig KILL "--reuid=$DB_RUN_AS" "--regid=$DB_RUN_AS" --init-groups -- sh -c "$ALIVE" "$$")
 fi
 as_owner() { "${OWNER[@]}" "$@"; }
 give_to_owner() { if [ "$EUID" = 0 ] && [ -n "$DB_RUN_AS" ]; then chown "$DB_RUN_AS:" "$@"; fi; }
