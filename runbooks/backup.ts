@@ -95,8 +95,10 @@ export const BACKUP_STEPS = [
     id: 'export-runbook',
     after: ['verify-set'],
     risk: 'probe',
-    purpose: 'Keep the runbook for a lost Temporal fresh beside the sets and at their copies: page and scripts.',
-    proof: 'a signed list holds the SHA-256 of each file; where it fails, the set stays sound and the run says so',
+    purpose:
+      'Keep the runbook for a lost Temporal fresh beside the sets and at their copies: page and scripts.',
+    proof:
+      'a signed list holds the SHA-256 of each file; where it fails, the set stays sound and the run says so',
     limitMs: 15 * MINUTE_MS,
   },
   {

@@ -118,9 +118,9 @@ begin_run() {
   fi
   RUN="rec-$(date -u +%Y%m%d-%H%M%S)-$(od -An -N2 -tx1 /dev/urandom | tr -d ' \n')"
   EPOCH=$(date +%s%3N)
-  LOG="$runs/$RUN.jsonl"
   # Looked at before the first effect; taken by each step that changes something.
   if [ -e "$STATE_DIR/epoch.json" ] && [ "$(jq -r .epoch "$STATE_DIR/epoch.json")" -gt "$EPOCH" ]; then take_command "$STATE_DIR" "$TO"; fi
+  LOG="$runs/$RUN.jsonl"
   log_event begin --arg format tyk-dr/script-log/v1 --arg run "$RUN" --arg deployment "$DEPLOYMENT" --arg tier "$TIER" --arg from "$FROM" \
     --arg to "$TO" --arg point "$POINT" --arg reason "$REASON" --arg actor "$ACTOR" --arg occurred "$OCCURRED" --argjson epoch "$EPOCH" \
     --arg configDigest "$CONFIG_DIGEST" --arg planDigest "${PLAN_DIGESTS[$FROM]}" --arg script "$(sha256_of "$0")" --arg written "$WRITTEN_AT"
