@@ -30,7 +30,7 @@ const DIRECTION = [
     packages: ['@temporalio/workflow', '@temporalio/common'],
     also: [
       {
-        regex: '/domain/config(-parts|-postgres)?\\.ts$',
+        regex: '/domain/config(-parts|-postgres|-temporal)?\\.ts$',
         allowTypeImports: true,
         message: 'domain/config.ts would carry zod into the workflow sandbox: import its types only.',
       },

@@ -1,17 +1,18 @@
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { collectFacts } from '../adapters/redis/facts.ts';
+import { collectFacts, type CountedFacts } from '../adapters/redis/facts.ts';
+import { openRdbPipe } from '../adapters/redis/rdb-pipe.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { rdbVersion, streamRdb } from '../adapters/redis/stream-rdb.ts';
-import { parseInfo, withClient } from '../adapters/redis/client.ts';
+import { parseInfo, withClient, type RedisEndpoint } from '../adapters/redis/client.ts';
 import type { PartResult } from '../domain/backup.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import type { ManifestObject } from '../domain/manifest.ts';
 import { backUpByCommands } from './backup-redis-commands.ts';
 import { redisEndpoint } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
@@ -19,11 +20,11 @@ import { beginPart, scratchPath } from './leftovers.ts';
 import { sealObject } from './seal-object.ts';
 
 /**
- * Redis as a streamed RDB: sealed while it arrives and, at the same time, kept once in the clear beside the site's
- * own data, where a scratch server loads and counts it. Then the clear copy is removed.
+ * Redis as a streamed RDB: sealed while it arrives and, at the same time, loaded and counted by a scratch server, which
+ * reads it from a named pipe beside the site's own data.
  */
 export async function backUpRedis(call: BackupCall): Promise<PartResult> {
-  const { site, input, signal } = call;
+  const { site, input } = call;
   const config = site.redis;
   if (!config) return { summary: 'no Redis in this deployment', objects: [] };
   await beginPart(call);
@@ -39,24 +40,8 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   try {
     call.progress('streaming the RDB');
     const takenAt = new Date().toISOString();
-    const stream = streamRdb(endpoint, signal);
-    const toSeal = new PassThrough();
-    const toScratch = new PassThrough();
-    const file = join(scratch, 'dump.rdb');
-    const [object] = await Promise.all([
-      sealObject(call, 'redis', toSeal),
-      pipeline(toScratch, createWriteStream(file, { mode: 0o600 })),
-      tee(stream, [toSeal, toScratch]),
-    ]);
-    const format = await formatOf(file, config);
-    call.progress('counting in a scratch instance');
-    const { samples, ...counted } = await withScratchRedis(
-      config.binary,
-      scratch,
-      collectFacts,
-      signal,
-      config.database,
-    );
+    const { object, format, counted: both } = await sealAndCount(call, config, endpoint, scratch);
+    const { samples, ...counted } = both;
     return {
       summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}`,
       objects: [object, await sealObject(call, 'redis-samples', Readable.from([JSON.stringify(samples)]))],
@@ -68,36 +53,85 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   }
 }
 
-async function formatOf(file: string, { binary }: RedisConfig): Promise<number> {
-  const handle = await open(file, 'r');
+/** All of it at once: what the live server sends is never waited for twice. */
+async function sealAndCount(
+  call: BackupCall,
+  config: RedisConfig,
+  endpoint: RedisEndpoint,
+  scratch: string,
+): Promise<{ object: ManifestObject; format: number; counted: CountedFacts }> {
+  const over = new AbortController();
+  const signal = AbortSignal.any([call.signal, over.signal]);
+  const toSeal = new PassThrough();
+  const toLoad = new PassThrough();
+  const pipe = await openRdbPipe(join(scratch, 'dump.rdb'), signal);
+  // The first to fail is the cause: what it takes down with it says less. All have ended before the folder goes.
+  const failures: unknown[] = [];
+  const part = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      failures.push(error);
+      over.abort();
+      throw error;
+    }
+  };
+  const counting = part(withScratchRedis(config.binary, scratch, collectFacts, signal, config.database));
+  const sending = tee(streamRdb(endpoint, signal), config, [toSeal, toLoad]).catch(async (error: unknown) => {
+    // A sink that was closed under it: the scratch server knows why, and has ended.
+    if (!(error instanceof DrError)) await Promise.allSettled([counting]);
+    throw error;
+  });
   try {
-    const head = Buffer.alloc(9);
-    await handle.read(head, 0, 9, 0);
-    const version = rdbVersion(head);
-    if (version !== undefined) return version;
-    throw new DrError('DATA_UNPROVEN', {
-      what: `the RDB that ${binary} streamed`,
-      expected: 'REDIS and a version',
-      actual: JSON.stringify(head.toString('latin1')),
-    });
+    const [sent, sealed, counted] = await Promise.allSettled([
+      part(sending),
+      part(sealObject({ ...call, signal }, 'redis', toSeal)),
+      counting,
+      pipeline(toLoad, pipe.input),
+    ]);
+    if (sent.status === 'fulfilled' && sealed.status === 'fulfilled' && counted.status === 'fulfilled')
+      return { object: sealed.value, format: sent.value, counted: counted.value };
+    call.signal.throwIfAborted();
+    throw failures.find((error) => error instanceof DrError) ?? failures[0];
   } finally {
-    await handle.close();
+    await pipe.close();
   }
 }
 
-/** To both sinks at the pace of the slower one. */
-async function tee(source: AsyncIterable<Buffer>, sinks: readonly PassThrough[]): Promise<void> {
+/**
+ * To both sinks at the pace of the slower one.
+ *
+ * @returns the version of the RDB's format.
+ */
+async function tee(
+  source: AsyncIterable<Buffer>,
+  { binary }: RedisConfig,
+  sinks: readonly PassThrough[],
+): Promise<number> {
+  let head = Buffer.alloc(0);
   try {
     for await (const chunk of source) {
+      if (head.length < RDB_HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, RDB_HEAD_BYTES)]);
       const full = sinks.filter((sink) => !sink.write(chunk));
       await Promise.all(full.map(drained));
     }
+    const version = rdbVersion(head);
+    if (version === undefined)
+      throw new DrError('DATA_UNPROVEN', {
+        what: `the RDB that ${binary} streamed`,
+        expected: 'REDIS and a version',
+        actual: JSON.stringify(head.toString('latin1')),
+      });
     for (const sink of sinks) sink.end();
+    return version;
   } catch (error) {
     for (const sink of sinks) sink.destroy(error as Error);
     throw error;
   }
 }
+
+/** `REDIS0010`. */
+const RDB_HEAD_BYTES = 9;
 
 /** Leaves no listener behind: a large RDB waits here thousands of times. */
 async function drained(sink: PassThrough): Promise<void> {

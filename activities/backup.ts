@@ -1,12 +1,27 @@
-import { setFolder, verifyObjects, writeManifest } from '../adapters/backup/repository.ts';
+import {
+  listSets,
+  readManifest,
+  setFolder,
+  verifyObjects,
+  writeManifest,
+} from '../adapters/backup/repository.ts';
+import { newestParent, requireParent } from '../adapters/backup/snapshots.ts';
 import { noteMade } from '../adapters/backup/unfinished.ts';
 import { packTree } from '../adapters/backup/tree.ts';
 import { sealObject } from './seal-object.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
-import type { LiveResult, PartResult, SealResult } from '../domain/backup.ts';
+import type { LiveResult, ParentResult, PartResult, SealResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
-import { MANIFEST_FORMAT, type Manifest, type ManifestObject } from '../domain/manifest.ts';
+import {
+  MANIFEST_FORMAT,
+  SNAPSHOT_FORMAT,
+  type BelongsTo,
+  type Manifest,
+  type ManifestObject,
+} from '../domain/manifest.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import { backUpRedis } from './backup-redis.ts';
+import { withChosenSet } from './chosen-set.ts';
 import { commitConfig } from './commit-config.ts';
 import { methodOf } from './database/choose.ts';
 import { sealDefinitions } from './definitions.ts';
@@ -22,13 +37,19 @@ import { verifySet } from './verify-set.ts';
 export function createBackupActivities(deps: Deps, version: string) {
   return {
     'find-live-site': guardedBackup(deps, findLiveSite),
+    'find-parent-set': guardedBackup(deps, findParentSet),
     'back-up-database': guardedBackup(deps, backUpDatabase),
     'back-up-redis': guardedBackup(deps, backUpRedis),
     'back-up-config': guardedBackup(deps, backUpConfig),
-    'seal-set': guardedBackup(deps, (call, parts: PartResult[], createdAt: string) =>
-      sealSet(call, parts, createdAt, version),
+    'seal-set': guardedBackup(
+      deps,
+      (call, parts: readonly PartResult[], createdAt: string, belongsTo?: BelongsTo) =>
+        sealSet(call, { parts, createdAt, belongsTo, version }),
     ),
-    'verify-set': guardedBackup(deps, async (call) => ({ ...(await verifySet(call)), ...inGit(call) })),
+    'verify-set': guardedBackup(deps, async (asked) => {
+      const call = await withChosenSet(asked);
+      return { ...(await verifySet(call)), ...inGit(call) };
+    }),
     'commit-config': guardedBackup(deps, commitConfig),
   };
 }
@@ -36,6 +57,12 @@ export function createBackupActivities(deps: Deps, version: string) {
 async function findLiveSite({ worker, site, input }: BackupCall): Promise<LiveResult> {
   const { live, summary } = await liveState(worker, input.site, site);
   return { live, summary };
+}
+
+async function findParentSet({ deployment, input }: BackupCall): Promise<ParentResult> {
+  const { backup } = deployment;
+  const belongsTo = await newestParent(backup, input, await listSets(backup, input.deployment));
+  return { summary: `belongs to ${belongsTo.set}`, belongsTo };
 }
 
 async function backUpDatabase(call: BackupCall): Promise<PartResult> {
@@ -56,6 +83,7 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
     ...(site.pump && serves(worker, site, site.pump) ? [{ name: 'pump', ...site.pump }] : []),
   ];
   const objects: ManifestObject[] = [];
+  const configTakenAt = new Date().toISOString();
   for (const { name, root, config, include } of trees) {
     call.progress(name);
     const { stream, ended, entries } = await packTree({ root, entries: [config, ...include] }, signal);
@@ -70,42 +98,56 @@ async function backUpConfig(call: BackupCall): Promise<PartResult> {
   return {
     summary: `${objects.length} archives: ${objects.map((object) => object.name).join(', ')}`,
     objects,
+    configTakenAt,
     versions: hello ? { gateway: hello.version } : {},
   };
 }
 
-/** Without a repository there is no step that commits. */
+/** Without a repository, or without configuration, there is no step that commits. */
 const inGit = ({ deployment, input }: BackupCall): { git: boolean } => ({
   // Of a copy alone nothing is taken but the proof.
-  git: deployment.backup.git !== undefined && input.copy === undefined,
+  git: deployment.backup.git !== undefined && input.copy === undefined && snapshotKind(input.set) !== 'redis',
 });
+
+interface Sealing {
+  readonly parts: readonly PartResult[];
+  readonly createdAt: string;
+  /** Of a snapshot. */
+  readonly belongsTo: BelongsTo | undefined;
+  readonly version: string;
+}
 
 async function sealSet(
   call: BackupCall,
-  parts: readonly PartResult[],
-  createdAt: string,
-  version: string,
+  { parts, createdAt, belongsTo, version }: Sealing,
 ): Promise<SealResult> {
   const { deployment, input } = call;
+  const { backup } = deployment;
   const database = parts.find((part) => part.database)?.database;
   const redis = parts.find((part) => part.redis)?.redis;
+  const [configTakenAt] = parts.flatMap((part) => part.configTakenAt ?? []).sort();
   const manifest: Manifest = {
-    format: MANIFEST_FORMAT,
+    format: belongsTo ? SNAPSHOT_FORMAT : MANIFEST_FORMAT,
     set: input.set,
+    ...(belongsTo ? { belongsTo } : {}),
     deployment: input.deployment,
     site: input.site,
     createdAt,
     tool: { name: 'tyk-dr', version },
-    recipients: deployment.backup.recipients,
+    recipients: backup.recipients,
     objects: parts.flatMap((part) => part.objects),
     ...(redis ? { redis } : {}),
     ...(database ? { database } : {}),
+    ...(configTakenAt === undefined ? {} : { configTakenAt }),
     versions: Object.assign({}, ...parts.map((part) => part.versions ?? {})) as Record<string, string>,
     durations: durationsOf(parts),
   };
-  await verifyObjects(setFolder(deployment.backup, input.deployment, input.set), manifest);
-  await writeManifest(deployment.backup, manifest, await call.secret(deployment.backup.signingKey));
-  await noteMade(setFolder(deployment.backup, input.deployment, input.set));
+  const folder = setFolder(backup, input.deployment, input.set);
+  await verifyObjects(folder, manifest);
+  // It was there when the snapshot was begun; the rules may have let it go since.
+  if (belongsTo) await requireParent(manifest, (set) => readManifest(backup, input.deployment, set));
+  await writeManifest(backup, manifest, await call.secret(backup.signingKey));
+  await noteMade(folder);
   return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call), runbook: true };
 }
 

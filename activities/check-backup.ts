@@ -2,16 +2,20 @@ import { join } from 'node:path';
 import { newestRun } from '../adapters/backup/runs.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
+import { composed } from '../domain/snapshot.ts';
 import type { BackupConfig, Site } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { RunRecord, SetSummary } from '../domain/run.ts';
 import { checkSet } from './check-set.ts';
 import { chooseSet } from './choose-set.ts';
+import { chooseSnapshots, manifestsOf, summariesOf } from './choose-snapshots.ts';
 import { attestationOf, emptyCache, type Asking } from './copies.ts';
 import { requireMethod } from './database/choose.ts';
 import { forecast } from './forecast.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { setOf, type Where } from './open-set.ts';
+import { plannedPoints } from './planned-points.ts';
 import { proof } from './proofs.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -35,15 +39,16 @@ function forecastRecovery(deps: Deps, plan: RecoverPlan): Promise<ForecastAnswer
       secret: (reference) => deps.secret(reference),
     };
     const signed = await chooseSet(asking, plan);
+    const { used } = await chooseSnapshots(asking, plan, signed, async () => undefined);
     const { set, site, createdAt } = signed.manifest;
     const verified = (await attestationOf(asking, signed)) !== undefined;
     await emptyCache(asking);
+    const whole = composed(signed.manifest, manifestsOf(used));
     return {
-      set,
-      site,
-      createdAt,
-      verified,
-      forecast: forecast(plan, signed.manifest, await earlierRun(deployment.backup, plan)),
+      ...{ set, site, createdAt, verified },
+      snapshots: summariesOf(used),
+      points: await plannedPoints({ deployment, plan, set: signed.manifest, used }),
+      forecast: forecast(plan, whole, await earlierRun(deployment.backup, plan)),
     };
   });
 }
@@ -69,42 +74,61 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
   const signed = await chooseSet(where, plan);
   const { manifest } = signed;
   const { set } = manifest;
-  if (plan.backupBefore !== undefined && manifest.createdAt >= plan.backupBefore) {
-    throw new DrError('NO_BACKUP', {
-      deployment: plan.deployment,
-      repository: deployment.backup.repository,
-      reason: `${set} was taken at ${manifest.createdAt}, after the damage of ${plan.backupBefore}`,
-    });
-  }
+  requireBefore(call, manifest);
   const attestation = await attestationOf(where, signed);
   const { database, doubts, walGap, copied } = await checkSet(call, manifest, databaseOf(call, manifest));
   if (walGap !== undefined && plan.point.kind === 'archive-end')
     throw new DrError('OBJECT_MISSING', { object: `WAL segment ${walGap}, after it,`, set });
+  const { used, passedOver } = await chooseSnapshots(where, plan, signed, async ({ located }) => {
+    requireBefore(call, located.manifest);
+    notes.push(...(await checkSet(call, located.manifest, undefined)).copied);
+  });
+  const whole = composed(manifest, manifestsOf(used));
+  const snapshots = summariesOf(used);
+  const parts = [manifest, ...Object.values(manifestsOf(used))].flatMap(({ objects }) => objects);
   const summary: SetSummary = {
     set,
     site: manifest.site,
     createdAt: manifest.createdAt,
     verified: attestation !== undefined,
-    bytes: manifest.objects.reduce((sum, object) => sum + object.cipher.bytes, 0),
-    ...(manifest.redis ? { redisKeys: manifest.redis.keys } : {}),
+    bytes: parts.reduce((sum, { cipher }) => sum + cipher.bytes, 0),
+    ...(whole.redis ? { redisKeys: whole.redis.keys } : {}),
     ...(manifest.database ? { databaseBytes: manifest.database.databaseBytes } : {}),
-    versions: manifest.versions,
+    versions: whole.versions,
+    snapshots,
   };
+  const exceptions = [
+    ...(doubts.length > 0 ? [`the database repository is damaged: ${doubts.join('; ')}`] : []),
+    ...passedOver,
+  ];
   return {
     summary: [
       `${set} of ${manifest.site}, ${attestation ? 'verified by a restore' : 'not verified by a restore'}`,
+      ...snapshots.map(snapshotText),
       ...notes,
       ...copied,
     ].join('; '),
     set: summary,
-    forecast: forecast(plan, manifest, await earlierRun(deployment.backup, plan)),
+    points: await plannedPoints({ deployment, plan, set: manifest, used }),
+    forecast: forecast(plan, whole, await earlierRun(deployment.backup, plan)),
     proofs: [
       proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),
-      proof('every object opens with its digest', true, manifest.objects.length, manifest.objects.length),
+      proof('every object opens with its digest', true, parts.length, parts.length),
       ...database,
     ],
-    ...(doubts.length > 0 ? { exception: `the database repository is damaged: ${doubts.join('; ')}` } : {}),
+    ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
   };
+}
+
+/** @throws DrError NO_BACKUP for a set or a snapshot that was named, and that the damage may be in */
+function requireBefore({ deployment, input }: Call, { set, createdAt }: Manifest): void {
+  const { deployment: name, backupBefore } = input.plan;
+  if (backupBefore === undefined || createdAt < backupBefore) return;
+  throw new DrError('NO_BACKUP', {
+    deployment: name,
+    repository: deployment.backup.repository,
+    reason: `${set} was taken at ${createdAt}, after the damage of ${backupBefore}`,
+  });
 }
 
 /** Undefined where the plan does not restore it. */

@@ -12,7 +12,7 @@ import { checkSecrets, checkTraffic } from './check-access.ts';
 import { checkTools, stateOrAbsent } from './check-tools.ts';
 import { methodOf } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, setOf } from './open-set.ts';
+import { recoveryManifest } from './open-set.ts';
 import { checkRunningRedis } from './redis-commands.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
@@ -29,7 +29,7 @@ export function createCheckTargetActivities(deps: Deps) {
 
 async function checkTarget(call: Call): Promise<StepResult> {
   const { input } = call;
-  const { manifest } = await manifestOf(setOf(call));
+  const manifest = await recoveryManifest(call);
   const tools = await checkTools(call, manifest, false);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
   if (rebuilt) await checkNotGivenUp(call);

@@ -7,7 +7,7 @@ import type { Component, Proof } from '../domain/run.ts';
 import { methodOf } from './database/choose.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
-import { requireTool } from './require-tool.ts';
+import { requireTool, signingTools } from './require-tool.ts';
 import { serves, type SiteService } from './site.ts';
 
 /** Whether a host has the programs that the recovery needs, or will have them once `provision-target` has run. */
@@ -37,7 +37,8 @@ export async function checkTools(call: Call, manifest: Manifest, provisioned: bo
   const restores = (store: 'redis' | 'database'): boolean =>
     serves(worker, target, target[store]) && input.plan.steps.includes(`restore-${store}-data`);
   await check('tools', target.provision !== undefined, async () => {
-    for (const tool of ['age', 'zstd', 'tar', 'flock', 'setpriv']) await requireTool(tool);
+    for (const tool of ['age', 'zstd', 'tar', 'flock', 'setpriv', ...signingTools(call.deployment)])
+      await requireTool(tool);
     return [];
   });
   const { redis, database } = target;

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
 import { isUsable, listSets, type SetListing } from '../adapters/backup/repository.ts';
+import { requireParent } from '../adapters/backup/snapshots.ts';
 import { DrError } from '../domain/errors.ts';
+import { SET_ID } from '../domain/manifest.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import { attestationOf, locateManifest, setsAtCopies, type Asking, type LocatedSet } from './copies.ts';
 
@@ -9,13 +11,19 @@ import { attestationOf, locateManifest, setsAtCopies, type Asking, type LocatedS
 /** How many sets of the copies are looked at in search of one that fits. */
 const MOST_LOOKED_AT = 20;
 
-/** The set that was named, or the newest one that the plan allows. @throws DrError, see readManifest */
+/**
+ * The set that was named, that of the snapshot that was named, or the newest one that the plan allows.
+ *
+ * @throws DrError, see readManifest; MANIFEST_ORPHANED
+ */
 export async function chooseSet(
   asking: Asking,
   plan: Pick<RecoverPlan, 'backup' | 'backupBefore'>,
 ): Promise<LocatedSet> {
-  const set = plan.backup === 'latest' ? await newest(asking, plan.backupBefore) : plan.backup;
-  return locateManifest(asking, set);
+  if (plan.backup === 'latest') return locateManifest(asking, await newest(asking, plan.backupBefore));
+  const named = await locateManifest(asking, plan.backup);
+  if (!named.manifest.belongsTo) return named;
+  return requireParent(named.manifest, (set) => locateManifest(asking, set));
 }
 
 interface Candidate {
@@ -69,7 +77,7 @@ async function setsElsewhere(
 ): Promise<Candidate[]> {
   const known = new Set(here.map(({ set }) => set));
   const names = (await setsAtCopies(asking)).filter(
-    (set) => !known.has(set) && (local?.verified !== true || set > local.set),
+    (set) => SET_ID.test(set) && !known.has(set) && (local?.verified !== true || set > local.set),
   );
   const found: Candidate[] = [];
   for (const set of names.slice(0, MOST_LOOKED_AT)) {

@@ -5,6 +5,7 @@ import { commitSet } from '../adapters/versioned/commit-set.ts';
 import { filesOfSet } from '../adapters/versioned/set-files.ts';
 import type { CommitResult } from '../domain/backup.ts';
 import { DrError } from '../domain/errors.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import { chosenSet } from './chosen-set.ts';
 import type { BackupCall } from './guard.ts';
 
@@ -28,6 +29,8 @@ async function commit(call: BackupCall): Promise<string> {
   const { backup } = deployment;
   if (!backup.git) return 'no git repository is configured';
   const set = await chosenSet(call);
+  // A snapshot is committed while a set may be: each has places of its own.
+  const own = snapshotKind(set) === undefined ? '' : '-snapshot';
   const signed = await readManifest(backup, input.deployment, set);
   const { manifest } = signed;
   const known = await knownSecrets(deployment, manifest.site, secret);
@@ -38,13 +41,13 @@ async function commit(call: BackupCall): Promise<string> {
     identity: await secret(backup.identity),
     fingerprintKey: await secret(backup.signingKey),
     known,
-    scratch: join(site.stateDir, 'commit-config'),
+    scratch: join(site.stateDir, `commit-config${own}`),
     signal,
   });
   call.progress('committing');
   return commitSet({
     git: backup.git,
-    copy: join(site.stateDir, 'config.git'),
+    copy: join(site.stateDir, `config${own}.git`),
     deployment: input.deployment,
     site: manifest.site,
     set,

@@ -8,7 +8,7 @@ import type { VersionedFile } from '../domain/versioned.ts';
 import { insertSecrets, type Resolve } from '../domain/scrub.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call, Deps } from './guard.ts';
-import { manifestOf, setOf } from './open-set.ts';
+import { manifestOf, storeOf } from './open-set.ts';
 import { proof } from './proofs.ts';
 import { counterpart, gatewaysOn, serves } from './site.ts';
 import { asActivity } from './to-failure.ts';
@@ -134,7 +134,7 @@ interface Secrets {
 async function secretsOf(call: Call): Promise<Secrets> {
   const { deployment, input, target, signal, secret } = call;
   const { backup } = deployment;
-  const { manifest } = await manifestOf(setOf(call));
+  const { manifest } = await manifestOf(storeOf(call, 'config'));
   const known = await knownSecrets(deployment, input.plan.to, secret);
   const { files, secrets } = await filesOfSet({
     backup,

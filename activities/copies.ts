@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { copyFolders } from '../adapters/backup/copy-record.ts';
-import { fetchFiles, fetchUnproven, setsAt } from '../adapters/backup/fetch.ts';
+import { fetchFiles, fetchUnproven, idsAt } from '../adapters/backup/fetch.ts';
 import {
   readAttestation,
   readManifest,
@@ -168,13 +168,13 @@ export async function fromCopies<T>(
   throw DrError.told(cause.code, `${cause.message}; ${refusals.join('; ')}`, cause.details);
 }
 
-/** What the copies hold, by copy; one that does not answer is noted, and holds nothing that we know of. */
+/** Sets and snapshots that the copies hold; a copy that does not answer is noted, and holds nothing that we know of. */
 export async function setsAtCopies(asking: Asking): Promise<string[]> {
   const found = await Promise.all(
     asking.deployment.backup.copies.map(async (copy) => {
       try {
         const remote = await openRemote(copy, (reference) => asking.secret(reference));
-        return await setsAt(remote, asking.name, asking.signal);
+        return await idsAt(remote, asking.name, asking.signal);
       } catch (error) {
         asking.signal?.throwIfAborted();
         if (!(error instanceof DrError)) throw error;

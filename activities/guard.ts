@@ -6,6 +6,7 @@ import type { StepInput } from '../domain/plan.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { takeCommand } from '../adapters/host/epoch.ts';
 import { hideByForm, hideSecretsOf } from './hide-secrets.ts';
+import { requireServed } from './served.ts';
 import { toFailure } from './to-failure.ts';
 
 /**
@@ -19,6 +20,8 @@ export interface Deps {
   /** Digest of the deployment's shared section, as this worker's configuration has it. */
   digest(deployment: string): string;
   secret(reference: SecretRef): Promise<Secret>;
+  /** Aborted when this worker must go at once. */
+  readonly leaving?: AbortSignal;
   /** Every secret that was read so far, also those that have been replaced since. */
   usedSecrets(): readonly Secret[];
 }
@@ -59,6 +62,7 @@ export function guarded<Result, More extends unknown[] = []>(
   return (input, ...more) =>
     enter(deps, { ...input, deployment: input.plan.deployment }, async (base) => {
       const target = siteOf(base.deployment, input.plan.to);
+      requireServed(deps.worker, Context.current().info.activityType, base.deployment, target);
       const source = siteOf(base.deployment, input.plan.from);
       if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
       return work({ ...base, input, target, source }, ...more);
@@ -71,9 +75,10 @@ export function guardedBackup<Result, More extends unknown[] = []>(
   work: (call: BackupCall, ...more: More) => Promise<Result>,
 ): (input: BackupStepInput, ...more: More) => Promise<Result> {
   return (input, ...more) =>
-    enter(deps, input, (base) =>
-      work({ ...base, input, site: siteOf(base.deployment, input.site) }, ...more),
-    );
+    enter(deps, input, (base) => {
+      requireServed(deps.worker, input.step, base.deployment);
+      return work({ ...base, input, site: siteOf(base.deployment, input.site) }, ...more);
+    });
 }
 
 interface Entry {
@@ -92,20 +97,45 @@ async function enter<Result>(
   const context = Context.current();
   let doing = 'begins';
   const beat = setInterval(() => context.heartbeat(doing), HEARTBEAT_EVERY_MS);
+  const { leaving } = deps;
+  const signal = leaving
+    ? AbortSignal.any([context.cancellationSignal, leaving])
+    : context.cancellationSignal;
   try {
     requireInTime(entry);
+    requireKnown(deps, entry);
     requireSameConfig(deps, entry);
     return await work({
       worker: deps.worker,
       deployment: deps.deployment(entry.deployment),
-      signal: context.cancellationSignal,
+      signal,
       secret: (reference) => deps.secret(reference),
       progress: (text) => (doing = text),
     });
   } catch (error) {
+    // Broken off because this worker goes, whatever that looked like to the step: not how the step went.
+    if (leaving?.aborted || context.cancellationDetails?.workerShutdown)
+      throw toFailure(
+        new DrError('WORKER_STOPPED', { worker: deps.worker, step: entry.step }, { cause: error }),
+      );
     throw toFailure(error, await hideSecretsOf(deps, entry.deployment).catch(() => hideByForm));
   } finally {
     clearInterval(beat);
+  }
+}
+
+function requireKnown({ worker, deployment }: Deps, { step, deployment: name }: Entry): void {
+  try {
+    deployment(name);
+  } catch (error) {
+    if (!(error instanceof DrError)) throw error;
+    const { known } = error.details;
+    throw new DrError('WORKER_NOT_CONFIGURED', {
+      worker,
+      step,
+      what: `the deployment ${name}`,
+      serves: known,
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { createApprovalActivities } from './approvals.ts';
 import { createBackupActivities } from './backup.ts';
 import { createCheckBackupActivities } from './check-backup.ts';
 import { createCheckOtherSitesActivities } from './check-other-sites.ts';
@@ -11,6 +12,7 @@ import { createDoctorActivities } from './doctor/examine.ts';
 import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
+import type { Build } from '../domain/build.ts';
 import type { Deps } from './guard.ts';
 import { createMeasureActivities } from './measure.ts';
 import { createNotifyActivities } from './notify.ts';
@@ -33,9 +35,10 @@ import { createVerificationActivities } from './verification.ts';
 import { createWitnessActivities } from './witness.ts';
 
 /** Every effect of tyk-dr, by the id of its step. */
-export function createActivities(deps: Deps, version: string, render: RenderRunbook) {
+export function createActivities(deps: Deps, build: Build, render: RenderRunbook) {
   return {
-    ...createPingActivities(deps, version),
+    ...createPingActivities(deps, build),
+    ...createApprovalActivities(deps),
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),
@@ -61,10 +64,10 @@ export function createActivities(deps: Deps, version: string, render: RenderRunb
     ...createUndoActivities(deps),
     ...createUnfenceActivities(deps),
     ...createRecordActivities(deps),
-    ...createBackupActivities(deps, version),
+    ...createBackupActivities(deps, build.version),
     ...createCopyActivities(deps),
     ...createExportActivities(deps, render),
-    ...createRewrapActivities(deps, version),
+    ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),
     ...createTestKeysActivities(deps),
   };

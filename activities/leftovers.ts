@@ -8,12 +8,14 @@ import { killScratchProcesses } from '../adapters/host/scratch-processes.ts';
 import { awaitLockFree } from '../adapters/postgres/staging.ts';
 import { clusterIfOurs } from '../domain/cluster.ts';
 import type { Site } from '../domain/config.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import { methodOf } from './database/choose.ts';
 import type { BackupCall } from './guard.ts';
 
 /**
  * Where a backup and a proof put what is gone when they have ended, and how the next one of either removes what a
- * killed one has left: the clear copy of an RDB among it. One of them runs for a deployment at a time.
+ * killed one has left: the clear copy of an RDB among it. One of them runs for a deployment at a time, and beside it one
+ * for each kind of snapshot: each clears up after its own kind only.
  */
 
 /** Below the site's own folder: `scratch` of a backup, `verify` of a proof. */
@@ -42,10 +44,15 @@ export async function beginPart(call: BackupCall): Promise<void> {
 /** @param current a set whose own folders are in use; none for a proof, which has not begun. */
 export async function clearLeftovers(call: BackupCall, current?: string): Promise<void> {
   const { site } = call;
+  const isOld = (name: string): boolean => current === undefined || !name.includes(current);
+  const kind = snapshotKind(call.input.set);
+  if (kind !== undefined) {
+    await clearScratchFolders();
+    return removeMatching(site.stateDir, (name) => SCRATCH.exec(name)?.[1] === kind && isOld(name));
+  }
   await killScratchProcesses(scratchOwner(site));
   await clearScratchFolders();
-  const isOld = (name: string): boolean => current === undefined || !name.includes(current);
-  await removeMatching(site.stateDir, (name) => /^(scratch|verify)-\d{8}T/.test(name) && isOld(name));
+  await removeMatching(site.stateDir, (name) => isOfSet(name) && isOld(name));
   if (!site.database) return;
   const prefix = methodOf(site.database).scratchFolder({ ...call, input: { ...call.input, set: '' } });
   const ours = (name: string): boolean => name.startsWith(basename(prefix)) && isOld(name);
@@ -59,6 +66,13 @@ export async function clearLeftovers(call: BackupCall, current?: string): Promis
   const { configFile } = cluster.pgbackrest;
   const conf = `${basename(configFile)}.${basename(prefix)}`;
   await removeMatching(dirname(configFile), (name) => name.startsWith(conf) && isOld(name));
+}
+
+const SCRATCH = /^(?:scratch|verify)-\d{8}T\d{6}Z-[0-9a-f]{4}(?:-(redis|config))?/;
+
+function isOfSet(name: string): boolean {
+  const found = SCRATCH.exec(name);
+  return found !== null && found[1] === undefined;
 }
 
 async function removeMatching(folder: string, fits: (name: string) => boolean): Promise<void> {

@@ -3,19 +3,21 @@ import { join } from 'node:path';
 import { readCopyRecords } from '../adapters/backup/copy-record.ts';
 import { listChains, readChain } from '../adapters/backup/redis-aof.ts';
 import { isUsable, listSets, readAttestation, readManifest } from '../adapters/backup/repository.ts';
+import { listSnapshots } from '../adapters/backup/snapshots.ts';
 import { queryValue, withClient } from '../adapters/postgres/client.ts';
-import type { Deployment, Site } from '../domain/config.ts';
+import type { BackupConfig, Deployment, Site } from '../domain/config.ts';
 import { clusterIfOurs, clusterOf } from '../domain/cluster.ts';
-import { DrError } from '../domain/errors.ts';
-import type { DatabaseBackup, Manifest } from '../domain/manifest.ts';
+import { startOfId, type DatabaseBackup, type Manifest } from '../domain/manifest.ts';
 import type {
   ArchiveFigures,
   HostFigures,
   Point,
   SetFigures,
+  SnapshotFigures,
   Store,
   StoreFigures,
 } from '../domain/standing.ts';
+import { SNAPSHOT_KINDS } from '../domain/snapshot.ts';
 import { adminConnection, currentGeneration } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { liveState } from './live.ts';
@@ -47,12 +49,13 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
   };
   const state = await attempt('services', () => liveState(worker, siteName, site));
   const live = state?.live ?? false;
-  const [archive, configChangedAt, sets] = await Promise.all([
+  const [archive, configChangedAt, sets, snapshots] = await Promise.all([
     live && serves(worker, site, clusterIfOurs(site))
       ? attempt('archive', () => archiveFigures(deps, site))
       : undefined,
     live ? attempt('configuration', () => newestChange(worker, site)) : undefined,
     attempt('repository', () => setFigures(deployment, name)),
+    attempt('snapshots', () => snapshotFigures(deployment, name)),
   ]);
   return {
     site: siteName,
@@ -66,6 +69,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
     points: (await attempt('Redis log', () => pointsOf(deployment, name, siteName))) ?? [],
     offSite: deployment.backup.copies.length > 0,
     ...(sets ? { sets } : {}),
+    ...(snapshots ? { snapshots } : {}),
     problems,
   };
 }
@@ -126,26 +130,40 @@ const MOST_SETS = 30;
 
 async function setFigures({ backup }: Deployment, name: string): Promise<SetFigures[]> {
   const usable = (await listSets(backup, name)).filter(isUsable);
+  return Promise.all(usable.slice(0, MOST_SETS).map(({ set }) => figuresAt(backup, name, set)));
+}
+
+async function snapshotFigures({ backup }: Deployment, name: string): Promise<SnapshotFigures[]> {
+  const usable = (await listSnapshots(backup, name)).filter(isUsable);
+  const newest = SNAPSHOT_KINDS.flatMap((kind) =>
+    usable.filter((listed) => listed.kind === kind).slice(0, MOST_SETS),
+  );
   return Promise.all(
-    usable.slice(0, MOST_SETS).map(async ({ set }) => {
-      const signed = await readManifest(backup, name, set);
-      const attestation = await readAttestation(backup, name, signed);
-      const copies = await readCopyRecords(backup, name, signed);
-      return {
-        ...figuresOf(signed.manifest, attestation?.verifiedAt),
-        copies: copies.map(({ copy, at, walAt, walThrough }) => ({
-          ...{ name: copy, at },
-          ...(walAt === undefined ? {} : { walAt }),
-          ...(walThrough === undefined ? {} : { walThrough }),
-        })),
-      };
+    newest.map(async ({ set, kind, belongsTo }) => {
+      const { stores, ...figures } = await figuresAt(backup, name, set);
+      const own = stores[kind];
+      return { ...figures, belongsTo: belongsTo!.set, stores: own ? { [kind]: own } : {} };
     }),
   );
 }
 
+async function figuresAt(backup: BackupConfig, name: string, set: string): Promise<SetFigures> {
+  const signed = await readManifest(backup, name, set);
+  const attestation = await readAttestation(backup, name, signed);
+  const copies = await readCopyRecords(backup, name, signed);
+  return {
+    ...figuresOf(signed.manifest, attestation?.verifiedAt),
+    copies: copies.map(({ copy, at, walAt, walThrough }) => ({
+      ...{ name: copy, at },
+      ...(walAt === undefined ? {} : { walAt }),
+      ...(walThrough === undefined ? {} : { walThrough }),
+    })),
+  };
+}
+
 function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigures {
   const { set, createdAt, objects, redis, database, durations } = manifest;
-  const startedAt = startOf(set);
+  const startedAt = startOfId(set);
   const sealed = (...names: readonly string[]): number =>
     objects.filter(({ name }) => names.includes(name)).reduce((sum, { cipher }) => sum + cipher.bytes, 0);
   const storeBytes = sealed(
@@ -187,15 +205,6 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
       },
     },
   };
-}
-
-/** `20261124T031500Z-1f2e` was begun at 03:15:00. */
-function startOf(set: string): string {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(set) ?? [];
-  if (year === undefined)
-    throw new DrError('BAD_ARGUMENT', { argument: 'backup set', value: set, expected: 'its id' });
-  return `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
 }
 
 function treesOn(worker: string, site: Site) {

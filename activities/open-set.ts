@@ -13,6 +13,7 @@ import { digestsOf } from '../adapters/backup/send.ts';
 import type { BackupConfig, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { Secret, type SecretRef } from '../domain/secret.ts';
+import { composed, type SnapshotKind } from '../domain/snapshot.ts';
 import type { CountedFacts } from '../adapters/redis/facts.ts';
 import type { Manifest, ManifestObject, RedisFacts, RedisSample } from '../domain/manifest.ts';
 import { fetchObject, locateManifest, type Asking, type LocatedSet } from './copies.ts';
@@ -38,6 +39,20 @@ export function setOf(call: Call | BackupCall, set = call.input.set): Where {
   const own = join(stateDir, `verify-${input.set}-copy`);
   const deployment = onlyCopy(call.deployment, input.copy, own);
   return { deployment, name, set, signal, secret, cache: own, alone: true };
+}
+
+/** The snapshot that a store of a recovery comes from, or else the set. */
+export function storeOf(call: Call, store: SnapshotKind): Where {
+  return { ...setOf(call), set: call.input.snapshots?.[store] ?? call.input.set };
+}
+
+/** What the recovery restores, from its set and its snapshots: facts for those who look at all of it. */
+export async function recoveryManifest(call: Call): Promise<Manifest> {
+  const { manifest } = await manifestOf(setOf(call));
+  const of = async (kind: SnapshotKind): Promise<Manifest | undefined> =>
+    call.input.snapshots?.[kind] === undefined ? undefined : (await manifestOf(storeOf(call, kind))).manifest;
+  const [redis, config] = await Promise.all([of('redis'), of('config')]);
+  return composed(manifest, { ...(redis ? { redis } : {}), ...(config ? { config } : {}) });
 }
 
 /** What is proven, or copied, is what lies here: only a recovery is helped by an off-site copy. */

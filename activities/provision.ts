@@ -3,7 +3,7 @@ import type { Component, StepResult } from '../domain/run.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import { checkTools } from './check-tools.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, setOf } from './open-set.ts';
+import { recoveryManifest } from './open-set.ts';
 import { serves, servicesOf } from './site.ts';
 
 /** The owner's own commands that make hosts ready. They must be repeatable: a retry runs them again. */
@@ -16,7 +16,7 @@ export function createProvisionActivities(deps: Deps) {
 
 async function provisionTarget(call: Call): Promise<StepResult> {
   const { worker, target, input, signal } = call;
-  const { manifest } = await manifestOf(setOf(call));
+  const manifest = await recoveryManifest(call);
   const ran: string[] = [];
   const execute = async (what: string, argv: readonly string[] | undefined, version = ''): Promise<void> => {
     if (!argv) return;

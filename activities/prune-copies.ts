@@ -1,18 +1,22 @@
 import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CopyLedger } from '../adapters/backup/copy-ledger.ts';
-import { ledgerFile } from '../adapters/backup/copy-record.ts';
+import { copyFolders, ledgerFile } from '../adapters/backup/copy-record.ts';
+import { idsAt } from '../adapters/backup/fetch.ts';
 import { readCopy, type SetAtCopy } from '../adapters/backup/copy-sets.ts';
+import { HOLD } from '../adapters/backup/prune.ts';
 import { deleteSetAtCopy } from '../adapters/backup/prune-copy.ts';
-import { isUsable, type SignedManifest } from '../adapters/backup/repository.ts';
+import { isUsable, setFolder, type SignedManifest } from '../adapters/backup/repository.ts';
 import type { RepositoryFile } from '../adapters/postgres/repository-files.ts';
 import { unneededFiles, type FileThere, type NeededFiles } from '../adapters/postgres/unneeded-files.ts';
-import { listFiles, removeEmptyFolders, removeFiles } from '../adapters/rclone/rclone.ts';
+import { listFiles, removeEmptyFolders, removeFiles, upload } from '../adapters/rclone/rclone.ts';
 import { openRemote, remoteText, type Remote } from '../adapters/rclone/remote.ts';
 import type { PrunedCopy } from '../domain/backup.ts';
 import type { CopyConfig } from '../domain/config-copies.ts';
 import { DrError } from '../domain/errors.ts';
 import { retention, withParents, type KeepRules, type Verdict } from '../domain/retention.ts';
+import { startOfId } from '../domain/manifest.ts';
+import { SNAPSHOT_ID } from '../domain/snapshot.ts';
 import type { BackupCall } from './guard.ts';
 import { onlyCopy, readPart, setOf } from './open-set.ts';
 
@@ -30,12 +34,8 @@ export interface SetHere {
 }
 
 /** One answer for each copy; a copy that fails keeps no other from being pruned. */
-export function pruneCopies(
-  call: BackupCall,
-  rules: KeepRules,
-  here: readonly SetHere[],
-  dryRun: boolean,
-): Promise<PrunedCopy[]> {
+export function pruneCopies(call: BackupCall, pruning: Rules): Promise<PrunedCopy[]> {
+  const { here } = pruning;
   return Promise.all(
     call.deployment.backup.copies.map(async (copy) => {
       const nothing = { copy: copy.name, verdicts: [], orphans: [], files: 0, bytes: 0 };
@@ -44,7 +44,7 @@ export function pruneCopies(
       if (here.length === 0)
         return { ...nothing, pruned: false, problem: 'the repository has no usable set: nothing is deleted' };
       try {
-        return await pruneCopy({ call, copy, rules, here, dryRun });
+        return await pruneCopy({ call, copy, ...pruning });
       } catch (error) {
         call.signal.throwIfAborted();
         if (!(error instanceof DrError)) throw error;
@@ -54,12 +54,17 @@ export function pruneCopies(
   );
 }
 
-interface Pruning {
-  readonly call: BackupCall;
-  readonly copy: CopyConfig;
+interface Rules {
   readonly rules: KeepRules;
   readonly here: readonly SetHere[];
+  /** Snapshots of the repository that the rules let go. */
+  readonly goingSnapshots: readonly string[];
   readonly dryRun: boolean;
+}
+
+interface Pruning extends Rules {
+  readonly call: BackupCall;
+  readonly copy: CopyConfig;
 }
 
 async function pruneCopy(pruning: Pruning): Promise<PrunedCopy> {
@@ -76,8 +81,10 @@ async function pruneCopy(pruning: Pruning): Promise<PrunedCopy> {
     const going = verdicts.filter(({ keep }) => !keep).map(({ set }) => set);
     const files = await filesToGo(pruning, remote, sets, going, scratch);
     if (!dryRun) {
+      await bringHolds(pruning, remote, sets);
       const condemned = sets.filter((each) => each.condemned).map(({ set }) => set);
-      await remove(pruning, remote, [...condemned, ...going], files.unneeded);
+      const snapshots = await snapshotsToGo(pruning, remote, sets, going);
+      await remove(pruning, remote, [...snapshots, ...condemned, ...going], files.unneeded);
     }
     return {
       copy: copy.name,
@@ -109,6 +116,47 @@ function judge(sets: readonly SetAtCopy[], here: readonly SetHere[], rules: Keep
     ];
   });
   return retention(withParents(usable), rules);
+}
+
+/** So that a hold counts there also when the repository, and who held what, is gone; and no longer than here. */
+async function bringHolds(
+  { call, here }: Pruning,
+  remote: Remote,
+  sets: readonly SetAtCopy[],
+): Promise<void> {
+  const { deployment, input, signal } = call;
+  for (const { set, hold } of sets) {
+    const local = here.find((each) => each.signed.manifest.set === set);
+    if (!local || (local.hold === undefined) === (hold === undefined)) continue;
+    const folder = copyFolders(input.deployment, set).set;
+    if (hold) await removeFiles(remote, folder, [HOLD], { signal });
+    else
+      await upload(remote, setFolder(deployment.backup, input.deployment, set), folder, [HOLD], { signal });
+  }
+}
+
+/**
+ * Those that the repository lets go, and all of a set that goes here: a snapshot was begun after its set and before the
+ * next one, so that nothing of it needs to be read.
+ */
+async function snapshotsToGo(
+  { call, goingSnapshots }: Pruning,
+  remote: Remote,
+  sets: readonly SetAtCopy[],
+  going: readonly string[],
+): Promise<string[]> {
+  const ids = await idsAt(remote, call.input.deployment, call.signal);
+  const complete = sets.flatMap(({ set, signed }) =>
+    signed ? [{ set, at: signed.manifest.createdAt }] : [],
+  );
+  const isGoing = (id: string): boolean => {
+    if (goingSnapshots.includes(id)) return true;
+    // A set that was only being made when the snapshot was begun is not the one.
+    const before = complete.filter(({ at }) => at <= startOfId(id)).sort((a, b) => (a.at < b.at ? 1 : -1));
+    const moment = before[0]?.at;
+    return moment !== undefined && before.every(({ at, set }) => at !== moment || going.includes(set));
+  };
+  return ids.filter((id) => SNAPSHOT_ID.test(id) && isGoing(id));
 }
 
 interface FilesToGo {

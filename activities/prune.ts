@@ -7,6 +7,7 @@ import {
   type SetListing,
   type SignedManifest,
 } from '../adapters/backup/repository.ts';
+import { listSnapshots, type SnapshotListing } from '../adapters/backup/snapshots.ts';
 import { listBackups } from '../adapters/postgres/backup.ts';
 import { expirable, expireBackups } from '../adapters/postgres/expire.ts';
 import { siteTool } from '../adapters/postgres/pgbackrest-config.ts';
@@ -14,7 +15,13 @@ import type { PrunedCopy, PruneResult } from '../domain/backup.ts';
 import { clusterOf } from '../domain/cluster.ts';
 import { DrError } from '../domain/errors.ts';
 import type { DatabaseBackup } from '../domain/manifest.ts';
-import { retention, withParents, type KeptSet } from '../domain/retention.ts';
+import {
+  retention,
+  snapshotRetention,
+  withParents,
+  type KeptSet,
+  type KeptSnapshot,
+} from '../domain/retention.ts';
 import { currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { pruneCopies } from './prune-copies.ts';
@@ -44,16 +51,23 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
   const whole = listed.filter(isUsable);
   const found = await Promise.all(whole.map((set) => describe(call, set)));
   const verdicts = retention(withParents(found), keep);
+  const listedSnapshots = await listSnapshots(deployment.backup, input.deployment);
+  const snapshots = snapshotRetention(listedSnapshots.flatMap(keptSnapshot), verdicts, keep);
+  const goingSnapshots = snapshots.filter((verdict) => !verdict.keep).map(({ set }) => set);
   const going = verdicts.filter((verdict) => !verdict.keep).map(({ set }) => set);
   const folder = (set: string): string => setFolder(deployment.backup, input.deployment, set);
   const orphans: string[] = [];
-  for (const { set, state } of listed.filter((each) => !whole.includes(each))) {
-    if (!(await isCondemned(folder(set)))) orphans.push(`${set} (${state})`);
+  const odd = [...listed, ...listedSnapshots].filter((each) => !isUsable(each));
+  for (const { set, state, belongsTo } of odd) {
+    if (state === 'orphaned')
+      orphans.push(`${set} (orphaned: its set ${belongsTo!.set} is gone or is another one)`);
+    else if (!(await isCondemned(folder(set)))) orphans.push(`${set} (${state})`);
     else if (!dryRun) await deleteSet(folder(set));
   }
   const expired = await expiryOf(call, found, going);
   if (!dryRun) {
-    for (const set of going) {
+    // Snapshots first: killed between the two, a set without them is still one, and no snapshot is left without its set.
+    for (const set of [...goingSnapshots, ...going]) {
       call.progress(`deleting ${set}`);
       await deleteSet(folder(set));
     }
@@ -63,10 +77,10 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
     ...{ signed, stays: !going.includes(set) },
     ...(hold === undefined ? {} : { hold }),
   }));
-  const copies = await pruneCopies(call, keep, here, dryRun);
+  const copies = await pruneCopies(call, { rules: keep, here, goingSnapshots, dryRun });
   return {
-    summary: summarise(going, expired.labels, copies, dryRun),
-    ...{ verdicts, orphans, expired: expired.labels, copies },
+    summary: summarise({ going, goingSnapshots, labels: expired.labels, copies }, dryRun),
+    ...{ verdicts, snapshots, orphans, expired: expired.labels, copies },
   };
 }
 
@@ -109,22 +123,32 @@ async function expiryOf(
   return { labels, expire: () => expireBackups(tool, labels, signal) };
 }
 
-function summarise(
-  going: readonly string[],
-  labels: readonly string[],
-  copies: readonly PrunedCopy[],
-  dryRun: boolean,
-): string {
+interface Going {
+  readonly going: readonly string[];
+  readonly goingSnapshots: readonly string[];
+  readonly labels: readonly string[];
+  readonly copies: readonly PrunedCopy[];
+}
+
+function summarise({ going, goingSnapshots, labels, copies }: Going, dryRun: boolean): string {
   const places = copies
     .filter(({ pruned }) => pruned)
     .map(({ copy, verdicts, files }) => {
       const sets = verdicts.filter(({ keep }) => !keep).length;
       return `; at ${copy} ${count(sets, 'set')} and ${count(files, 'file')} of the database's repository`;
     });
-  const here = `${count(going.length, 'set')} and ${count(labels.length, 'database backup')}`;
+  const snapshots = goingSnapshots.length > 0 ? `, ${count(goingSnapshots.length, 'snapshot')}` : '';
+  const here = `${count(going.length, 'set')}${snapshots} and ${count(labels.length, 'database backup')}`;
   return `${dryRun ? 'would delete' : 'deleted'} ${here}${places.join('')}`;
 }
 
 function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
+/** What is no whole snapshot is reported, as such a set is. */
+function keptSnapshot(listed: SnapshotListing): KeptSnapshot[] {
+  const { set, kind, createdAt, belongsTo, state } = listed;
+  if (!isUsable(listed) || !belongsTo) return [];
+  return [{ set, kind, createdAt: createdAt!, belongsTo: belongsTo.set, verified: state === 'verified' }];
 }

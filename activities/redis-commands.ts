@@ -27,7 +27,8 @@ import type { Manifest, RedisFacts } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { redisStore } from './endpoints.ts';
 import type { Call } from './guard.ts';
-import { manifestOf, setOf } from './open-set.ts';
+import { manifestOf, storeOf } from './open-set.ts';
+import { redisOf } from './planned-points.ts';
 import { proof } from './proofs.ts';
 import { withKeysOfSet, type OpenedKeys } from './redis-object.ts';
 import { serves, serviceOf } from './site.ts';
@@ -45,18 +46,19 @@ export async function restoreByCommands(call: Call, config: RedisConfig): Promis
   const store = await redisStore(config, call.secret);
   await running(call, config, store);
   const key = { run: call.input.run, set: call.input.set ?? '' };
-  const { manifest } = await manifestOf(setOf(call));
+  const { manifest } = await manifestOf(storeOf(call, 'redis'));
   const facts = factsOf(manifest);
   return withMasters(store, async (shards) => {
     const before = await readMark(shards);
     if (before?.state === 'done' && isOf(before, key))
-      return { summary: 'the keys are in place already', observed: true };
+      return { summary: 'the keys are in place already', observed: true, reached: redisOf(manifest, facts) };
     await requireFit(shards, store, facts, mayReplace(call));
     call.progress('decrypting the keys');
     const folder = join(call.target.stateDir, `restore-redis-${key.set}`);
-    return withKeysOfSet(setOf(call), manifest, config, folder, (opened) =>
+    const filled = await withKeysOfSet(storeOf(call, 'redis'), manifest, config, folder, (opened) =>
       fill(call, shards, { ...key, opened, of: facts.keys }),
     );
+    return { ...filled, reached: redisOf(manifest, facts) };
   });
 }
 

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { cp, link, mkdir, open, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { openIntoFile, openObject, type OpenRequest } from '../adapters/backup/open.ts';
-import { chainFolder, listChains, readChain } from '../adapters/backup/redis-aof.ts';
+import { chainFolder } from '../adapters/backup/redis-aof.ts';
 import { syncFolder } from '../adapters/files/durable.ts';
 import { AOF_FOLDER, wholeCommandsEnd } from '../adapters/redis/aof-files.ts';
 import { collectFacts, type CountedFacts } from '../adapters/redis/facts.ts';
@@ -10,8 +10,9 @@ import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
-import { assemble, type AofChain, type AofFile, type Assembled } from '../domain/redis-aof.ts';
+import type { AofChain, AofFile, Assembled } from '../domain/redis-aof.ts';
 import type { Call } from './guard.ts';
+import { newestLog } from './shipped-log.ts';
 
 /** A data folder from the shipped log, where it is newer than the set. It is loaded and counted before it counts. */
 
@@ -31,7 +32,7 @@ export async function restoreShippedLog(
   manifest: Manifest,
   { redis, stagingDir, appendOnly }: { redis: RedisConfig; stagingDir: string; appendOnly: boolean },
 ): Promise<RestoredLog | undefined> {
-  const found = await newerLog(call, manifest);
+  const found = await newestLog(call.deployment.backup, call.input.plan, manifest);
   if (!found) return undefined;
   const { chain, log } = found;
   const folder = join(stagingDir, AOF_FOLDER);
@@ -47,49 +48,33 @@ export async function restoreShippedLog(
   );
   await writeFile(join(folder, 'appendonly.aof.manifest'), rows.join(''), { mode: 0o640 });
   const facts = await prove(call, redis, { stagingDir, log, appendOnly });
-  await writeFile(join(stagingDir, FACTS), JSON.stringify({ run: call.input.run, facts }), { mode: 0o600 });
+  await writeFile(
+    join(stagingDir, FACTS),
+    JSON.stringify({ run: call.input.run, facts, holdsUntil: log.holdsUntil } satisfies OfLog),
+    { mode: 0o600 },
+  );
   await syncFolder(stagingDir);
   const tail = dropped > 0 ? `; ${dropped} bytes of a command that was not whole left out` : '';
   return { told: `with the append-only log shipped until ${log.holdsUntil}${tail}` };
 }
 
-/** Counted where the log was proven: the set knows only its own moment. Undefined where this run used no log. */
-export async function factsOfLog(
-  { input }: Call,
-  { dataDir }: RedisConfig,
-): Promise<CountedFacts | undefined> {
+interface OfLog {
+  readonly run: string;
+  /** Counted where the log was proven: the set knows only its own moment. */
+  readonly facts: CountedFacts;
+  readonly holdsUntil: string;
+}
+
+/** Undefined where this run used no log. */
+export async function usedLog({ input }: Call, { dataDir }: RedisConfig): Promise<OfLog | undefined> {
   if (dataDir === undefined) return undefined;
   const text = await readFile(join(dataDir, FACTS), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;
-  const { run, facts } = JSON.parse(text) as { run: string; facts: CountedFacts };
-  return run === input.run ? facts : undefined;
+  const used = JSON.parse(text) as OfLog;
+  return used.run === input.run ? used : undefined;
 }
 
 const FACTS = 'tyk-dr-redis-facts.json';
-
-async function newerLog(
-  { deployment, input }: Call,
-  manifest: Manifest,
-): Promise<{ chain: AofChain; log: Assembled } | undefined> {
-  const { point, deployment: name } = input.plan;
-  if (point.kind === 'set' || !manifest.redis) return undefined;
-  const until = point.kind === 'time' ? point.at : undefined;
-  for (const id of await listChains(deployment.backup, name)) {
-    const chain = await readChain(deployment.backup, name, id);
-    if (chain?.site !== manifest.site) continue;
-    const log = assemble(chain, until);
-    // Of a moment before the first piece of this one, an older one may know.
-    if (!log && until !== undefined && (chain.pieces[0]?.readAt ?? '') > until) continue;
-    if (!log)
-      throw new DrError('OBJECT_DAMAGED', {
-        object: 'redis-aof',
-        set: id,
-        reason: 'a piece is missing from its list',
-      });
-    return log.holdsUntil > manifest.redis.takenAt ? { chain, log } : undefined;
-  }
-  return undefined;
-}
 
 async function openFile(
   { deployment, input, signal, secret }: Call,

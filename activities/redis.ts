@@ -22,10 +22,11 @@ import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { redisStore } from './endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openRedisFacts, setOf } from './open-set.ts';
+import { manifestOf, openRedisFacts, storeOf } from './open-set.ts';
+import { redisOf, SHIPPED_LOG } from './planned-points.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
 import { restoreByCommands } from './redis-commands.ts';
-import { factsOfLog, restoreShippedLog } from './redis-log.ts';
+import { restoreShippedLog, usedLog } from './redis-log.ts';
 import { openAsRdb } from './redis-object.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -43,20 +44,34 @@ export function createRedisActivities(deps: Deps) {
 }
 
 async function restoreRedisData(call: Call): Promise<StepResult> {
-  const config = redisOf(call);
+  const config = redisConfigOf(call);
   if (config.method === 'commands') return restoreByCommands(call, config);
   const paths = switchPaths(config.dataDir!, call.input.run);
   const key: StepKey = { run: call.input.run, step: call.input.step, set: call.input.set ?? '' };
   const state = await observeSwitch(paths, key);
-  if (state === 'done') return { summary: 'the restored data are in place already', observed: true };
+  if (state === 'done')
+    return {
+      summary: 'the restored data are in place already',
+      observed: true,
+      ...(await reached(call, config)),
+    };
   const staged = state === 'absent' ? await stage(call, config, paths, key) : undefined;
   const bytes = await folderBytes(paths.stagingDir);
   await switchIn(paths, key);
   const told = staged?.told === undefined ? '' : `, ${staged.told}`;
   return {
     summary: `${formatBytes(bytes)} restored beside the old data and switched in${told}`,
+    ...(await reached(call, config)),
     ...(staged?.proofs ? { proofs: staged.proofs } : {}),
   };
+}
+
+/** The moment that Redis is of, now that its data are in place. */
+async function reached(call: Call, config: RedisConfig): Promise<Pick<StepResult, 'reached'>> {
+  const log = await usedLog(call, config);
+  if (log) return { reached: { store: 'redis', at: log.holdsUntil, from: SHIPPED_LOG } };
+  const { manifest } = await manifestOf(storeOf(call, 'redis'));
+  return manifest.redis ? { reached: redisOf(manifest, manifest.redis) } : {};
 }
 
 interface Staged {
@@ -68,12 +83,13 @@ async function stage(call: Call, config: RedisConfig, paths: SwitchPaths, key: S
   // The rest of an attempt that was killed has no ledger: it is nothing.
   await rm(paths.stagingDir, { recursive: true, force: true });
   await mkdir(paths.stagingDir, { recursive: true, mode: 0o750 });
-  const { manifest } = await manifestOf(setOf(call));
+  const where = storeOf(call, 'redis');
+  const { manifest } = await manifestOf(where);
   const appendOnly = await appendOnlySetting(config.configFile);
   const staged = await stageLog(call, config, manifest, paths.stagingDir, appendOnly);
   if (staged.told === undefined || staged.proofs) {
     call.progress('decrypting the RDB');
-    await openAsRdb(setOf(call), manifest, config, await rdbFile(paths.stagingDir, appendOnly));
+    await openAsRdb(where, manifest, config, await rdbFile(paths.stagingDir, appendOnly));
     await finishDataDir(paths.stagingDir, appendOnly);
   }
   await writeLedger(paths.stagingDir, key);
@@ -105,7 +121,7 @@ async function stageLog(
 
 async function startRedis(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
-  const config = redisOf(call);
+  const config = redisConfigOf(call);
   const store = await redisStore(config, call.secret);
   const service = config.service && serviceOf(input.plan.to, target, 'redis');
   const started = service !== undefined && (await startService(service, signal));
@@ -132,13 +148,13 @@ async function startRedis(call: Call): Promise<StepResult> {
 }
 
 async function proveRedis(call: Call): Promise<StepResult> {
-  const where = setOf(call);
+  const where = storeOf(call, 'redis');
   const { manifest } = await manifestOf(where);
-  const facts = (await factsOfLog(call, redisOf(call))) ?? (await openRedisFacts(where, manifest));
+  const facts = (await usedLog(call, redisConfigOf(call)))?.facts ?? (await openRedisFacts(where, manifest));
   if (!facts) return { summary: 'the set has no Redis' };
   // One component is recovered in place: the Gateways beside it have found their Redis again and write.
   const inUse = call.input.plan.component !== undefined;
-  const proofs = await withMasters(await redisStore(redisOf(call), call.secret), (shards) =>
+  const proofs = await withMasters(await redisStore(redisConfigOf(call), call.secret), (shards) =>
     compareFacts(facts, shards, { inUse }),
   );
   return {
@@ -147,7 +163,7 @@ async function proveRedis(call: Call): Promise<StepResult> {
   };
 }
 
-function redisOf({ target }: Call): RedisConfig {
+function redisConfigOf({ target }: Call): RedisConfig {
   if (!target.redis) throw new Error('the plan recovers a Redis that the site does not have');
   return target.redis;
 }

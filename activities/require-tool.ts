@@ -1,3 +1,4 @@
+import type { Deployment } from '../domain/config.ts';
 import { run } from '../adapters/process/run.ts';
 import { DrError } from '../domain/errors.ts';
 
@@ -6,4 +7,9 @@ export async function requireTool(tool: string, host = 'the target'): Promise<vo
   await run(['which', tool]).catch((error: unknown) => {
     throw new DrError('TOOL_MISSING', { tool, host }, { cause: error });
   });
+}
+
+/** What verifies signed approvals, where they must be signed. */
+export function signingTools({ approvers = [] }: Deployment): string[] {
+  return approvers.some(({ key }) => key !== undefined) ? ['ssh-keygen'] : [];
 }

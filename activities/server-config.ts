@@ -7,7 +7,7 @@ import { diffTexts } from '../domain/config-diff.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart, setOf } from './open-set.ts';
+import { manifestOf, openPart, storeOf } from './open-set.ts';
 import { serverTrees, type ServerTree } from './server-files.ts';
 
 /**
@@ -26,7 +26,7 @@ const SUFFIX = '.from-backup';
 async function placeServerConfig(call: Call): Promise<StepResult> {
   const told: string[] = [];
   const failed: string[] = [];
-  const { manifest } = await manifestOf(setOf(call));
+  const { manifest } = await manifestOf(storeOf(call, 'config'));
   for (const tree of serverTrees(call.worker, call.target)) {
     if (!manifest.objects.some(({ name }) => name === tree.object)) continue;
     try {
@@ -49,9 +49,14 @@ async function placeTree(call: Call, tree: ServerTree): Promise<string[]> {
   await rm(scratch, { recursive: true, force: true });
   await mkdir(scratch, { recursive: true, mode: 0o700 });
   try {
-    const { manifest } = await manifestOf(setOf(call));
+    const { manifest } = await manifestOf(storeOf(call, 'config'));
     const archive = join(scratch, 'archive.tar');
-    await openPart(setOf(call), manifest, tree.object, createWriteStream(archive, { mode: 0o600 }));
+    await openPart(
+      storeOf(call, 'config'),
+      manifest,
+      tree.object,
+      createWriteStream(archive, { mode: 0o600 }),
+    );
     const from = join(scratch, 'tree');
     await unpackTree(archive, from, tree.object);
     const told: string[] = [];

@@ -20,7 +20,7 @@ import { certificateSecret, readConf } from './conf-file.ts';
 import { takeFromGit } from './config-ref.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart, setOf } from './open-set.ts';
+import { manifestOf, openPart, storeOf } from './open-set.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
 import { counterpart, gatewaysOn, serves, serviceOf } from './site.ts';
 
@@ -118,12 +118,13 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
   const endpoints = await targetEndpoints(call, tree.root, restore.listen);
   let fromGit: string | undefined;
   if (!(await placed(paths, key))) {
-    const { manifest } = await manifestOf(setOf(call));
+    const where = storeOf(call, 'config');
+    const { manifest } = await manifestOf(where);
     await rm(paths.stagingDir, { recursive: true, force: true });
     await mkdir(paths.stagingDir, { recursive: true, mode: 0o700 });
     const archive = `${paths.stagingDir}.tar`;
     try {
-      await openPart(setOf(call), manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
+      await openPart(where, manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
       await unpackTree(archive, paths.stagingDir, restore.object);
     } finally {
       await rm(archive, { force: true });

@@ -1,26 +1,24 @@
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { unpackTree } from '../adapters/backup/tree.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Attestation, Manifest, ServiceFacts } from '../domain/manifest.ts';
+import type { Attestation, ServiceFacts } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
-import { chosenSet, newestSet } from './chosen-set.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
+import { newestSet } from './chosen-set.ts';
 import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
 import { keepProof } from './keep-proof.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
-import { manifestOf, openPart, setOf } from './open-set.ts';
+import { manifestOf, setOf } from './open-set.ts';
+import { verifySnapshot } from './verify-snapshot.ts';
 import { verifyStores, type ProvenStores } from './verify-stores.ts';
+import { verifyTrees } from './verify-trees.ts';
 
 /** A set counts as verified only after it was restored and compared. What was found is signed, bound to the manifest. */
-export async function verifySet(asked: BackupCall): Promise<StepResult> {
-  const { site } = asked;
-  const input = { ...asked.input, set: await chosenSet(asked) };
-  const call: BackupCall = { ...asked, input };
+export async function verifySet(call: BackupCall): Promise<StepResult> {
+  const { site, input } = call;
+  if (snapshotKind(input.set) !== undefined) return verifySnapshot(call);
   await clearLeftovers(call);
   const { manifest, sha256 } = await manifestOf(setOf(call));
   if (site.database) requireMethod(site.database, manifest, input.site);
@@ -88,29 +86,4 @@ async function refuseDoubts(call: BackupCall, { doubts, walGap }: CheckedSet): P
     });
   if (walGap === undefined) return;
   if ((await newestSet(call)) === input.set) throw new DrError('WAL_MISSING', { segment: walGap });
-}
-
-/** Unpacks every configuration archive and finds the file without which its component does not start. */
-async function verifyTrees(call: BackupCall, manifest: Manifest, scratch: string): Promise<number> {
-  const { dashboard, gateways, pump } = call.site;
-  const trees = [
-    ...(dashboard ? [{ object: 'dashboard', config: dashboard.config }] : []),
-    ...gateways.map((gateway) => ({ object: `gateway-${gateway.name}`, config: gateway.config })),
-    ...(pump ? [{ object: 'pump', config: pump.config }] : []),
-  ];
-  for (const { object, config } of trees) {
-    await rm(scratch, { recursive: true, force: true });
-    await mkdir(join(scratch, 'tree'), { recursive: true, mode: 0o700 });
-    try {
-      const archive = join(scratch, 'archive.tar');
-      await openPart(setOf(call), manifest, object, createWriteStream(archive, { mode: 0o600 }));
-      await unpackTree(archive, join(scratch, 'tree'), object);
-      await access(join(scratch, 'tree', config)).catch(() => {
-        throw new DrError('OBJECT_DAMAGED', { object, set: manifest.set, reason: `it lacks ${config}` });
-      });
-    } finally {
-      await rm(scratch, { recursive: true, force: true });
-    }
-  }
-  return trees.length;
 }

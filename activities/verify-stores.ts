@@ -12,6 +12,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Attestation, Manifest, RelationFacts } from '../domain/manifest.ts';
 import { Relations, relationText } from '../domain/relations.ts';
 import { Secret } from '../domain/secret.ts';
+import type { Definitions } from '../domain/versioned.ts';
 import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
 import { scratchPath } from './leftovers.ts';
@@ -23,11 +24,16 @@ import { proveServices } from './verify-services.ts';
 
 export type ProvenStores = Pick<Attestation, 'redis' | 'relations' | 'services'>;
 
-/** @param database that of the set, where it has one: it runs meanwhile. */
+/** What the keys of a snapshot are counted against: the definitions that its set holds, where it holds any. */
+interface Known {
+  readonly definitions: Definitions | undefined;
+}
+
+/** @param beside the database of the set, where it has one: it runs meanwhile. Of a snapshot what its set knows. */
 export async function verifyStores(
   call: BackupCall,
   manifest: Manifest,
-  database: ScratchDatabase | undefined,
+  beside: ScratchDatabase | Known | undefined,
 ): Promise<ProvenStores> {
   const redis = await openRedisFacts(setOf(call), manifest);
   if (!redis || !call.site.redis) return {};
@@ -48,10 +54,12 @@ export async function verifyStores(
         expires: redis.expires,
         samplesEqual: redis.samples.length,
       };
-      if (!database) return { redis: counted };
+      if (!beside?.definitions) return { redis: counted };
       call.progress('keys against APIs and policies');
-      const relations = await proveRelations(client, database, call.site.verify);
-      const services = await proveServices(call, manifest, folder, { redis: door, database });
+      const relations = await relationsOf(client, beside.definitions);
+      if (!('door' in beside)) return { redis: counted, relations };
+      judgeRelations(relations, call.site.verify);
+      const services = await proveServices(call, manifest, folder, { redis: door, database: beside });
       return { redis: counted, relations, ...(services ? { services } : {}) };
     };
     const { binary, database: number } = call.site.redis;
@@ -65,21 +73,20 @@ async function newDoor(): Promise<ScratchDoor> {
   return { port: await freePort(), password: new Secret(randomBytes(24).toString('base64url')) };
 }
 
+async function relationsOf(client: Client, definitions: Definitions): Promise<RelationFacts> {
+  const relations = new Relations(definitions);
+  for await (const key of readSessions(client)) relations.add(key);
+  return relations.facts();
+}
+
 /**
  * A few keys name what was deleted in every deployment: Tyk leaves them. Many do where the stores are not of one
  * moment, or not of one deployment.
  *
  * @throws DrError DATA_UNPROVEN
  */
-async function proveRelations(
-  client: Client,
-  { definitions }: ScratchDatabase,
-  { danglingPercent }: ProofConfig,
-): Promise<RelationFacts> {
-  const relations = new Relations(definitions);
-  for await (const key of readSessions(client)) relations.add(key);
-  const facts = relations.facts();
-  if (facts.danglingKeys * 100 <= facts.keys * danglingPercent) return facts;
+function judgeRelations(facts: RelationFacts, { danglingPercent }: ProofConfig): void {
+  if (facts.danglingKeys * 100 <= facts.keys * danglingPercent) return;
   throw new DrError('DATA_UNPROVEN', {
     what: 'APIs and policies that keys name',
     expected: `all but ${danglingPercent} % of ${facts.keys} keys name what is there`,

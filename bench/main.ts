@@ -4,22 +4,36 @@ import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { DrError } from '../domain/errors.ts';
 import { down } from '../lab/down.ts';
-import { makeLab, type Lab } from '../lab/layout.ts';
+import { DATABASES, makeLab, type Database, type Lab } from '../lab/layout.ts';
 import { resetSite } from '../lab/reset.ts';
 import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { copyAndStart } from './bare-limit.ts';
 import { deployEmptyStores, recoverByGuide } from './guide.ts';
+import { measureMongo } from './mongodb.ts';
+import { mongoResultOf, mongoTableOf } from './mongodb-result.ts';
 import { dropPageCache } from './page-cache.ts';
 import { recoverByTykDr } from './recover.ts';
 import { resultOf, type Round } from './result.ts';
-import { setScene, type Scene } from './scene.ts';
+import { backupSummary } from './backup-result.ts';
+import { backupRows, verdictRow } from './rows.ts';
+import { backUpScene, setScene, type Scene } from './scene.ts';
 import { tableOf } from './table.ts';
 
 /** `npm run bench`: the guide's commands, `tyk-dr recover` and the bare limit, side by side on the same data. */
 
-const USAGE = 'usage: npm run bench -- [--scale small|default|large] [--runs N] [--json] [--keep]\n';
+const USAGE =
+  'usage: npm run bench -- [--scale small|default|large] [--only backup] [--runs N] [--json] [--keep]\n' +
+  '       npm run bench -- --database mongodb [--mib N] [--runs N] [--json] [--keep]\n';
+
+/** Enough to tell a speed, and over in minutes; the target is meant for 1024. */
+const DEFAULT_MIB = '64';
 
 interface Options {
+  readonly database: Database;
+  /** Leaves the recoveries out. */
+  readonly only: 'all' | 'backup';
+  /** Of MongoDB's documents. */
+  readonly mib: number;
   readonly scale: ScaleName;
   readonly runs: number;
   readonly json: boolean;
@@ -36,28 +50,45 @@ try {
 async function main(options: Options): Promise<void> {
   // The shell may name servers and configurations of its own: nothing here may reach them.
   for (const name of Object.keys(process.env))
-    if (/^(TYK_DR_|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+    if (/^(TYK_DR_(?!LAB_)|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
   const dir = await mkdtemp('/var/tmp/tyk-dr-bench-');
   await chmod(dir, 0o755);
-  const lab = await makeLab(dir, {}, { scale: options.scale });
+  const { database } = options;
+  const lab = await makeLab(dir, {}, { scale: database === 'mongodb' ? 'small' : options.scale, database });
   const end = (): void => void down(lab, true).finally(() => process.exit(130));
   process.once('SIGINT', end).once('SIGTERM', end);
   try {
-    const scene = await setScene(lab, say);
-    const rounds: Round[] = [];
-    let notDropped: string | undefined;
-    for (let run = 1; run <= options.runs; run += 1) {
-      say(`run ${run} of ${options.runs}`);
-      const measured = await round(lab, scene);
-      rounds.push(measured);
-      notDropped ??= measured.notDropped;
-    }
-    const result = resultOf(options.scale, scene, rounds, notDropped);
-    process.stdout.write(`${options.json ? JSON.stringify(result) : tableOf(result)}\n`);
+    const text = database === 'mongodb' ? await mongodb(lab, options) : await postgresql(lab, options);
+    process.stdout.write(`${text}\n`);
   } finally {
     if (options.keep) say(`end it with: npx tyk-dr lab --dir ${dir} down --destroy`);
     else await down(lab, true);
   }
+}
+
+async function mongodb(lab: Lab, { mib, runs, json }: Options): Promise<string> {
+  const result = mongoResultOf(await measureMongo(lab, mib * 2 ** 20, runs, say));
+  return json ? JSON.stringify(result) : mongoTableOf(result);
+}
+
+async function postgresql(lab: Lab, { scale, runs, only, json }: Options): Promise<string> {
+  if (only === 'backup') {
+    const { backups, idle } = await backUpScene(lab, runs, say);
+    const backup = backupSummary(backups, idle);
+    if (json) return JSON.stringify({ scale, backup, verdicts: backup.verdicts });
+    return [`scale ${scale}`, '', ...backupRows(backup), '', ...backup.verdicts.map(verdictRow)].join('\n');
+  }
+  const scene = await setScene(lab, runs, say);
+  const rounds: Round[] = [];
+  let notDropped: string | undefined;
+  for (let run = 1; run <= runs; run += 1) {
+    say(`run ${run} of ${runs}`);
+    const measured = await round(lab, scene);
+    rounds.push(measured);
+    notDropped ??= measured.notDropped;
+  }
+  const result = resultOf(scale, scene, rounds, notDropped);
+  return json ? JSON.stringify(result) : tableOf(result);
 }
 
 async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: string | undefined }> {
@@ -84,25 +115,30 @@ async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: 
 
 function readOptions(): Options {
   const { values } = parse();
-  const runs = Number(values.runs);
-  if (!Number.isInteger(runs) || runs < 1)
-    throw new DrError('BAD_ARGUMENT', {
-      argument: '--runs',
-      value: values.runs,
-      expected: 'a whole number from 1',
-    });
   return {
+    database: choice('--database', DATABASES)(values.database),
+    only: choice('--only', ['all', 'backup'] as const)(values.only),
+    mib: whole('--mib', values.mib),
     scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
-    runs,
+    runs: whole('--runs', values.runs),
     json: values.json,
     keep: values.keep,
   };
+}
+
+function whole(argument: string, value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new DrError('BAD_ARGUMENT', { argument, value, expected: 'a whole number from 1' });
 }
 
 function parse() {
   try {
     return parseArgs({
       options: {
+        database: { type: 'string', default: 'postgresql' },
+        only: { type: 'string', default: 'all' },
+        mib: { type: 'string', default: DEFAULT_MIB },
         scale: { type: 'string', default: 'default' },
         runs: { type: 'string', default: '3' },
         json: { type: 'boolean', default: false },

@@ -1,18 +1,14 @@
-import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
 import { findRun, withDoor } from '../cli/client.ts';
 import { currentRecord } from '../cli/run-record.ts';
 import { clockPoint } from '../domain/clock.ts';
-import { DrError } from '../domain/errors.ts';
 import type { ClockPointName, RunRecord } from '../domain/run.ts';
 import { configFile, type Lab } from '../lab/layout.ts';
 import { orchestrationOf, type Orchestration } from './orchestration.ts';
 import { requireComplete, type Truth } from './truth.ts';
+import { tykDr } from './tyk-dr.ts';
 import { withPeaks, type Peaks } from './worker-memory.ts';
 
 /** (b): `tyk-dr`, as its users call it. */
-
-const PROGRAM = fileURLToPath(new URL('../../bin/tyk-dr.js', import.meta.url));
 
 export interface RecoverRun {
   /** From the command's start to both stores serving, proven. */
@@ -24,18 +20,6 @@ export interface RecoverRun {
   readonly stepsMs: Readonly<Record<string, number>>;
   readonly orchestration: Orchestration;
   readonly peakBytes: Peaks;
-}
-
-export async function tykDr(lab: Lab, args: readonly string[]): Promise<void> {
-  const { exitCode, all } = await execa(process.execPath, [PROGRAM, ...args], {
-    env: { TYK_DR_CONFIG: configFile(lab) },
-    all: true,
-    reject: false,
-    stdin: 'ignore',
-  });
-  if (exitCode === 0) return;
-  const how = `exit code ${exitCode}`;
-  throw new DrError('TOOL_FAILED', { tool: `tyk-dr ${args[0]}`, exit: how, output: all.slice(-4_000) });
 }
 
 export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun> {
@@ -58,6 +42,12 @@ export async function recoverByTykDr(lab: Lab, truth: Truth): Promise<RecoverRun
     orchestration,
     peakBytes,
   };
+}
+
+/** A recovery; what each of its steps took, in milliseconds. */
+export async function stepsOfRecovery(lab: Lab): Promise<Readonly<Record<string, number>>> {
+  await tykDr(lab, ['recover', lab.deployment, '--to', 'dr', '--on-failure', 'abort', '--reason', 'bench']);
+  return stepTimes((await recordOf(lab)).record);
 }
 
 async function recordOf(lab: Lab): Promise<{ record: RunRecord; orchestration: Orchestration }> {

@@ -1,5 +1,6 @@
 import type { BareLimit } from './bare-limit.ts';
-import { ratioSpread, spread, type Spread } from './figures.ts';
+import { backupSummary, type BackupSummary } from './backup-result.ts';
+import { judge, ratioSpread, spread, type Spread, type Verdict } from './figures.ts';
 import { deviations, type Deviation } from './guide-script.ts';
 import type { GuideRun } from './guide.ts';
 import type { RecoverRun } from './recover.ts';
@@ -30,6 +31,9 @@ export interface BenchResult {
   readonly spreadsMs: Readonly<Record<string, Spread>>;
   readonly orchestrationMs: Spread;
   readonly peakBytes: { readonly backup: number; readonly recover: number };
+  readonly backup: BackupSummary;
+  /** Every target of the issues, met or not. */
+  readonly verdicts: readonly Verdict[];
   readonly scale: string;
   readonly data: { readonly keys: number; readonly rows: number; readonly databaseBytes: number };
   readonly events: Readonly<Record<string, string>>;
@@ -40,7 +44,7 @@ export interface BenchResult {
 
 const GIB = 2 ** 30;
 
-/** From the issue that asked for this; the first two are meant at scale large. */
+/** From the issues that asked for this; they are meant at scale large. */
 export const TARGETS = {
   recoverToGuide: 0.5,
   recoverToBareLimit: 1.5,
@@ -49,6 +53,12 @@ export const TARGETS = {
 } as const;
 
 export const EVENTS = {
+  'backup (a)':
+    "the guide's own commands one after the other, 'SAVE' first, in the clear; nothing is proven and nothing made durable",
+  'backup (b)':
+    "from 'tyk-dr backup --full --no-verify' being typed until the signed manifest is there: encrypted, every object counted and hashed, on the disk; beside it the proof, 'backup verify', which restores the set",
+  stalls:
+    'the longest single call of clients that write and read a little without a pause worth naming, at the highest priority, one on each store; the longest of all runs',
   a: "begins with the guide's first command, 'service redis-server stop', on a target where empty servers run; data restored when psql has returned and Redis has loaded; traffic verified adds the starts and health checks of the guide and, at the same points as (b), the same proofs",
   b: "begins when 'tyk-dr recover' is typed, on an empty target; data restored and traffic verified are the points of that name of the run's record, all proofs included",
   c: 'begins with the first copy of the data files, both stores at the same time; ends when Redis has loaded and PostgreSQL takes connections; nothing is decrypted, decompressed or proven',
@@ -75,13 +85,20 @@ export function resultOf(
   ) as Record<keyof typeof times, Spread>;
   const ratio = (over: keyof typeof times, under: keyof typeof times): number =>
     spreadsMs[over].median / spreadsMs[under].median;
+  const ratios = {
+    recoverToGuide: ratio('recoverData', 'guideData'),
+    recoverToBareLimit: ratio('recoverPhases', 'bareLimit'),
+    recoverToDurableBareLimit: ratio('recoverPhases', 'durableBareLimit'),
+    recoverToGuideVerified: ratio('recoverVerified', 'guideVerified'),
+  };
+  const orchestrationMs = spread(rounds.map(({ recover }) => recover.orchestration.addedMs));
+  const backup = backupSummary(scene.backups, scene.idle);
+  const peakBytes = {
+    backup: backup.peakBytes,
+    recover: Math.max(...rounds.flatMap(({ recover }) => Object.values(recover.peakBytes))),
+  };
   return {
-    ratios: {
-      recoverToGuide: ratio('recoverData', 'guideData'),
-      recoverToBareLimit: ratio('recoverPhases', 'bareLimit'),
-      recoverToDurableBareLimit: ratio('recoverPhases', 'durableBareLimit'),
-      recoverToGuideVerified: ratio('recoverVerified', 'guideVerified'),
-    },
+    ratios,
     spread: {
       recoverToGuide: ratioSpread(times.recoverData, times.guideData),
       recoverToBareLimit: ratioSpread(times.recoverPhases, times.bareLimit),
@@ -91,11 +108,26 @@ export function resultOf(
     targets: TARGETS,
     medians: Object.fromEntries(Object.entries(spreadsMs).map(([name, { median }]) => [name, median])),
     spreadsMs,
-    orchestrationMs: spread(rounds.map(({ recover }) => recover.orchestration.addedMs)),
-    peakBytes: {
-      backup: Math.max(...Object.values(scene.backupPeakBytes)),
-      recover: Math.max(...rounds.flatMap(({ recover }) => Object.values(recover.peakBytes))),
-    },
+    orchestrationMs,
+    peakBytes,
+    backup,
+    verdicts: [
+      ...backup.verdicts,
+      judge('recover: data restored, (b) to (a)', ratios.recoverToGuide, TARGETS.recoverToGuide, 'ratio'),
+      judge(
+        'recover: data phases of (b) to (c)',
+        ratios.recoverToBareLimit,
+        TARGETS.recoverToBareLimit,
+        'ratio',
+      ),
+      judge('recover: orchestration adds', orchestrationMs.median, TARGETS.orchestrationMs, 'ms'),
+      judge(
+        'memory of a worker throughout',
+        Math.max(peakBytes.backup, peakBytes.recover),
+        TARGETS.workerBytes,
+        'bytes',
+      ),
+    ],
     scale,
     data: {
       keys: scene.truth.keys,

@@ -9,43 +9,47 @@ import { start, stop } from '../lab/services.ts';
 import { up } from '../lab/up.ts';
 import { keepDataFiles } from './bare-limit.ts';
 import { deployEmptyStores } from './guide.ts';
-import { backUpByGuide, guideBackupDir } from './guide-backup.ts';
-import { tykDr } from './recover.ts';
+import { measureBackups, type MeasuredBackups } from './backup.ts';
+import { guideBackupDir } from './guide-backup.ts';
 import { redisOf } from '../lab/connections.ts';
 import { readTruth, type Truth } from './truth.ts';
-import { withPeaks, type Peaks } from './worker-memory.ts';
 import { run } from '../adapters/process/run.ts';
 
-/** One lab for all runs: the same seeded data, backed up by both, and then lost. Nothing here is timed. */
+/** One lab for all runs: the same seeded data, backed up by both, and then lost. */
 
-export interface Scene {
+export interface Scene extends MeasuredBackups {
   readonly truth: Truth;
-  readonly backupPeakBytes: Peaks;
   /** How many keys Redis serves after the guide's literal commands, appendonly left as the guide wants it. */
   readonly literalKeys: number;
 }
 
-export async function setScene(lab: Lab, say: (text: string) => void): Promise<Scene> {
-  await up(lab, say);
-  await mkdir(join(lab.dir, 'bench'), { recursive: true });
-  await silence(lab);
-  say('backing up by tyk-dr');
-  const { peakBytes } = await withPeaks(lab, () => tykDr(lab, ['backup', lab.deployment]));
-  say('backing up by the guide');
-  await backUpByGuide(lab);
+export async function setScene(lab: Lab, runs: number, say: (text: string) => void): Promise<Scene> {
+  const { idle, backups } = await backUpScene(lab, runs, say);
   const truth = await readTruth(lab, 'primary');
   await stop(lab, 'primary-postgres');
   await keepDataFiles(lab);
   await killSite(lab, 'primary');
   const literalKeys = await tryLiteralRedis(lab);
-  return { truth, backupPeakBytes: peakBytes, literalKeys };
+  return { truth, backups, idle, literalKeys };
+}
+
+/** The stores serve, and have been backed up by both. */
+export async function backUpScene(
+  lab: Lab,
+  runs: number,
+  say: (text: string) => void,
+): Promise<MeasuredBackups> {
+  await up(lab, say);
+  await mkdir(join(lab.dir, 'bench'), { recursive: true });
+  await silence(lab);
+  return measureBackups(lab, runs, say);
 }
 
 /**
  * Nobody writes from here on, so that every backup is of the same data. The Pump empties the analytics first: the
  * guide would bring them back, and count them twice.
  */
-async function silence(lab: Lab): Promise<void> {
+export async function silence(lab: Lab): Promise<void> {
   for (const part of ['clients', 'primary-gw1', 'primary-gw2']) await stop(lab, part);
   await withClient(await redisOf(lab, 'primary'), async (client) => {
     const deadline = Date.now() + DRAIN_TIMEOUT_MS;

@@ -1,5 +1,5 @@
-import type { Spread } from './figures.ts';
 import { formatGib, TARGETS, type BenchResult } from './result.ts';
+import { backupRows, mebibytes, ratio, row, seconds, verdictRow } from './rows.ts';
 
 /** The result for people. Pure. */
 
@@ -13,7 +13,9 @@ export function tableOf(result: BenchResult): string {
     `scale ${result.scale}: ${data.keys} Redis keys, ${data.rows} rows in ${formatGib(data.databaseBytes)} of PostgreSQL`,
     `${rounds} alternating ${rounds === 1 ? 'run' : 'runs'} on the same data, medians (min..max); page cache ${result.pageCache}`,
     '',
-    row('', 'data restored', 'traffic verified'),
+    ...backupRows(result.backup),
+    '',
+    row('recovery', 'data restored', 'traffic verified'),
     row("(a) the guide's commands", time('guideData'), `${time('guideVerified')} with the same proofs`),
     row('(b) tyk-dr recover', time('recoverData'), time('recoverVerified')),
     row('    its data phases alone', time('recoverPhases'), ''),
@@ -35,6 +37,9 @@ export function tableOf(result: BenchResult): string {
       `in recover; ${mebibytes(result.peakBytes.backup)} in backup; target below ${mebibytes(TARGETS.workerBytes)}`,
     ),
     '',
+    'targets, all of them meant at scale large',
+    ...result.verdicts.map(verdictRow),
+    '',
     ...Object.entries(result.events).map(
       ([name, text]) => `${name.length === 1 ? `(${name})` : name} ${text}`,
     ),
@@ -55,17 +60,4 @@ function dispatches({ rounds }: BenchResult): string {
   return `${activities} activities waited ${(dispatchMs / 1000).toFixed(1)} s for their worker, hidden ones included`;
 }
 
-const row = (name: string, value: string, remark: string): string =>
-  `${name.padEnd(30)} ${value.padEnd(24)} ${remark}`.trimEnd();
-
 const target = (limit: number): string => `target at scale large: ${limit} or less`;
-
-function seconds({ median, min, max }: Spread): string {
-  const text = (ms: number): string => (ms / 1000).toFixed(ms < 10_000 ? 2 : 1);
-  return `${text(median)} s (${text(min)}..${text(max)})`;
-}
-
-const ratio = (value: number, { min, max }: Spread): string =>
-  `${value.toFixed(2)} (${min.toFixed(2)}..${max.toFixed(2)})`;
-
-const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;

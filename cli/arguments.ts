@@ -1,6 +1,7 @@
 import { name as nameSchema } from '../domain/config-parts.ts';
 import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
+import { isSetOrSnapshot } from '../domain/snapshot.ts';
 import { isPlain } from '../domain/plain-text.ts';
 
 /**
@@ -112,6 +113,17 @@ export function setArgument(argument: string): Parser<string> {
     argument,
     expected,
     matching((value) => value === 'latest' || SET_ID.test(value)),
+  );
+}
+
+/** A set, or a snapshot that is used with one. */
+export function backupArgument(argument: string): Parser<string> {
+  const expected = 'an id such as 20261124T031500Z-1f2e or 20261124T031500Z-1f2e-redis, or latest';
+  return expecting(
+    'set',
+    argument,
+    expected,
+    matching((value) => value === 'latest' || isSetOrSnapshot(value)),
   );
 }
 

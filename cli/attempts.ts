@@ -1,5 +1,6 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
+import { readable } from '../adapters/temporal/readable.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { LogEntry } from '../report/log.ts';
 import type { Door } from './client.ts';
@@ -19,12 +20,13 @@ interface Scheduled {
 }
 
 export async function attemptsOf(door: Door, handle: WorkflowHandle): Promise<LogEntry[]> {
-  const [history, description] = await Promise.all([
-    soon(door, () => handle.fetchHistory()),
-    soon(door, () => handle.describe()),
+  const converter = door.client.options.loadedDataConverter;
+  const [history, raw] = await Promise.all([
+    soon(door, () => handle.fetchHistory()).then((told) => readable(converter, told)),
+    soon(door, () => handle.describe()).then((told) => readable(converter, told.raw)),
   ]);
   const entries = (history.events ?? []).flatMap(reader());
-  const pending = (description.raw.pendingActivities ?? []).map((activity): LogEntry => {
+  const pending = (raw.pendingActivities ?? []).map((activity): LogEntry => {
     const startedMs = milliseconds(activity.lastStartedTime);
     const atMs = startedMs ?? milliseconds(activity.scheduledTime) ?? Date.now();
     const attempt = activity.attempt ?? 1;

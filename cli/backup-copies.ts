@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { shipWalId } from '../domain/messages.ts';
 import type { copy, rewrap, shipWal } from '../workflows/index.ts';
-import { nameArgument, setArgument } from './arguments.ts';
+import { backupArgument, nameArgument, setArgument } from './arguments.ts';
 import { writeResult } from './backup-result.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
 import { withDoor } from './client.ts';
@@ -20,7 +20,7 @@ export function registerCopying(command: Command, config: () => string | undefin
     .command('copy')
     .description('Bring a set to every off-site copy; send only what is not there yet')
     .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
-    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .argument('[set]', 'a set or a snapshot, or latest: the newest set', backupArgument('SET'), 'latest')
     .option('--site <site>', 'by whose hosts; default the one that serves', nameArgument('--site'))
     .option('--json', 'as JSON')
     .action(async (name: string, set: string, options: Options) =>

@@ -7,6 +7,8 @@ import type { PrunedCopy, PruneResult } from '../domain/backup.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import type { Verdict } from '../domain/retention.ts';
+import { snapshotKind } from '../domain/snapshot.ts';
 import type { prune } from '../workflows/index.ts';
 import { nameArgument, setArgument, textArgument } from './arguments.ts';
 import { backupInput, executeBackup } from './backup-run.ts';
@@ -76,6 +78,12 @@ async function existingSet(
   set: string,
 ): Promise<{ backup: BackupConfig; folder: string }> {
   const { backup } = deploymentOf(await loadConfig(configPath), name);
+  if (snapshotKind(set) !== undefined)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: 'set',
+      value: set,
+      expected: 'the set that it belongs to: a snapshot stays as long as its set does',
+    });
   const folder = setFolder(backup, name, set);
   const known = (await listSets(backup, name)).map((listed) => listed.set);
   if (!known.includes(set))
@@ -87,24 +95,29 @@ async function existingSet(
   return { backup, folder };
 }
 
-export function pruneText({ summary, verdicts, orphans, expired, copies = [] }: PruneResult): string {
+export function pruneText(result: PruneResult): string {
+  const { summary, verdicts, snapshots = [], orphans, expired, copies = [] } = result;
   return [
     summary,
-    ...verdictLines(verdicts),
+    ...verdictLines(verdicts, snapshots),
     ...expired.map((label) => `  DELETE  database backup ${label}`),
     ...orphanLines(orphans),
     ...copies.flatMap(copyLines),
   ].join('\n');
 }
 
-function verdictLines(verdicts: PruneResult['verdicts']): string[] {
-  return verdicts.map(({ set, keep, reasons }) =>
-    `  ${keep ? 'keep  ' : 'DELETE'}  ${set}  ${reasons.join(', ')}`.trimEnd(),
-  );
+/** Each set with its snapshots under it. */
+function verdictLines(verdicts: readonly Verdict[], snapshots: readonly Verdict[] = []): string[] {
+  const line = ({ set, keep, reasons }: Verdict, indent = ''): string =>
+    `  ${keep ? 'keep  ' : 'DELETE'}  ${indent}${set}  ${reasons.join(', ')}`.trimEnd();
+  return verdicts.flatMap((verdict) => [
+    line(verdict),
+    ...snapshots.filter(({ belongsTo }) => belongsTo === verdict.set).map((snapshot) => line(snapshot, '  ')),
+  ]);
 }
 
 function orphanLines(orphans: readonly string[]): string[] {
-  return orphans.map((orphan) => `  left    ${orphan}: no whole set; look at it and delete it by hand`);
+  return orphans.map((orphan) => `  left    ${orphan}: of no use as it is; look at it and delete it by hand`);
 }
 
 function copyLines({ copy, pruned, verdicts, orphans, files, bytes, problem }: PrunedCopy): string[] {

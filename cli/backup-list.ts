@@ -1,11 +1,19 @@
 import type { Command } from 'commander';
 import { readHold } from '../adapters/backup/prune.ts';
 import { readCopyRecords } from '../adapters/backup/copy-record.ts';
-import { listSets, readManifest, setFolder, type SetListing } from '../adapters/backup/repository.ts';
+import {
+  isUsable,
+  listSets,
+  readManifest,
+  setFolder,
+  type SetListing,
+} from '../adapters/backup/repository.ts';
+import { listSnapshots } from '../adapters/backup/snapshots.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import type { BackupConfig } from '../domain/config.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
+import type { SnapshotKind } from '../domain/snapshot.ts';
 import { nameArgument } from './arguments.ts';
 import { setsAtCopy } from './backup-list-copy.ts';
 import { copyOf } from './backup-run.ts';
@@ -17,7 +25,7 @@ import { exitWithError } from './exit.ts';
 export function registerList(command: Command, config: () => string | undefined): void {
   command
     .command('list')
-    .description('List the backup sets of a deployment, newest first')
+    .description('List the backup sets of a deployment, newest first, each with its snapshots under it')
     .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option(
       '--copy <name>',
@@ -32,6 +40,8 @@ export function registerList(command: Command, config: () => string | undefined)
 
 export interface ListedSet extends SetListing {
   readonly deployment: string;
+  /** Of a snapshot: what it holds. */
+  readonly kind?: SnapshotKind;
   readonly hold?: string;
   /** Whether the repository has it. */
   readonly local: boolean;
@@ -48,6 +58,7 @@ async function list(
   const config = await loadConfig(configPath);
   const names = only === undefined ? Object.keys(config.deployments) : [only];
   const sets: ListedSet[] = [];
+  const snapshots: ListedSet[] = [];
   for (const name of names) {
     const deployment = deploymentOf(config, name);
     const { backup } = deployment;
@@ -60,9 +71,15 @@ async function list(
       const copies = await copiesOf(backup, name, set);
       sets.push({ deployment: name, ...set, local: true, copies, ...(hold ? { hold: hold.reason } : {}) });
     }
+    for (const snapshot of await listSnapshots(backup, name))
+      snapshots.push({
+        ...{ deployment: name, local: true, ...snapshot },
+        copies: await copiesOf(backup, name, snapshot),
+      });
   }
-  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets }, undefined, 2)}\n`);
-  else if (sets.length > 0) process.stdout.write(`${setTable(sets, Date.now()).join('\n')}\n`);
+  const rows = withSnapshots(sets, snapshots);
+  if (json) process.stdout.write(`${JSON.stringify({ version: 1, sets, snapshots }, undefined, 2)}\n`);
+  else if (rows.length > 0) process.stdout.write(`${setTable(rows, Date.now()).join('\n')}\n`);
   if (sets.length > 0) return;
   const repositories = names.map((name) =>
     copy === undefined ? config.deployments[name]!.backup.repository : `the off-site copy ${copy}`,
@@ -78,12 +95,22 @@ async function list(
   );
 }
 
-export async function copiesOf(
-  backup: BackupConfig,
-  name: string,
-  { set, state }: SetListing,
-): Promise<string[]> {
-  if (state !== 'verified' && state !== 'complete') return [];
+/** Each behind its set; those that belong to none that is there come last. */
+function withSnapshots(sets: readonly ListedSet[], snapshots: readonly ListedSet[]): ListedSet[] {
+  const belongs = (snapshot: ListedSet, to: ListedSet): boolean =>
+    snapshot.deployment === to.deployment &&
+    snapshot.belongsTo?.set === to.set &&
+    snapshot.state !== 'orphaned';
+  const stray = snapshots.filter((snapshot) => !sets.some((set) => belongs(snapshot, set)));
+  return [
+    ...sets.flatMap((set) => [set, ...snapshots.filter((snapshot) => belongs(snapshot, set))]),
+    ...stray,
+  ];
+}
+
+export async function copiesOf(backup: BackupConfig, name: string, listed: SetListing): Promise<string[]> {
+  if (!isUsable(listed)) return [];
+  const { set } = listed;
   const records = await readCopyRecords(backup, name, await readManifest(backup, name, set));
   return records.map(({ copy }) => copy);
 }
@@ -106,7 +133,7 @@ export function setTable(sets: readonly ListedSet[], nowMs: number): string[] {
     ],
     ...sets.map((set) => [
       ...(several ? [set.deployment] : []),
-      set.set,
+      set.kind === undefined ? set.set : `  ${set.set}`,
       set.state,
       set.site ?? '',
       set.createdAt?.replace(/\.\d+Z$/, 'Z') ?? '',

@@ -1,5 +1,6 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { readable } from '../adapters/temporal/readable.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { StepResult } from '../domain/run.ts';
 
@@ -13,7 +14,7 @@ export interface CallProgress {
 
 /** Every call of an activity, in the order in which they were asked for. */
 export async function callsOf(handle: WorkflowHandle): Promise<CallProgress[]> {
-  const { events } = await handle.fetchHistory();
+  const { events } = await readable(handle.client.options.loadedDataConverter, await handle.fetchHistory());
   const calls = new Map<string, CallProgress & { readonly begunMs: number }>();
   for (const event of events ?? []) {
     const at = toMs(event.eventTime);

@@ -30,8 +30,10 @@ function offSite({ copies = [] }: BackupResult): string {
 /** Each step was told when it ended. */
 function resultText(result: BackupResult): string {
   const totalMs = Date.parse(result.endedAt) - Date.parse(result.startedAt);
+  const what = result.belongsTo === undefined ? 'backup set' : 'snapshot';
   return [
-    `backup set ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
+    `${what} ${result.set} of ${result.site}: ${result.verified ? 'complete and verified by a restore' : 'complete, NOT verified'}${offSite(result)}`,
     `  ${formatBytes(result.bytes)} sealed, in ${formatDuration(totalMs)}`,
+    ...(result.belongsTo === undefined ? [] : [`  used with set ${result.belongsTo}`]),
   ].join('\n');
 }

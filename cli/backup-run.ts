@@ -8,7 +8,8 @@ import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
 import type { Deployment } from '../domain/config.ts';
 import type { CopyConfig } from '../domain/config-copies.ts';
 import { DrError } from '../domain/errors.ts';
-import { backupId, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { backupId, snapshotId, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { SNAPSHOT_KINDS, snapshotKind, type SnapshotKind } from '../domain/snapshot.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import { callLine, callsOf, type CallProgress } from './backup-progress.ts';
 import { deploymentOf, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
@@ -22,6 +23,8 @@ import { watch } from './watch.ts';
 export interface BackupChoice {
   readonly site?: string;
   readonly full?: boolean;
+  /** A snapshot of this store. */
+  readonly only?: SnapshotKind;
   /** An existing set; default the id of a new one. */
   readonly set?: string;
   /** An off-site copy: it alone is read. */
@@ -44,10 +47,11 @@ export async function backupInput(door: Door, name: string, choice: BackupChoice
   );
   const digest = configDigest(deployment);
   await requireOneSite(door, name, digest, sites);
-  const fresh = newSetId();
+  const fresh = newSetId(new Date(), choice.only);
   return {
     run: `bak-${fresh.slice(0, 8)}-${fresh.slice(9, 15)}-${randomBytes(2).toString('hex')}`,
     set: choice.set ?? fresh,
+    ...(choice.only === undefined ? {} : { only: choice.only }),
     deployment: name,
     configDigest: digest,
     sites,
@@ -100,6 +104,12 @@ async function requireOneSite(
   for (const { message } of missing) process.stderr.write(`note: ${message}; going on without its site\n`);
 }
 
+/** Under which id work on a set or snapshot runs: one of each at a time. `latest` is a set. */
+export function workId(deployment: string, set: string): string {
+  const kind = snapshotKind(set);
+  return kind === undefined ? backupId(deployment) : snapshotId(deployment, kind);
+}
+
 /** More than the limits of all steps together: only ends a run that no worker will ever take up again. */
 const RUN_LIMIT = '24h';
 
@@ -114,7 +124,7 @@ export async function executeBackup<T extends Workflow & ((input: BackupInput, .
   workflow: string,
   args: Parameters<T>,
   summary: string,
-  id = backupId(args[0].deployment),
+  id = workId(args[0].deployment, args[0].set),
 ): Promise<WorkflowResultType<T> | undefined> {
   const { deployment, run } = args[0];
   try {
@@ -132,7 +142,9 @@ export async function executeBackup<T extends Workflow & ((input: BackupInput, .
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const { type, memo } = await door.client.workflow.getHandle(id).describe();
-    throw new DrError('ALREADY_BACKING_UP', { kind: type, deployment, run: String(memo?.['run'] ?? '') });
+    const only = SNAPSHOT_KINDS.find((kind) => id === snapshotId(deployment, kind));
+    const kind = only ? `${type} of a ${only} snapshot` : type;
+    throw new DrError('ALREADY_BACKING_UP', { kind, deployment, only, run: String(memo?.['run'] ?? '') });
   }
 }
 
@@ -146,7 +158,7 @@ export async function followBackup<T>(
   let calls: CallProgress[] = [];
   const ended = await watch({
     what: 'it',
-    back: `tyk-dr backup watch ${deployment}`,
+    back: watchCommand(handle.workflowId, deployment),
     async look() {
       const { status } = await soon(door, () => handle.describe());
       calls = await soon(door, () => callsOf(handle));
@@ -163,16 +175,20 @@ export async function followBackup<T>(
   });
   if (ended === undefined) return undefined;
   return (await soon(door, () => handle.result()).catch((error: unknown) => {
-    throw failureOf(error, deployment, calls);
+    throw failureOf(error, handle.workflowId, deployment, calls);
   })) as T;
 }
 
+function watchCommand(id: string, deployment: string): string {
+  const only = SNAPSHOT_KINDS.find((kind) => id === snapshotId(deployment, kind));
+  return `tyk-dr backup watch ${deployment}${only ? ` --only ${only}` : ''}`;
+}
+
 /** The error of our own table inside what Temporal wraps around it. */
-function failureOf(error: unknown, deployment: string, calls: readonly CallProgress[]): unknown {
+function failureOf(error: unknown, id: string, deployment: string, calls: readonly CallProgress[]): unknown {
   if (isTemporalLost(error)) return error;
   const how = cutOff(error);
-  if (how !== undefined)
-    return new DrError('RUN_CUT_OFF', { run: backupId(deployment), how }, { cause: error });
+  if (how !== undefined) return new DrError('RUN_CUT_OFF', { run: id, how }, { cause: error });
   const open = calls.find(({ ended }) => !ended);
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
   return (

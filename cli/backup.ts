@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
-import { backupId, redisAofId } from '../domain/messages.ts';
+import { backupId, redisAofId, snapshotId } from '../domain/messages.ts';
+import { SNAPSHOT_KINDS, type SnapshotKind } from '../domain/snapshot.ts';
 import type { backup, shipRedisAof, verify } from '../workflows/index.ts';
-import { nameArgument, setArgument } from './arguments.ts';
+import { backupArgument, choice, nameArgument } from './arguments.ts';
 import { registerCopying } from './backup-copies.ts';
 import { registerKeeping } from './backup-keep.ts';
 import { registerList } from './backup-list.ts';
@@ -18,6 +19,7 @@ import { soon } from './run-record.ts';
 interface BackupOptions {
   readonly site?: string;
   readonly full?: boolean;
+  readonly only?: SnapshotKind;
   readonly verify: boolean;
   readonly json?: boolean;
 }
@@ -28,7 +30,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .description('Make a backup set and prove it by restoring it; or list the sets');
   command
     .command('run', { isDefault: true })
-    .description('Make a backup set of a deployment')
+    .description('Make a backup set of a deployment, or a snapshot of one store')
     .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .option(
       '--site <site>',
@@ -36,6 +38,11 @@ export function registerBackup(program: Command, config: () => string | undefine
       nameArgument('--site'),
     )
     .option('--full', 'a full database backup even where an incremental one would do')
+    .option(
+      '--only <store>',
+      'a snapshot of this store, which belongs to the newest set and is used with it',
+      choice('--only', SNAPSHOT_KINDS),
+    )
     .option('--no-verify', 'leave the restore into scratch instances to a later verify')
     .option('--json', 'as JSON')
     .action(async (name: string, options: BackupOptions) =>
@@ -47,7 +54,7 @@ export function registerBackup(program: Command, config: () => string | undefine
     .command('verify')
     .description('Prove a set by restoring it into scratch instances beside a site')
     .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
-    .argument('[set]', 'a set, or latest', setArgument('SET'), 'latest')
+    .argument('[set]', 'a set or a snapshot, or latest: the newest set', backupArgument('SET'), 'latest')
     .option('--site <site>', 'on whose hosts; default the one that serves', nameArgument('--site'))
     .option(
       '--copy <name>',
@@ -73,9 +80,10 @@ export function registerBackup(program: Command, config: () => string | undefine
       'Follow the backup, verification or deletion that is under way, or see how the last one ended',
     )
     .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option('--only <store>', 'that of the snapshots of this store', choice('--only', SNAPSHOT_KINDS))
     .option('--json', 'as JSON')
-    .action(async (name: string, { json }: { json?: boolean }) =>
-      withDoor(config(), (door) => watchNewest(door, name, json)),
+    .action(async (name: string, options: { only?: SnapshotKind; json?: boolean }) =>
+      withDoor(config(), (door) => watchNewest(door, name, options)),
     );
   command
     .command('redis-aof')
@@ -106,22 +114,40 @@ export function registerBackup(program: Command, config: () => string | undefine
 }
 
 async function makeSet(door: Door, name: string, options: BackupOptions): Promise<void> {
+  const { only } = options;
+  if (only && options.full)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--full',
+      value: `beside --only ${only}`,
+      expected: 'one of the two: a snapshot has no database in it',
+    });
+  const { sites } = deploymentOf(door.config, name);
+  if (only === 'redis' && !Object.values(sites).some(({ redis }) => redis))
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--only',
+      value: only,
+      expected: `a store that ${name} has; it has no Redis`,
+    });
   const input = await backupInput(door, name, {
     ...(options.site === undefined ? {} : { site: options.site }),
     full: options.full ?? false,
+    ...(only ? { only } : {}),
   });
   const args: Parameters<typeof backup> = [input, options.verify];
-  const summary = `Back up ${name} as ${input.set}`;
+  const summary = `${only ? `Snapshot of ${only} of` : 'Back up'} ${name} as ${input.set}`;
   writeResult('backup', await executeBackup<typeof backup>(door, 'backup', args, summary), options.json);
 }
 
-async function watchNewest(door: Door, name: string, json: boolean | undefined): Promise<void> {
+async function watchNewest(
+  door: Door,
+  name: string,
+  { only, json }: { only?: SnapshotKind; json?: boolean },
+): Promise<void> {
   deploymentOf(door.config, name);
-  const handle = door.client.workflow.getHandle(backupId(name));
+  const id = only ? snapshotId(name, only) : backupId(name);
+  const handle = door.client.workflow.getHandle(id);
   const { type } = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError
-      ? new DrError('UNKNOWN_RUN', { run: backupId(name) })
-      : error;
+    throw error instanceof WorkflowNotFoundError ? new DrError('UNKNOWN_RUN', { run: id }) : error;
   });
   writeResult(type, await followBackup(door, handle, name), json);
 }

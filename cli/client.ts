@@ -1,10 +1,11 @@
 import { Client, Connection, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { loadConfig } from '../adapters/config/load.ts';
-import { temporalConnection } from '../adapters/temporal/connection.ts';
+import { temporalSettings, unreachable } from '../adapters/temporal/connection.ts';
 import type { Config, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
 import type { ping } from '../workflows/index.ts';
+
 import { isTemporalLost, toldByWorker } from './failures.ts';
 
 /** The CLI's door to Temporal. */
@@ -18,6 +19,8 @@ const RECONNECT_EVERY_MS = 2_000;
 /** A worker behind a cut cable takes a workflow task and never answers it: another one must get its turn. */
 export const BRIEF_TASK_TIMEOUT_MS = 1_500;
 export const TASK_TIMEOUT_MS = 5_000;
+
+type PingResult = Awaited<ReturnType<typeof ping>>;
 
 export interface Door {
   readonly config: Config;
@@ -47,17 +50,18 @@ export async function withDoor<T>(
 
 async function openDoor(configPath: string | undefined): Promise<Door> {
   const config = await loadConfig(configPath);
-  const { options, address, namespace } = temporalConnection(config);
+  const settings = await temporalSettings(config);
+  const { options, address, namespace, dataConverter } = settings;
   const connection = await Connection.connect({
     ...options,
     connectTimeout: CONNECT_TIMEOUT_MS,
     channelArgs: { 'grpc.max_reconnect_backoff_ms': RECONNECT_EVERY_MS },
-  }).catch((error: unknown) => {
-    throw new DrError('TEMPORAL_UNREACHABLE', { address }, { cause: error });
+  }).catch(async (error: unknown) => {
+    throw await unreachable(settings, error);
   });
   return {
     config,
-    client: new Client({ connection, namespace }),
+    client: new Client({ connection, namespace, dataConverter }),
     address,
     namespace,
     close: () => connection.close(),
@@ -74,20 +78,30 @@ export function deploymentOf(config: Pick<Config, 'deployments'>, name: string):
   return found;
 }
 
-/** Asks each worker, at the same time, whether it lives and has our configuration. @throws WORKER_MISSING, CONFIG_DRIFT, CLOCK_SKEW */
+/**
+ * Asks each worker, at the same time, whether it lives and has our configuration.
+ *
+ * @returns what each of them says of itself
+ * @throws DrError WORKER_MISSING, CONFIG_DRIFT, CLOCK_SKEW
+ */
 export async function requireWorkers(
   door: Door,
   deployment: string,
   digest: string,
   workers: readonly string[],
-): Promise<void> {
-  await Promise.all([...new Set(workers)].map((worker) => requireWorker(door, deployment, digest, worker)));
+): Promise<PingResult[]> {
+  return Promise.all([...new Set(workers)].map((worker) => requireWorker(door, deployment, digest, worker)));
 }
 
 /** Certificates, expiries and the RTO clock itself are wrong where clocks differ by more. */
 const CLOCK_LIMIT_MS = 5_000;
 
-async function requireWorker(door: Door, deployment: string, digest: string, worker: string): Promise<void> {
+async function requireWorker(
+  door: Door,
+  deployment: string,
+  digest: string,
+  worker: string,
+): Promise<PingResult> {
   const nonce = Math.random().toString(36).slice(2, 10);
   const answer = await door.client.workflow
     .execute<typeof ping>('ping', {
@@ -111,6 +125,7 @@ async function requireWorker(door: Door, deployment: string, digest: string, wor
   const skewMs = Math.abs(Date.now() - Date.parse(answer.now));
   if (skewMs > CLOCK_LIMIT_MS)
     throw new DrError('CLOCK_SKEW', { host: `worker ${worker}`, skewMs, limitMs: CLOCK_LIMIT_MS });
+  return answer;
 }
 
 function pingFailure(error: unknown, worker: string): unknown {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
+import { buildText, sameBuild, type Build } from '../domain/build.ts';
 import { CHECKS, doubtful, fine, wrong, type Examination, type Finding } from '../domain/doctor.ts';
 import { DrError } from '../domain/errors.ts';
 import { judge } from '../domain/judge.ts';
@@ -13,6 +14,7 @@ import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Doo
 import { exitUnlessGood } from './exit.ts';
 import { scheduleChanges } from './schedule-changes.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+import { BUILD } from './version.ts';
 
 /** `tyk-dr doctor`: everything that a recovery will need, checked now. */
 
@@ -40,7 +42,7 @@ export function registerDoctor(program: Command, config: () => string | undefine
 async function findingsOf(door: Door, name: string): Promise<Finding[]> {
   const deployment = deploymentOf(door.config, name);
   const shape = shapeOf(name, deployment);
-  const { hosts, silent } = await hostsThatAnswer(door, name);
+  const { hosts, silent, builds } = await hostsThatAnswer(door, name);
   const examination: Examination =
     hosts.length === 0
       ? { reports: [], figures: [], silent: [] }
@@ -55,8 +57,19 @@ async function findingsOf(door: Door, name: string): Promise<Finding[]> {
   const all = { ...examination, silent: [...silent, ...examination.silent] };
   return [
     ...judge(all, Object.keys(deployment.sites), shape.objectives.rpoMs),
+    ...buildsAreOne(builds),
     ...(await schedulesAsDeclared(door, name)),
   ];
+}
+
+/** A run is replayed by whichever worker takes its next task: with other code it may stop there. */
+function buildsAreOne(builds: Hosts['builds']): Finding[] {
+  if (builds.size === 0) return [];
+  const differing = [...builds].filter(([, build]) => build === undefined || !sameBuild(build, BUILD));
+  if (differing.length === 0)
+    return [fine('builds', 'deployment', `every worker and this command: ${buildText(BUILD)}`)];
+  const text = [...builds].map(([worker, build]) => `${worker} ${build ? buildText(build) : 'an older one'}`);
+  return [doubtful('builds', 'deployment', `${text.join('; ')}; this command ${buildText(BUILD)}`)];
 }
 
 /** Nothing where there are none and none are wanted. */
@@ -84,6 +97,8 @@ const DEADLINE_MS = 30_000;
 interface Hosts {
   readonly hosts: { readonly site: string; readonly worker: string }[];
   readonly silent: Finding[];
+  /** What each worker that answered was built from. */
+  readonly builds: ReadonlyMap<string, Build | undefined>;
 }
 
 /** Asked first, for without any worker there is nobody to run the workflow. */
@@ -93,10 +108,12 @@ export async function hostsThatAnswer(door: Door, name: string): Promise<Hosts> 
   const all = Object.entries(shapeOf(name, deployment).sites).flatMap(([site, shape]) =>
     everyWorker(shape).map((worker) => ({ site, worker })),
   );
+  const builds = new Map<string, Build | undefined>();
   const answers = await Promise.all(
     all.map(async (host): Promise<{ host?: typeof host; silent?: Finding }> => {
       try {
-        await requireWorkers(door, name, digest, [host.worker]);
+        const [answer] = await requireWorkers(door, name, digest, [host.worker]);
+        builds.set(host.worker, answer?.build);
         return { host };
       } catch (error) {
         if (!(error instanceof DrError) || error.code === 'TEMPORAL_UNREACHABLE') throw error;
@@ -112,5 +129,6 @@ export async function hostsThatAnswer(door: Door, name: string): Promise<Hosts> 
   return {
     hosts: answers.flatMap(({ host }) => host ?? []),
     silent: answers.flatMap(({ silent }) => silent ?? []),
+    builds,
   };
 }

@@ -9,6 +9,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
 import { runbookBundle } from '../report/runbook/bundle.ts';
 import { PART_NAMES } from '../report/runbook/script.ts';
+import { fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { VERSION } from './version.ts';
@@ -27,9 +28,9 @@ export function registerExport(program: Command, config: () => string | undefine
     .description(
       'Write the runbook as one HTML page and one shell script per site, which recover without Temporal and Node',
     )
-    .argument('<deployment>', 'as named under deployments:')
-    .option('--to <site>', 'only the script of this site')
-    .option('--out <dir>', 'where to; default runbook/ beside the backup sets')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option('--to <site>', 'only the script of this site', nameArgument('--to'))
+    .option('--out <dir>', 'where to; default runbook/ beside the backup sets', fileArgument('--out'))
     .option('--json', 'as JSON')
     .action(async (name: string, options: ExportOptions) => exportRunbook(config(), name, options));
 }

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { formatDuration } from '../domain/duration.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
 import { forecastLines } from '../report/forecast.ts';
+import { pointLines } from '../report/points.ts';
 import type { forecast } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, type Door } from './client.ts';
 
@@ -28,9 +30,12 @@ export function askForecast(door: Door, plan: RecoverPlan): Promise<ForecastAnsw
   });
 }
 
-function answerLines({ set, site, createdAt, verified, forecast: expected }: ForecastAnswer): string[] {
+function answerLines(answer: ForecastAnswer): string[] {
+  const { set, site, createdAt, verified, snapshots, points, forecast: expected } = answer;
   return [
     `from set ${set} of ${site}, taken ${createdAt}, ${verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
+    ...snapshots.map(snapshotText),
+    ...(points.length > 0 ? ['points of the stores', ...pointLines(points)] : []),
     `forecast: ${formatDuration(expected.totalMs)}`,
     ...forecastLines(expected),
   ];

@@ -4,6 +4,7 @@ import { keepRun, readRun } from '../adapters/backup/runs.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import { readScriptLog } from '../adapters/runbook/read-log.ts';
 import { DrError } from '../domain/errors.ts';
+import { fileArgument } from './arguments.ts';
 import { recordOfScript } from '../runbooks/record-of-script.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
@@ -13,7 +14,7 @@ export function registerImportRun(program: Command, config: () => string | undef
   program
     .command('import-run')
     .description('Take the log of a recovery by the exported script into the history')
-    .argument('<file>', 'the log: REPOSITORY/DEPLOYMENT/runs/RUN.jsonl')
+    .argument('<file>', 'the log: REPOSITORY/DEPLOYMENT/runs/RUN.jsonl', fileArgument('FILE'))
     .option('--json', 'the record as JSON')
     .action(async (file: string, { json }: { json?: boolean }) => importRun(config(), file, json ?? false));
 }

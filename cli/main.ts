@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander';
+import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
+import { registerCodecServer } from './codec-server.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
@@ -44,6 +46,7 @@ export function buildProgram(): Command {
   registerHistory(program, config);
   registerLogs(program, config);
   registerDecisions(program, config);
+  registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
@@ -55,6 +58,7 @@ export function buildProgram(): Command {
   registerInit(program);
   registerKeys(program, config);
   registerWorker(program, config);
+  registerCodecServer(program, config);
   registerLab(program);
   registerCompletion(program);
   return program;

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { WorkflowHandle } from '@temporalio/client';
-import { defaultPayloadConverter } from '@temporalio/common';
+import { decodeFromPayloadsAtIndex } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { RecoverInput } from '../domain/plan.ts';
@@ -54,7 +54,7 @@ function unusable(file: string, cause?: unknown): DrError {
 
 async function inputOf(handle: WorkflowHandle): Promise<RecoverInput> {
   const { events } = await handle.fetchHistory();
-  const payload = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads?.[0];
-  if (!payload) throw new DrError('UNKNOWN_RUN', { run: handle.workflowId });
-  return defaultPayloadConverter.fromPayload<RecoverInput>(payload);
+  const payloads = events?.[0]?.workflowExecutionStartedEventAttributes?.input?.payloads;
+  if (!payloads?.length) throw new DrError('UNKNOWN_RUN', { run: handle.workflowId });
+  return decodeFromPayloadsAtIndex<RecoverInput>(handle.client.options.loadedDataConverter, 0, payloads);
 }

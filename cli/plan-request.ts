@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverRequest } from '../runbooks/shape.ts';
-import { choice, nameArgument, refArgument, setArgument, timeArgument } from './arguments.ts';
+import { backupArgument, choice, nameArgument, refArgument, timeArgument } from './arguments.ts';
 
 /** What may be asked of a recovery. `plan` and `recover` share it, so that the same words make the same plan. */
 
@@ -9,6 +9,7 @@ export interface PlanOptions {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  readonly snapshots: boolean;
   readonly configRef?: string;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
@@ -26,7 +27,16 @@ export function withPlanOptions(command: Command): Command {
       'the site that failed; may be left out where there are two',
       nameArgument('--from'),
     )
-    .option('--backup <set>', 'a backup set, or latest', setArgument('--backup'), 'latest')
+    .option(
+      '--backup <set>',
+      'a backup set, or latest; a snapshot: its set with this snapshot alone',
+      backupArgument('--backup'),
+      'latest',
+    )
+    .option(
+      '--no-snapshots',
+      'the set alone, without the snapshots of Redis and configuration that belong to it',
+    )
     .option(
       '--config-ref <ref>',
       'configuration from the git repository: a tag, a commit or a set',
@@ -55,9 +65,9 @@ export function withPlanOptions(command: Command): Command {
 }
 
 export function requestOf(options: PlanOptions): RecoverRequest {
-  const { to, from, backup, component, scenario, occurred, toTime, inPlace, onFailure } = options;
+  const { to, from, backup, snapshots, component, scenario, occurred, toTime, inPlace, onFailure } = options;
   return {
-    ...{ to, backup, scenario, onFailure },
+    ...{ to, backup, snapshots, scenario, onFailure },
     ...(from === undefined ? {} : { from }),
     ...(component === undefined ? {} : { component }),
     ...(occurred === undefined ? {} : { occurredAt: occurred }),

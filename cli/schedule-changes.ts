@@ -45,6 +45,9 @@ function wantedSchedules({ config }: Pick<Door, 'config'>, name: string): Wanted
       rpoMs,
       priority,
       verify: schedule.verify ?? false,
+      ...(deployment.backup.copies.length > 0
+        ? { copies: deployment.backup.copies.map((copy) => copy.name) }
+        : {}),
       remindMs,
     };
     return [{ deployment: name, kind, config: schedule, timezone: schedules?.timezone ?? 'UTC', launch }];

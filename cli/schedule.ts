@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
 import { rpoSums } from '../domain/config-check-schedules.ts';
 import { DrError } from '../domain/errors.ts';
-import { arithmeticText, takesMs } from '../domain/rpo.ts';
+import { arithmeticText, takesByKind, takesMs } from '../domain/rpo.ts';
 import { liveHosts } from '../domain/standing.ts';
 import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
@@ -67,10 +67,13 @@ async function requireRpo(door: Door, name: string): Promise<string[]> {
   const deployment = deploymentOf(door.config, name);
   if (!deployment.backup.schedules) return [];
   const figures = await measureNow(door, name);
-  const takes = takesMs(figures.find(({ sets }) => sets)?.sets ?? []);
+  const found = figures.find(({ sets }) => sets);
+  const takes = takesMs(found?.sets ?? []);
+  const snapshotTakesMs = takesByKind(found?.snapshots ?? []);
   const archive = liveHosts(figures).find((host) => host.archive)?.archive;
   const sums = rpoSums(deployment, {
     ...(takes === undefined ? {} : { takesMs: takes }),
+    snapshotTakesMs,
     ...(archive && archive.timeoutMs > 0 ? { archiveTimeoutMs: archive.timeoutMs } : {}),
   });
   const missed = sums.filter(({ fits }) => !fits);

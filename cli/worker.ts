@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
 import { nameArgument } from './arguments.ts';
-import { VERSION } from './version.ts';
+import { BUILD } from './version.ts';
 
 /** `tyk-dr worker NAME`: serves the components whose `worker` is NAME, until SIGTERM. */
 export function registerWorker(program: Command, config: () => string | undefined): void {
@@ -21,7 +21,7 @@ export function registerWorker(program: Command, config: () => string | undefine
         });
       // Loaded only here: the worker's native core costs every other command half a second.
       const { runWorker } = await import('../worker/main.ts');
-      await runWorker(loaded, name, VERSION);
+      await runWorker(loaded, name, BUILD);
     });
 }
 

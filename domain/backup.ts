@@ -1,15 +1,17 @@
-import type { DatabaseBackup, RedisFacts } from './manifest.ts';
-import type { ManifestObject } from './manifest.ts';
+import type { BelongsTo, DatabaseBackup, ManifestObject, RedisFacts } from './manifest.ts';
 import type { Verdict } from './retention.ts';
 import type { StepResult } from './run.ts';
+import type { SnapshotKind } from './snapshot.ts';
 
 /** What travels through the runbook `backup`. */
 
 export interface BackupInput {
   /** Our own id of the run: `bak-20261124-031500-1f2e`. */
   readonly run: string;
-  /** The id of the set that it makes. */
+  /** The id of the set or snapshot that it makes. */
   readonly set: string;
+  /** A snapshot of this store instead of a set. */
+  readonly only?: SnapshotKind;
   readonly deployment: string;
   readonly configDigest: string;
   /** One named site, or all for the run to choose from. */
@@ -48,6 +50,8 @@ export interface PartResult extends StepResult {
   readonly objects: readonly ManifestObject[];
   readonly redis?: RedisFacts;
   readonly database?: DatabaseBackup;
+  /** When the first configuration tree began to be read. */
+  readonly configTakenAt?: string;
   readonly versions?: Readonly<Record<string, string>>;
   /** As the workflow saw it, with the time in queues. */
   readonly durationMs?: number;
@@ -55,6 +59,11 @@ export interface PartResult extends StepResult {
 
 export interface LiveResult extends StepResult {
   readonly live: boolean;
+}
+
+/** The set that a snapshot will belong to. */
+export interface ParentResult extends StepResult {
+  readonly belongsTo: BelongsTo;
 }
 
 /** Says whether there is a git repository to commit the set's configuration to, and whether the worker exports. */
@@ -73,6 +82,8 @@ export interface BackupResult {
   readonly run: string;
   readonly set: string;
   readonly site: string;
+  /** Of a snapshot: the set that it is used with. */
+  readonly belongsTo?: string;
   readonly verified: boolean;
   /** The off-site copies that hold it. */
   readonly copies?: readonly string[];
@@ -114,6 +125,8 @@ export interface ShipWalResult extends StepResult {
 
 export interface PruneResult extends StepResult {
   readonly verdicts: readonly Verdict[];
+  /** Over the snapshots; absent in results of earlier versions. */
+  readonly snapshots?: readonly Verdict[];
   /** What lies in the repository and is no whole set: reported, never deleted. */
   readonly orphans: readonly string[];
   /** Labels of pgBackRest that go with the sets. */

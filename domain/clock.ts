@@ -1,5 +1,6 @@
-import { TIERS, type Tier } from './objectives.ts';
 import type { Wait } from './decision.ts';
+import { formatDuration } from './duration.ts';
+import { TIERS, type Tier } from './objectives.ts';
 import type { ClockPoint, ClockPointName, RunRecord } from './run.ts';
 
 /** The arithmetic of the RTO clock. Pure; times are UTC ISO strings. */
@@ -27,15 +28,41 @@ export function achievedRtoMs(clock: readonly ClockPoint[]): number | undefined 
   return verified ? Date.parse(verified.at) - Date.parse(rtoBasis(clock).at) : undefined;
 }
 
-/** Milliseconds during which the run stood still for a person: shown apart, never subtracted. */
-export function waitedMs(
-  record: { readonly waits: readonly Wait[]; readonly endedAt?: string },
-  nowMs: number,
-): number {
-  return record.waits.reduce((sum, wait) => {
-    const end = wait.until ?? record.endedAt;
-    return sum + (end ? Date.parse(end) : nowMs) - Date.parse(wait.from);
-  }, 0);
+interface Waited {
+  readonly waits: readonly Wait[];
+  readonly endedAt?: string;
+}
+
+/**
+ * Milliseconds during which the run stood still for people: shown apart, never subtracted. Waits at the same time count
+ * once.
+ *
+ * @param kind only waits of this kind; those of earlier records are for decisions
+ */
+export function waitedMs(record: Waited, nowMs: number, kind?: NonNullable<Wait['kind']>): number {
+  const spans = record.waits
+    .filter((wait) => kind === undefined || (wait.kind ?? 'decision') === kind)
+    .map((wait) => {
+      const end = wait.until ?? record.endedAt;
+      return [Date.parse(wait.from), end ? Date.parse(end) : nowMs] as const;
+    })
+    .sort(([a], [b]) => a - b);
+  let [sum, reached] = [0, 0];
+  for (const [from, until] of spans) {
+    sum += Math.max(0, until - Math.max(from, reached));
+    reached = Math.max(reached, until);
+  }
+  return sum;
+}
+
+const WAITED_FOR = { approval: 'approvals', decision: 'decisions', pause: 'a resume' } as const;
+
+/** The same by what was waited for, in words; none where nobody was. */
+export function waitedTexts(record: Waited, nowMs: number): string[] {
+  return (['approval', 'decision', 'pause'] as const).flatMap((kind) => {
+    const ms = waitedMs(record, nowMs, kind);
+    return ms > 0 ? [`${formatDuration(ms)} for ${WAITED_FOR[kind]}`] : [];
+  });
 }
 
 /** From the start of the run to the verified traffic: what a forecast is held against. Undefined until then. */

@@ -18,6 +18,7 @@ export function schedulesAreSound(deployment: Deployment): ConfigProblem[] {
   const short = SCHEDULE_KINDS.filter((kind) => (schedules[kind]?.every ?? SHORTEST_MS) < SHORTEST_MS);
   return [
     ...short.map((kind) => ({ path: [...path, kind, 'every'], message: 'expected at least 10s' })),
+    ...refusedForRedis(deployment).map((problem) => ({ ...problem, path: [...path, ...problem.path] })),
     ...(schedules.retention && !keep
       ? [
           {
@@ -32,13 +33,30 @@ export function schedulesAreSound(deployment: Deployment): ConfigProblem[] {
   ];
 }
 
+/** What would fail at every single run. */
+function refusedForRedis({ backup, sites }: Deployment): ConfigProblem[] {
+  const { redis: snapshots, redisAof } = backup.schedules ?? {};
+  const all = Object.entries(sites).flatMap(([site, { redis }]) => (redis ? [{ site, redis }] : []));
+  if (snapshots && all.length === 0)
+    return [{ path: ['redis'], message: 'expected a deployment that has a Redis' }];
+  if (!redisAof) return [];
+  if (all.length === 0) return [{ path: ['redisAof'], message: 'expected a deployment that has a Redis' }];
+  return all
+    .filter(({ redis }) => redis.method === 'commands')
+    .slice(0, 1)
+    .map(({ site }) => ({
+      path: ['redisAof'],
+      message: `the log cannot be read where redis.method is commands (site ${site}); expected method: files, or the schedule redis instead`,
+    }));
+}
+
 /** Temporal looks at its schedules about once a second; a backup takes longer than that. */
 const SHORTEST_MS = 10_000;
 
 /** The sums of a deployment; what was not measured is assumed, and said to be. */
 export function rpoSums(
   deployment: Deployment,
-  measured: Pick<RpoInput, 'takesMs' | 'archiveTimeoutMs' | 'shipsMs'>,
+  measured: Pick<RpoInput, 'takesMs' | 'snapshotTakesMs' | 'archiveTimeoutMs' | 'shipsMs'>,
 ): Arithmetic[] {
   const sites = Object.values(deployment.sites);
   const archives = sites.some(({ database }) => database?.method === 'pgbackrest');

@@ -1,3 +1,4 @@
+import { approvalsAreSound } from './config-check-approvals.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
@@ -51,6 +52,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ),
     ...backupsLieOutside(deployment),
     ...schedulesAreSound(deployment),
+    ...approvalsAreSound(deployment),
   ];
 }
 

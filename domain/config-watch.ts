@@ -34,6 +34,8 @@ export const schedules = z
       .describe('What cron expressions mean.'),
     full: ofSets.optional().describe(SCHEDULABLE.full.purpose),
     incremental: ofSets.optional().describe(SCHEDULABLE.incremental.purpose),
+    redis: ofSets.optional().describe(SCHEDULABLE.redis.purpose),
+    config: ofSets.optional().describe(SCHEDULABLE.config.purpose),
     redisAof: schedule.optional().describe(SCHEDULABLE.redisAof.purpose),
     copy: schedule.optional().describe(SCHEDULABLE.copy.purpose),
     keyTest: schedule.optional().describe(SCHEDULABLE.keyTest.purpose),

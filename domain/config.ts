@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { approvals, approvers } from './config-approvals.ts';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import {
@@ -19,6 +20,7 @@ import { metrics, notify, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
+import { temporal } from './config-temporal.ts';
 import { TIERS } from './objectives.ts';
 
 /**
@@ -154,6 +156,13 @@ const backup = z.strictObject({
         .min(1)
         .default(2)
         .describe('So many verified sets stay whatever the other rules say.'),
+      snapshots: z
+        .int()
+        .min(0)
+        .default(3)
+        .describe(
+          'Of each kept set but the newest, the newest so many snapshots of each kind; the newest set keeps all of its own.',
+        ),
     })
     .optional()
     .describe('What tyk-dr backup prune keeps; without it nothing is ever deleted.'),
@@ -217,14 +226,15 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   backup,
   notify: notify.optional(),
+  approvals: approvals.optional(),
+  approvers: approvers.optional(),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });
 
 export const configSchema = z.strictObject({
   version: z.literal('tyk-dr/v1', 'expected tyk-dr/v1'),
-  temporal: z
-    .strictObject({ address: hostPort, namespace: line.default('default'), ui: url.optional() })
+  temporal: temporal
     .optional()
     .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
   metrics: metrics.optional(),
@@ -250,4 +260,5 @@ export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
 export type ProbeConfig = Deployment['probes'][number];
+export type ApproverConfig = NonNullable<Deployment['approvers']>[number];
 export type ServiceConfig = GatewayConfig['service'];

@@ -24,4 +24,13 @@ export const DECISION_ERRORS = {
     'Data and what clients depend on are not skipped; by hand is offered where a later step shows it; undo where there is an undo.',
     (d) => `tyk-dr status ${d.run}`,
   ),
+  APPROVAL_REFUSED: refused(
+    (d) => `the approval of ${d.step} by ${d.actor} does not count: ${d.reason}`,
+    'It is in the record of the run. Who may approve stands under approvers in tyk-dr.yaml.',
+    (d) => `tyk-dr status ${d.run}`,
+  ),
+  NO_SIGNING_KEY: refused(
+    (d) => `no key at hand signs for ${d.actor}: ${d.reason}`,
+    'Name the private key with --key FILE, or bring it to the agent with ssh-add.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

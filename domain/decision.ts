@@ -1,3 +1,5 @@
+import { isPlain, shown } from './plain-text.ts';
+
 /** What people decide about a run in flight. Plain JSON: it travels through Temporal. */
 
 /** About a step that has failed for good. Which of them are offered depends on its row: see runbooks/choices.ts. */
@@ -35,11 +37,13 @@ export interface Wait {
   readonly for: string;
   readonly from: string;
   until?: string;
+  /** When the patience of its policy was over and the alarm was raised. */
+  escalatedAt?: string;
 }
 
 /** The longest reason: it stands in records, chats and signed texts. */
-export const MAX_REASON = 1000;
-const MAX_NAME = 100;
+const MAX_REASON = 1000;
+export const MAX_NAME = 100;
 
 export interface ArgumentProblem {
   readonly argument: string;
@@ -69,16 +73,11 @@ export function textProblem(
   limit: number,
   expected: string,
 ): ArgumentProblem | undefined {
-  if (typeof value !== 'string' || value.trim() === '')
-    return { argument, value: typeof value === 'string' ? value : String(value ?? ''), expected };
-  if (value.length > limit)
-    return { argument, value: `${value.slice(0, 40)}…`, expected: `${expected}, at most ${limit} letters` };
-  // Control characters would write elsewhere on a terminal; marks of direction would show another text.
-  return /[\p{Cc}\p{Cf}\u2028\u2029]/u.test(value)
-    ? {
-        argument,
-        value: JSON.stringify(value).slice(1, 60),
-        expected: `${expected}, in one line of plain text`,
-      }
-    : undefined;
+  const plain = typeof value === 'string' && value.trim() !== '' && isPlain(value);
+  if (plain && value.length <= limit) return undefined;
+  return {
+    argument,
+    value: shown(value ?? ''),
+    expected: `${expected}, on one line of at most ${limit} characters`,
+  };
 }

@@ -20,6 +20,10 @@ export const CHECKS = {
     what: 'Every worker answers, has this configuration and the right time.',
     hint: 'Start it on its host with tyk-dr worker NAME and the same tyk-dr.yaml, and keep it running.',
   },
+  builds: {
+    what: 'Every worker and this command run the same build.',
+    hint: 'Bring the same build to every host, and start its worker again; no recovery may be under way.',
+  },
   serving: {
     what: 'Exactly one site runs its stores, and no other is fenced.',
     hint: 'Where no site serves, recover one. Two that write must never be: stop the wrong one. A site that was given up comes back with tyk-dr unfence.',
@@ -75,6 +79,10 @@ export const CHECKS = {
   'redis-settings': {
     what: 'The live Redis saves, syncs and evicts as the RPO needs it.',
     hint: 'Change the setting in redis.conf and with CONFIG SET.',
+  },
+  oplog: {
+    what: 'MongoDB keeps an oplog that can be read, so that all collections of a set are of one moment.',
+    hint: 'Make the server a replica set (one of a single member will do), and give the user the role read on local.',
   },
   archiving: {
     what: 'PostgreSQL archives its WAL into its repository, without failures.',

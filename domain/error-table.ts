@@ -3,7 +3,9 @@ import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { shown } from './plain-text.ts';
+import { SNAPSHOT_ERRORS } from './snapshot-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
+import { TEMPORAL_ERRORS } from './error-table-temporal.ts';
 
 /**
  * Every way in which tyk-dr refuses or fails, as one table. The CLI's exit codes, the retry policy of activities
@@ -54,8 +56,8 @@ export const ERRORS = {
 
   // Temporal and workers
   TEMPORAL_UNREACHABLE: refused(
-    (d) => `no Temporal server answers at ${d.address}`,
-    'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS.',
+    (d) => `no Temporal server answers at ${d.address}${d.reason === undefined ? '' : `: ${d.reason}`}`,
+    'Start one with temporal server start-dev, or set TEMPORAL_ADDRESS, or mend temporal: in tyk-dr.yaml.',
     () => 'temporal server start-dev --db-filename temporal.db',
   ),
   WORKER_MISSING: refused(
@@ -63,6 +65,7 @@ export const ERRORS = {
     'Start it on its host, and leave it running.',
     (d) => `tyk-dr worker ${d.worker}`,
   ),
+  ...TEMPORAL_ERRORS,
   CONFIG_DRIFT: refused(
     (d) => `the worker ${d.worker} has another configuration (${d.actual}) than the plan (${d.expected})`,
     'Give every worker the same deployment section and start it again.',
@@ -87,7 +90,7 @@ export const ERRORS = {
     retryable: false,
     message: (d) => `a ${d.kind} of ${d.deployment} is already under way: ${d.run}`,
     hint: 'Backup sets of a deployment are made, verified and deleted one at a time. Follow that one.',
-    next: (d) => `tyk-dr backup watch ${d.deployment}`,
+    next: (d) => `tyk-dr backup watch ${d.deployment}${d.only ? ` --only ${d.only}` : ''}`,
   },
   RUN_CUT_OFF: {
     class: 'stuck',
@@ -223,6 +226,7 @@ export const ERRORS = {
   ),
 
   ...GIT_ERRORS,
+  ...SNAPSHOT_ERRORS,
   ...STORE_ERRORS,
 
   // Services and proofs

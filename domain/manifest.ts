@@ -3,9 +3,16 @@
 import type { MongoFacts } from './mongodb.ts';
 
 export const MANIFEST_FORMAT = 'tyk-dr/backup/v1';
+/** Another one than that of a set: what does not know snapshots refuses it, and never takes it for all of a backup. */
+export const SNAPSHOT_FORMAT = 'tyk-dr/snapshot/v1';
 
 /** `20261124T031500Z-1f2e`: sorts by time. */
 export const SET_ID = /^\d{8}T\d{6}Z-[0-9a-f]{4}$/;
+
+/** When it was begun: `20261124T031500Z-1f2e` at 03:15:00. UTC ISO, to the second. */
+export function startOfId(id: string): string {
+  return id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6.000Z');
+}
 
 /**
  * The id of a set with the content of another: of the same second, so that it sorts where its data belong and never
@@ -26,9 +33,11 @@ export function rewrappedId(set: string, taken: (id: string) => boolean): string
 }
 
 export interface Manifest {
-  readonly format: typeof MANIFEST_FORMAT;
-  /** Sorts by time: `20261124T031500Z-1f2e`. */
+  readonly format: typeof MANIFEST_FORMAT | typeof SNAPSHOT_FORMAT;
+  /** Sorts by time: `20261124T031500Z-1f2e`; of a snapshot with its kind behind: `20261124T041500Z-77aa-redis`. */
   readonly set: string;
+  /** Of a snapshot: the full set that it is used with. A set has none. */
+  readonly belongsTo?: BelongsTo;
   readonly deployment: string;
   readonly site: string;
   /** When its last part was complete: nothing in the set is later. */
@@ -41,10 +50,18 @@ export interface Manifest {
   readonly objects: readonly ManifestObject[];
   readonly redis?: RedisFacts;
   readonly database?: DatabaseBackup;
+  /** When the first configuration tree began to be read: what was changed later is not surely in it. */
+  readonly configTakenAt?: string;
   /** Versions as the components reported them; a component that did not answer is absent. */
   readonly versions: Readonly<Record<string, string>>;
   /** How long each store took, milliseconds. */
   readonly durations?: Readonly<Partial<Record<'redis' | 'database' | 'config', number>>>;
+}
+
+/** A full set, and the bytes of its manifest: another set under the same name is not the one that was meant. */
+export interface BelongsTo {
+  readonly set: string;
+  readonly manifestSha256: string;
 }
 
 export interface ManifestObject {
@@ -106,6 +123,8 @@ export interface PostgresFacts {
   /** The named restore point at which exact counts hold, and its LSN. */
   readonly restorePoint: string;
   readonly restorePointLsn: string;
+  /** When the restore point was set. Absent in sets of earlier versions. */
+  readonly takenAt?: string;
   /** First and last WAL segment that recovery to the restore point needs. */
   readonly walStart: string;
   readonly walStop: string;

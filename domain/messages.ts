@@ -1,3 +1,5 @@
+import type { SnapshotKind } from './snapshot.ts';
+
 /** The names under which CLI, workflows and workers find each other in Temporal. */
 
 /** One id for all runbooks that change a deployment: the lock that lets one run at a time. */
@@ -5,6 +7,9 @@ export const lockId = (deployment: string): string => `run/${deployment}`;
 
 /** The shipping of Redis's log: beside backups, but one at a time. */
 export const redisAofId = (deployment: string): string => `redis-aof/${deployment}`;
+/** All that makes or verifies snapshots of one kind: beside sets, which may take hours, and beside the other kind. */
+export const snapshotId = (deployment: string, kind: SnapshotKind): string =>
+  `snapshot/${deployment}/${kind}`;
 
 /** The shipping of WAL to the off-site copies: the same. */
 export const shipWalId = (deployment: string): string => `wal/${deployment}`;

@@ -8,13 +8,30 @@ export interface MongoFacts {
   /** When reading began. */
   readonly takenAt: string;
   /**
-   * `snapshot`: every collection as it was at one moment, `takenAt`. `none`: each as it was when it was read, for the
-   * server has no snapshots (they need a replica set).
+   * `oplog`: with its oplog replayed, all collections are as they were at one moment, `oplog.endsAt`. `snapshot`: at
+   * `takenAt`. `none`: each as it was when it was read, for the server is no member of a replica set.
    */
-  readonly consistency: 'snapshot' | 'none';
+  readonly consistency: 'oplog' | 'snapshot' | 'none';
+  readonly oplog?: MongoOplog;
+  /** Why there is none. */
+  readonly withoutOplog?: string;
   readonly collections: readonly MongoCollection[];
   /** Of all documents. */
   readonly databaseBytes: number;
+}
+
+/** What was written to the database while the dump was taken: `oplog.bson` at its top, as mongodump has it. */
+export interface MongoOplog {
+  /** Name of the set's object. */
+  readonly data: string;
+  readonly entries: number;
+  /** The time of the last entry that the server had: what was committed by then is in the set, and nothing later. */
+  readonly endsAt: string;
+  /** Seconds and a counter, as an oplog has them: after the first, up to the second. */
+  readonly after: { readonly t: number; readonly i: number };
+  readonly upTo: { readonly t: number; readonly i: number };
+  /** By collection, how many documents it may add and take away: the counts of the files are of before. */
+  readonly touched: Readonly<Record<string, { readonly inserts: number; readonly deletes: number }>>;
 }
 
 export interface MongoCollection {

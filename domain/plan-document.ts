@@ -28,4 +28,6 @@ export interface PlannedStep extends Pick<
   /** Who owns it: the workers that do it. */
   readonly workers: readonly string[];
   readonly overwrites: readonly string[];
+  /** Whose word it waits for before it begins. */
+  readonly approval?: string;
 }

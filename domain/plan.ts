@@ -1,13 +1,17 @@
+import type { ApprovalPolicy } from './approvals.ts';
 import type { Objectives, Tier } from './objectives.ts';
+import type { StorePoint } from './points.ts';
 import type {
   Forecast,
   LeftOut,
   Recoverable,
   Scenario,
   SetSummary,
+  SnapshotSummary,
   StepResult,
   WitnessSummary,
 } from './run.ts';
+import type { UsedSnapshots } from './snapshot.ts';
 
 /** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
 
@@ -54,8 +58,10 @@ export interface RecoverPlan {
   readonly sourceMayBeGone: boolean;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
-  /** A set's id, or `latest`. */
+  /** A set's id, or `latest`; that of a snapshot: its set, with this snapshot and no other. */
   readonly backup: string;
+  /** Whether the newest snapshots of the set give Redis and configuration. Absent in plans of earlier versions: none do. */
+  readonly snapshots?: 'newest' | 'none';
   /** Where configuration comes from instead of from the set: what was asked for, and the commit that it meant. */
   readonly configRef?: ConfigRef;
   /** Only sets taken before this moment may be chosen; present where the damage has a time. */
@@ -67,6 +73,8 @@ export interface RecoverPlan {
   readonly leftOut: Readonly<Record<string, LeftOut>>;
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
+  /** Those of its steps before which it waits for people; absent where there are none. */
+  readonly approvals?: readonly ApprovalPolicy[];
 }
 
 /** The input of the workflow `recover`. */
@@ -99,11 +107,14 @@ export interface StepInput {
   readonly basisAt: string;
   /** The chosen set, once it is chosen. */
   readonly set?: string;
+  /** What is used with it. */
+  readonly snapshots?: UsedSnapshots;
 }
 
 export interface CheckBackupResult extends StepResult {
   readonly set: SetSummary;
   readonly forecast: Forecast;
+  readonly points: readonly StorePoint[];
 }
 
 /** What can be said of a recovery before it starts. */
@@ -113,6 +124,8 @@ export interface ForecastAnswer {
   readonly createdAt: string;
   /** Whether the set was proven by restoring it. */
   readonly verified: boolean;
+  readonly snapshots: readonly SnapshotSummary[];
+  readonly points: readonly StorePoint[];
   readonly forecast: Forecast;
 }
 
@@ -124,6 +137,13 @@ export interface UnfenceInput {
   readonly others: readonly { readonly site: string; readonly workers: readonly string[] }[];
   /** Somebody has said that sites which do not answer cannot write. */
   readonly othersAreDown: boolean;
+}
+
+/** Of an approval that counts. */
+export interface CheckApprovalResult extends StepResult {
+  readonly identity: 'proven' | 'asserted';
+  /** Fingerprint of the key, where it is proven. */
+  readonly key?: string;
 }
 
 export interface StopTargetResult extends StepResult {

@@ -15,6 +15,16 @@ export interface KeepRules {
   readonly yearly: number;
   /** So many verified sets stay whatever the other rules say: without a proven one there is no backup. */
   readonly verified: number;
+  /** Of each older set the newest so many snapshots of each kind; the newest set has all of its own. */
+  readonly snapshots: number;
+}
+
+export interface KeptSnapshot {
+  readonly set: string;
+  readonly kind: string;
+  readonly belongsTo: string;
+  readonly createdAt: string;
+  readonly verified: boolean;
 }
 
 export interface KeptSet {
@@ -32,13 +42,15 @@ export interface KeptSet {
 
 export interface Verdict {
   readonly set: string;
+  /** Of a snapshot. */
+  readonly belongsTo?: string;
   readonly keep: boolean;
   /** Why it is kept; empty where it is not. */
   readonly reasons: readonly string[];
 }
 
 /** @returns a verdict for each set, newest first. */
-export function retention(sets: readonly KeptSet[], rules: KeepRules): Verdict[] {
+export function retention(sets: readonly KeptSet[], rules: Omit<KeepRules, 'snapshots'>): Verdict[] {
   const newestFirst = [...sets].sort((a, b) => compare(b, a));
   const reasons = new Map<string, string[]>(newestFirst.map(({ set }) => [set, []]));
   const keep = (set: string, reason: string): void => void reasons.get(set)?.push(reason);
@@ -60,6 +72,40 @@ export function retention(sets: readonly KeptSet[], rules: KeepRules): Verdict[]
   return newestFirst.map(({ set }) => {
     const why = reasons.get(set)!;
     return { set, keep: why.length > 0, reasons: why };
+  });
+}
+
+/**
+ * Snapshots live and die with their set, and never count as one. Of the newest set all stay: damage may be noticed
+ * hours after it, and each of them is a moment before. Of older sets the newest few, and the newest verified one of
+ * each kind.
+ *
+ * @param sets the verdicts over the sets that they belong to.
+ * @returns a verdict for each snapshot, newest first.
+ */
+export function snapshotRetention(
+  snapshots: readonly KeptSnapshot[],
+  sets: readonly Verdict[],
+  { snapshots: count }: Pick<KeepRules, 'snapshots'>,
+): Verdict[] {
+  const newestFirst = [...snapshots].sort((a, b) => compare(b, a));
+  const reasonOf = (snapshot: KeptSnapshot): string[] => {
+    const set = sets.find((verdict) => verdict.set === snapshot.belongsTo);
+    if (!set?.keep) return [];
+    if (set.set === sets[0]!.set) return [`of the newest set ${set.set}`];
+    const alike = newestFirst.filter(
+      ({ kind, belongsTo }) => kind === snapshot.kind && belongsTo === snapshot.belongsTo,
+    );
+    const place = alike.indexOf(snapshot);
+    if (place < count) return [`last ${place + 1} of ${set.set}`];
+    return alike.find(({ verified }) => verified) === snapshot && count > 0
+      ? [`newest verified of ${set.set}`]
+      : [];
+  };
+  return newestFirst.map((snapshot) => {
+    const reasons = reasonOf(snapshot);
+    const { set, belongsTo } = snapshot;
+    return { set, belongsTo, keep: reasons.length > 0, reasons };
   });
 }
 
@@ -94,7 +140,7 @@ interface Period {
   readonly period: (createdAt: Date) => string;
 }
 
-function periodsOf(rules: KeepRules): Period[] {
+function periodsOf(rules: Omit<KeepRules, 'snapshots' | 'last' | 'verified'>): Period[] {
   return [
     { name: 'daily', count: rules.daily, period: (at) => at.toISOString().slice(0, 10) },
     { name: 'weekly', count: rules.weekly, period: isoWeek },
@@ -124,6 +170,6 @@ function isoWeek(at: Date): string {
   return `${thursday.getUTCFullYear()}-W${String(week).padStart(2, '0')}`;
 }
 
-function compare(a: KeptSet, b: KeptSet): number {
+function compare(a: Pick<KeptSet, 'set' | 'createdAt'>, b: Pick<KeptSet, 'set' | 'createdAt'>): number {
   return a.createdAt === b.createdAt ? a.set.localeCompare(b.set) : a.createdAt < b.createdAt ? -1 : 1;
 }

@@ -1,6 +1,7 @@
 import { longestGapMs, parseCron } from './cron.ts';
 import { formatDuration } from './duration.ts';
 import { SCHEDULABLE, SCHEDULE_KINDS, type ScheduleConfig, type Schedules } from './schedules.ts';
+import { SNAPSHOT_KINDS, snapshotKind, type SnapshotKind } from './snapshot.ts';
 import type { SetFigures, Store } from './standing.ts';
 
 /**
@@ -30,6 +31,8 @@ export interface RpoInput {
   readonly database: 'wal' | 'dump' | undefined;
   /** From the last sets, where there are any. */
   readonly takesMs?: number;
+  /** The same of snapshots. */
+  readonly snapshotTakesMs?: Readonly<Partial<Record<SnapshotKind, number>>>;
   readonly archiveTimeoutMs?: number;
   /** From the last copy to the repository that counts; nothing where it is local. */
   readonly shipsMs?: number;
@@ -38,9 +41,17 @@ export interface RpoInput {
 }
 
 /** Stated beside the sum wherever nothing was measured yet. */
-export const ASSUMED = { takesMs: 60_000, archiveTimeoutMs: 60_000, shipsMs: 0 } as const;
+export const ASSUMED = {
+  takesMs: 60_000,
+  snapshotTakesMs: 30_000,
+  archiveTimeoutMs: 60_000,
+  shipsMs: 0,
+} as const;
 
-/** One sum for each store with data. Configuration is changed by people, who can back it up when they have. */
+/**
+ * One sum for each store with data. Configuration is changed by people, who can back it up when they have: it is summed
+ * where snapshots of it are scheduled, which are meant to spare them that.
+ */
 export function rpoArithmetic(input: RpoInput): Arithmetic[] {
   const ship = term('to ship it', input.shipsMs, ASSUMED.shipsMs);
   const sums: Arithmetic[] = [];
@@ -48,29 +59,27 @@ export function rpoArithmetic(input: RpoInput): Arithmetic[] {
     const totalMs = terms.reduce((sum, { ms }) => sum + ms, 0);
     sums.push({ store, terms, totalMs, rpoMs: input.rpoMs, fits: totalMs <= input.rpoMs });
   };
-  const sets = (store: Store): Term[] => [
-    intervalOf(store, input.schedules),
-    term('to make and prove a set', input.takesMs, ASSUMED.takesMs),
-    ship,
-  ];
+  const sets = (store: Store): Term[] => [...shortestOf(store, input), ship];
   if (input.redis) add('redis', sets('redis'));
+  if (input.schedules.config) add('config', sets('config'));
   if (input.database === 'dump') add('database', sets('database'));
   if (input.database === 'wal') {
-    const base = intervalOf('database', input.schedules);
+    const [base] = shortestOf('database', input);
     // Without a base there is nothing that the log could be replayed on.
     const first = Number.isFinite(base.ms)
       ? term('until WAL is archived (archive_timeout)', input.archiveTimeoutMs, ASSUMED.archiveTimeoutMs)
       : base;
-    const shipped = input.offSite && Number.isFinite(base.ms) ? [untilShipped(input.schedules)] : [];
+    const shipped = input.offSite && Number.isFinite(base.ms) ? [untilShipped(input)] : [];
     add('database', [first, ...shipped, ship]);
   }
   return sums;
 }
 
 /** WAL goes off-site with each set, and with the schedule that does nothing else. */
-function untilShipped(schedules: Schedules): Term {
-  const ms = schedules.copy ? intervalMs(schedules.copy) : Infinity;
-  const sets = intervalOf('database', schedules);
+function untilShipped(input: RpoInput): Term {
+  const { copy } = input.schedules;
+  const ms = copy ? intervalMs(copy) : Infinity;
+  const [sets] = shortestOf('database', input);
   return ms <= sets.ms
     ? { what: 'between two runs of copy, which ships WAL', ms }
     : { what: `${sets.what}, which ship WAL`, ms: sets.ms };
@@ -80,17 +89,27 @@ function term(what: string, measuredMs: number | undefined, assumedMs: number): 
   return measuredMs === undefined ? { what, ms: assumedMs, assumed: true } : { what, ms: measuredMs };
 }
 
-/** The shortest interval of all schedules whose sets hold the store. */
-function intervalOf(store: Store, schedules: Schedules): Term {
-  const intervals = SCHEDULE_KINDS.flatMap((kind) => {
+/** Of all schedules that hold the store, the one whose interval and duration come to least. */
+function shortestOf(store: Store, { schedules, takesMs, snapshotTakesMs = {} }: RpoInput): [Term, ...Term[]] {
+  // A snapshot is used with a set: where none is made, nothing comes back.
+  const makesSets = schedules.full ?? schedules.incremental;
+  const options = SCHEDULE_KINDS.flatMap((kind): [Term, Term][] => {
     const schedule = schedules[kind];
     const covers: readonly Store[] = SCHEDULABLE[kind].covers;
-    return schedule && covers.includes(store) ? [{ kind, ms: intervalMs(schedule) }] : [];
+    if (!schedule || !makesSets || !covers.includes(store)) return [];
+    const interval = { what: `between two runs of ${kind}`, ms: intervalMs(schedule) };
+    return kind === 'redis' || kind === 'config'
+      ? [[interval, term('to make and prove a snapshot', snapshotTakesMs[kind], ASSUMED.snapshotTakesMs)]]
+      : [[interval, term('to make and prove a set', takesMs, ASSUMED.takesMs)]];
   });
-  const shortest = intervals.sort((a, b) => a.ms - b.ms)[0];
-  return shortest
-    ? { what: `between two runs of ${shortest.kind}`, ms: shortest.ms }
-    : { what: 'without any schedule that backs it up', ms: Infinity };
+  const total = (terms: readonly Term[]): number => terms.reduce((sum, { ms }) => sum + ms, 0);
+  const [shortest] = options.sort((a, b) => total(a) - total(b));
+  return (
+    shortest ?? [
+      { what: 'without any schedule that backs it up', ms: Infinity },
+      term('to make and prove a set', takesMs, ASSUMED.takesMs),
+    ]
+  );
 }
 
 function intervalMs({ every, cron, jitter }: ScheduleConfig): number {
@@ -121,3 +140,14 @@ export function takesMs(sets: readonly SetFigures[]): number | undefined {
 }
 
 const MEASURED_SETS = 5;
+
+export function takesByKind(
+  snapshots: readonly SetFigures[],
+): Readonly<Partial<Record<SnapshotKind, number>>> {
+  return Object.fromEntries(
+    SNAPSHOT_KINDS.flatMap((kind) => {
+      const takes = takesMs(snapshots.filter(({ set }) => snapshotKind(set) === kind));
+      return takes === undefined ? [] : [[kind, takes]];
+    }),
+  );
+}

@@ -1,3 +1,4 @@
+import type { NeededApproval } from './approvals.ts';
 import { achievedRtoMs } from './clock.ts';
 import type { Choice, Wait } from './decision.ts';
 import type { Objectives, Tier } from './objectives.ts';
@@ -47,6 +48,8 @@ export interface WaitingStep {
   readonly choices?: readonly Choice[];
   /** The last lines of the tool that failed. */
   readonly output?: string;
+  /** Whose word it waits for before it begins. */
+  readonly approval?: NeededApproval;
 }
 
 /** A memo is not a place for an essay. */
@@ -94,5 +97,6 @@ function waitingSteps({ steps }: RunRecord): WaitingStep[] {
       ...(step.error?.hint === undefined ? {} : { hint: step.error.hint }),
       ...(step.choices === undefined ? {} : { choices: step.choices }),
       ...(step.error?.output === undefined ? {} : { output: step.error.output }),
+      ...(step.needsApproval === undefined ? {} : { approval: step.needsApproval }),
     }));
 }

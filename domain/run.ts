@@ -1,7 +1,10 @@
+import type { Approval, NeededApproval, RefusedApproval } from './approvals.ts';
 import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Objectives, Tier } from './objectives.ts';
+import type { StorePoint } from './points.ts';
+import type { SnapshotKind } from './snapshot.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
 
@@ -61,6 +64,8 @@ export interface StepResult {
   readonly observed?: boolean;
   /** Something that a plain `RECOVERED` must not hide. */
   readonly exception?: string;
+  /** To which moment it has brought its store. */
+  readonly reached?: StorePoint;
 }
 
 /** What travels with the failure of a step, besides its code and message. */
@@ -109,6 +114,8 @@ export interface StepRecord {
   waitsFor?: string;
   /** What a person may decide about it now. */
   choices?: readonly Choice[];
+  /** What it waits for before it begins. */
+  needsApproval?: NeededApproval;
   /** Steps that it needs and that a person has skipped or made by hand. */
   reliesOn?: readonly string[];
   /** Since when no worker has taken it; it is called again until one does. */
@@ -164,6 +171,15 @@ export interface SetSummary {
   readonly redisKeys?: number;
   readonly databaseBytes?: number;
   readonly versions: Readonly<Record<string, string>>;
+  /** What is used with it instead of its own part; absent in records of earlier versions. */
+  readonly snapshots?: readonly SnapshotSummary[];
+}
+
+export interface SnapshotSummary {
+  readonly kind: SnapshotKind;
+  readonly snapshot: string;
+  readonly createdAt: string;
+  readonly verified: boolean;
 }
 
 /** The outage as a client outside saw it. Status 0 (no answer), 404 and 5xx are failures. */
@@ -199,12 +215,17 @@ export interface RunRecord {
   forecast?: Forecast;
   witness?: WitnessSummary;
   set?: SetSummary;
+  /** Of the stores that the run restores. */
+  points?: readonly StorePoint[];
   clock: ClockPoint[];
   phases: PhaseRecord[];
   steps: StepRecord[];
   proofs: (Proof & { readonly step: string })[];
   exceptions: string[];
   decisions: Decision[];
+  /** Records of earlier versions lack these two. */
+  approvals?: Approval[];
+  refusedApprovals?: RefusedApproval[];
   waits: Wait[];
   alarms: Alarm[];
   /** Present while it is paused: no further step begins. */

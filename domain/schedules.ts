@@ -9,6 +9,14 @@ export const SCHEDULABLE = {
     covers: ['redis', 'database', 'config'],
     purpose: 'A set with an incremental database backup.',
   },
+  redis: {
+    covers: ['redis'],
+    purpose: 'A snapshot of Redis, which belongs to the newest set and is used with it.',
+  },
+  config: {
+    covers: ['config'],
+    purpose: 'A snapshot of the configuration, which belongs to the newest set and is used with it.',
+  },
   redisAof: {
     covers: ['redis'],
     purpose: 'Ships what the append-only log of Redis has grown by, for a point newer than the last set.',
@@ -64,6 +72,8 @@ export interface LaunchInput {
   /** Of the deployment's tier, 1 to 4: schedules carry no priority, so the child gets it. */
   readonly priority: number;
   readonly verify: boolean;
+  /** The off-site copies that sets and snapshots go to, by name. Absent in schedules of earlier versions. */
+  readonly copies?: readonly string[];
   /** What stays out of bounds is told again after this long. */
   readonly remindMs: number;
 }

@@ -38,6 +38,11 @@ export interface StoreFigures {
   readonly durationMs?: number;
 }
 
+/** One usable snapshot, of the one store that it holds. */
+export interface SnapshotFigures extends SetFigures {
+  readonly belongsTo: string;
+}
+
 /** A point to which a store can be brought besides those of sets: a snapshot, a shipped log. */
 export interface Point {
   readonly store: Store;
@@ -76,6 +81,8 @@ export interface HostFigures {
   readonly offSite?: boolean;
   /** Newest first. Absent where the repository could not be read. */
   readonly sets?: readonly SetFigures[];
+  /** Newest first; absent where they could not be read, or from workers of earlier versions. */
+  readonly snapshots?: readonly SnapshotFigures[];
   readonly problems: readonly string[];
 }
 
@@ -108,7 +115,8 @@ export function standings(
   stores: readonly Store[],
   rpoMs: number,
 ): Standing[] {
-  const sets = hosts.find((host) => host.sets)?.sets;
+  const found = hosts.find((host) => host.sets);
+  const sets = found?.sets && withSnapshots(found.sets, found.snapshots ?? []);
   const live = liveHosts(hosts);
   return stores.map((store) => {
     const holding = (sets ?? []).filter((set) => set.stores[store]);
@@ -126,6 +134,24 @@ export function standings(
       ...(store === 'database' ? walOf(live, holding) : {}),
     };
   });
+}
+
+/** A snapshot is used with its set: it is no better proven, and no farther away, than that. */
+function withSnapshots(sets: readonly SetFigures[], snapshots: readonly SnapshotFigures[]): SetFigures[] {
+  const usable = snapshots.flatMap((snapshot): SetFigures[] => {
+    const parent = sets.find(({ set }) => set === snapshot.belongsTo);
+    if (!parent) return [];
+    const { verifiedAt, copies = [], ...rest } = snapshot;
+    const there = parent.copies ?? [];
+    return [
+      {
+        ...rest,
+        ...(verifiedAt !== undefined && parent.verifiedAt !== undefined ? { verifiedAt } : {}),
+        copies: copies.filter(({ name }) => there.some((copy) => copy.name === name)),
+      },
+    ];
+  });
+  return [...sets, ...usable].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
 }
 
 function walOf(
@@ -185,7 +211,7 @@ function exposureOf(store: Store, live: readonly HostFigures[], holding: readonl
   const candidates = [
     {
       exposureMs: age(newest.stores[store]!.pointAt),
-      basis: `verified set ${newest.set}${server.offSite ? `, off-site at ${newest.copies!.map(({ name }) => name).join(', ')}` : ''}`,
+      basis: `verified ${nameOf(newest)}${server.offSite ? `, off-site at ${newest.copies!.map(({ name }) => name).join(', ')}` : ''}`,
     },
     ...(server.offSite
       ? store === 'database'
@@ -194,6 +220,10 @@ function exposureOf(store: Store, live: readonly HostFigures[], holding: readonl
       : localPoints(store, live, server, verified, age)),
   ];
   return candidates.reduce((best, each) => (each.exposureMs < best.exposureMs ? each : best));
+}
+
+function nameOf(figures: SetFigures): string {
+  return 'belongsTo' in figures ? `snapshot ${figures.set}` : `set ${figures.set}`;
 }
 
 /** At most one timeout's worth of what was written was not archived when the WAL was shipped. */
@@ -277,16 +307,17 @@ function archiveExposure(
 }
 
 /** What was changed after the set began is not surely in it; what was not changed cannot be lost. */
-function configExposure(live: readonly HostFigures[], { set, startedAt }: SetFigures): Exposure {
+function configExposure(live: readonly HostFigures[], newest: SetFigures): Exposure {
+  const { startedAt } = newest;
   const changes = live.flatMap(({ configChangedAt }) => configChangedAt ?? []).sort();
   const changedAt = changes.at(-1);
   const [host] = live;
   if (changedAt === undefined || !host)
     return { basis: 'the configuration of the live site could not be read' };
-  if (changedAt < startedAt) return { exposureMs: 0, basis: `unchanged since verified set ${set}` };
+  if (changedAt < startedAt) return { exposureMs: 0, basis: `unchanged since verified ${nameOf(newest)}` };
   return {
     exposureMs: Math.max(0, Date.parse(host.measuredAt) - Date.parse(startedAt)),
-    basis: `changed at ${changedAt}, after verified set ${set}`,
+    basis: `changed at ${changedAt}, after verified ${nameOf(newest)}`,
   };
 }
 

@@ -61,6 +61,14 @@ export const STORE_ERRORS = {
     (d) => `${d.what}: expected ${d.expected}, found ${d.actual}`,
     'The restored data differ from the backup. The old data are untouched. Choose another set.',
   ),
+  OPLOG_UNSUPPORTED: refused(
+    (d) => `the oplog of MongoDB cannot be replayed: it has ${d.what}, ${d.at}`,
+    'Changes of documents, new collections and new indexes are replayed; dropped, renamed and changed collections are not. Nothing was changed. Make another set, when nobody changes the schema; or choose one.',
+  ),
+  OPLOG_LOST: failed(
+    (d) => `the oplog of MongoDB does not reach back to the beginning of the dump: ${d.reason}`,
+    'It is too small for what is written while a dump is taken. Make it larger (replSetResizeOplog), then back up again.',
+  ),
   STORE_UNREACHABLE: transient(
     (d) => `${d.store} at ${d.address} does not answer: ${d.reason}`,
     'Check that the service runs and that its password is the one configured.',

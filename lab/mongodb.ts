@@ -8,7 +8,7 @@ import { declareService, start } from './services.ts';
 
 /** The lab's MongoDB: FerretDB, which the set-up has built. It has no users, no replication, no TTL indexes. */
 
-const VERSION = '1.24.2-1';
+const VERSION = '1.24.2-2';
 
 export const ferretdbBinary = (): string =>
   join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tyk-dr', 'bin', `ferretdb-${VERSION}`);

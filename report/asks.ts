@@ -1,3 +1,4 @@
+import { neededText, type NeededApproval } from '../domain/approvals.ts';
 import type { Choice } from '../domain/decision.ts';
 import type { RunRecord, StepRecord } from '../domain/run.ts';
 
@@ -8,6 +9,7 @@ export function asks(record: RunRecord): string[] {
   return [
     ...pausedLines(record),
     ...record.steps.flatMap((step) => {
+      if (step.needsApproval) return approvalLines(record, step, step.needsApproval);
       if (step.state === 'waiting') return decisionLines(record, step);
       return step.waitsFor !== undefined && step.state === 'running'
         ? [`  ! ${step.id} waits for ${step.waitsFor}; it goes on by itself when the worker is back`]
@@ -21,6 +23,19 @@ function pausedLines({ paused, run }: RunRecord): string[] {
   return [
     `  ! paused by ${paused.actor} at ${paused.at}: ${paused.reason}; no further step begins`,
     `      tyk-dr resume ${run} --reason "..."`,
+  ];
+}
+
+function approvalLines(record: RunRecord, { id }: StepRecord, needed: NeededApproval): string[] {
+  const given = (record.approvals ?? []).filter(({ step }) => step === id);
+  const by =
+    given.length > 0 ? `, ${given.length} given by ${given.map(({ actor }) => actor).join(', ')}` : '';
+  const then = needed.onTimeout === 'abort' ? 'the run is given up' : 'the alarm is raised';
+  return [
+    `  ! ${id} waits for ${neededText(needed)}${by}; ${record.actor}, who has started the run, does not count`,
+    `    at ${needed.dueAt} ${then}; what is approved is plan ${record.planDigest.slice(0, 16)}`,
+    `      tyk-dr approve ${record.run} ${id} --reason "..."`,
+    `      tyk-dr abort ${record.run} --reason "..."`,
   ];
 }
 

@@ -1,5 +1,7 @@
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
+import { NAMES, skewText } from '../domain/points.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { decisions } from './html-decisions.ts';
@@ -29,6 +31,7 @@ export function htmlReport(record: RunRecord): string {
     clock(record),
     steps(record),
     backupSet(record),
+    points(record),
     forecast(record),
     decisions(record),
     provenance(record),
@@ -171,9 +174,16 @@ function backupSet({ set, configRef }: RunRecord): string {
     ...(set.redisKeys === undefined ? [] : [row(['Redis keys', String(set.redisKeys)])]),
     ...(set.databaseBytes === undefined ? [] : [row(['database', formatBytes(set.databaseBytes)])]),
     ...Object.entries(set.versions).map(([name, version]) => row([name, version])),
+    ...(set.snapshots ?? []).map((snapshot) => row(['used with it', snapshotText(snapshot)])),
     ...(configRef ? [row(['configuration', `git ${configRef.ref}, commit ${configRef.commit}`])] : []),
   ];
   return `<section><h2>Backup set</h2>${table(['', ''], rows)}</section>`;
+}
+
+function points({ points: reached = [] }: RunRecord): string {
+  if (reached.length === 0) return '';
+  const rows = reached.map(({ store, at, from }) => row([NAMES[store], at ?? 'known after replay', from]));
+  return `<section><h2>Points of the stores; skew ${escape(skewText(reached))}</h2>${table(['store', 'as of (UTC)', 'from'], rows)}</section>`;
 }
 
 function forecast({ forecast: expected, clock }: RunRecord): string {

@@ -1,4 +1,5 @@
-import { achievedRtoMs } from '../domain/clock.ts';
+import { achievedRtoMs, waitedMs } from '../domain/clock.ts';
+import { skewOf } from '../domain/points.ts';
 import type { RunRecord } from '../domain/run.ts';
 
 /** The record for machines: the run itself, and the figures that people would otherwise compute from it. */
@@ -12,7 +13,17 @@ export function jsonResultLine(record: RunRecord): string {
   return JSON.stringify({ version: 1, type: 'result', ...withFigures(record) });
 }
 
-/** What `achieved` adds is computed by nobody else. */
+/** What `achieved` and `waitedMs` add is computed by nobody else. */
 export function withFigures(record: RunRecord) {
-  return { ...record, achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null } };
+  const nowMs = Date.now();
+  const waited = Object.fromEntries(
+    (['approval', 'decision', 'pause'] as const).map((kind) => [kind, waitedMs(record, nowMs, kind)]),
+  );
+  const skewMs = skewOf(record.points ?? [])?.ms ?? null;
+  return {
+    ...record,
+    achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null, skewMs },
+    /** Milliseconds that the run stood still for people: part of the RTO, shown apart. */
+    waitedMs: waited,
+  };
 }

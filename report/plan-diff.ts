@@ -36,7 +36,7 @@ const SCALARS = [
 
 function stepChanges(then: PlannedStep, now: PlannedStep): string[] {
   const changes: string[] = [];
-  for (const key of ['after', 'workers', 'risk', 'undo', 'limitMs', 'purpose', 'proof'] as const)
+  for (const key of ['after', 'workers', 'risk', 'approval', 'undo', 'limitMs', 'purpose', 'proof'] as const)
     if (text(then[key]) !== text(now[key]))
       changes.push(`~ step ${now.id}, ${key}: ${text(then[key])} -> ${text(now[key])}`);
   return [...changes, ...listChanges(`step ${now.id}`, then.overwrites, now.overwrites)];

@@ -76,7 +76,7 @@ function phases(document: PlanDocument): string[] {
           String(step.group),
           step.id,
           step.workers.join(', '),
-          step.purpose,
+          step.approval ? `${step.purpose} Waits for ${step.approval}.` : step.purpose,
           step.risk === 'probe' ? 'nothing: it reads' : step.overwrites.join('; '),
           step.proof,
         ]),

@@ -2,7 +2,10 @@ import { formatDuration } from '../domain/duration.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
 import { leftOutText, type LeftOut } from '../domain/run.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
+import { snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
 import { forecastLines } from './forecast.ts';
+import { pointLines } from './points.ts';
 
 /** A plan as plain text: what it is, how long it takes, what to know, then each step. Pure. */
 
@@ -12,6 +15,7 @@ export function planText(document: PlanDocument): string {
     `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to}${plan.inPlace ? ' (in place)' : ''}, ${plan.scenario}`,
     `  plan ${document.planDigest.slice(0, 16)}, configuration ${document.configDigest.slice(0, 16)}`,
     `  tier ${plan.tier}, RTO ${formatDuration(plan.objectives.rtoMs)}, RPO ${formatDuration(plan.objectives.rpoMs)}; ${pointText(plan)}`,
+    `  ${sourceText(plan)}`,
     ...(plan.configRef
       ? [`  configuration from git ${plan.configRef.ref}, commit ${plan.configRef.commit}`]
       : []),
@@ -38,14 +42,28 @@ export function pointText({ point, backup, steps }: RecoverPlan): string {
     : `the stores recover to exactly the backup set (${backup})`;
 }
 
+/** What it will be made of; the sets themselves are looked at for the forecast, and when the run starts. */
+function sourceText(plan: RecoverPlan): string {
+  const { backup, backupBefore, snapshots } = plan;
+  const kinds = snapshotKindsOf(plan).map((kind) => (kind === 'redis' ? 'Redis' : 'configuration'));
+  if (snapshotKind(backup) !== undefined) return `from the set of snapshot ${backup}, and this snapshot`;
+  const set = backup === 'latest' ? 'the newest verified set' : `set ${backup}`;
+  const before = backupBefore?.startsWith('9') === false ? `, taken before ${backupBefore}` : '';
+  if (kinds.length === 0) return `from ${set}${before}`;
+  if (snapshots !== 'newest') return `from ${set} alone, without snapshots${before}`;
+  return `from ${set}, and of ${kinds.join(' and ')} its newest verified snapshot${before}`;
+}
+
 function forecastText({ forecast, forecastMissing, plan }: PlanDocument): string[] {
   if (!forecast) return [`  not measured: ${forecastMissing}`];
-  const { set, site, createdAt, verified, forecast: expected } = forecast;
+  const { set, site, createdAt, verified, snapshots, points, forecast: expected } = forecast;
   const left = plan.objectives.rtoMs - expected.totalMs;
   return [
     `  ${formatDuration(expected.totalMs)} from start to traffic; ${left >= 0 ? `the RTO leaves ${formatDuration(left)} for everything else` : `${formatDuration(-left)} beyond the RTO`}`,
     ...forecastLines(expected),
     `  from set ${set} of ${site}, taken ${createdAt}, ${verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
+    ...snapshots.map((snapshot) => `  ${snapshotText(snapshot)}`),
+    ...pointLines(points),
   ];
 }
 
@@ -53,6 +71,7 @@ function stepLines(step: PlannedStep): string[] {
   const mark = step.risk === 'mutate' ? '*' : ' ';
   return [
     `  ${mark} ${String(step.group).padStart(2)} ${step.id.padEnd(24)} on ${step.workers.join(', ')}: ${step.purpose}`,
+    ...(step.approval ? [`         waits for ${step.approval}`] : []),
     ...step.overwrites.map((what) => `         ${what}`),
   ];
 }

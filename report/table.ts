@@ -1,5 +1,6 @@
-import { achievedRtoMs, rtoBasis, waitedMs } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { skewText } from '../domain/points.ts';
 import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
 import { asks } from './asks.ts';
 
@@ -18,7 +19,23 @@ const SIGNS: Readonly<Record<StepRecord['state'], string>> = {
 
 /** One line a step, under its phase; then the clock, then what is asked of a person. */
 export function liveTable(record: RunRecord, nowMs: number): string[] {
-  return [heading(record), ...stepLines(record, nowMs), clockLine(record, nowMs), ...asks(record)];
+  return [
+    heading(record),
+    ...sourceLine(record),
+    ...stepLines(record, nowMs),
+    clockLine(record, nowMs),
+    ...asks(record),
+  ];
+}
+
+/** What it recovers from, once that is chosen. */
+function sourceLine({ set, points = [] }: RunRecord): string[] {
+  if (!set) return [];
+  const used = (set.snapshots ?? []).map(
+    ({ kind, snapshot }) => `, ${kind === 'redis' ? 'Redis' : 'configuration'} from snapshot ${snapshot}`,
+  );
+  const skew = points.length > 1 ? `; skew ${skewText(points)}` : '';
+  return [`  from set ${set.set}${used.join('')}${skew}`];
 }
 
 /** The same without what is asked, in at most so many lines: only what happens now has all its steps. */
@@ -63,8 +80,8 @@ export function clockLine(record: RunRecord, nowMs: number): string {
   const basis = rtoBasis(record.clock);
   const achieved = achievedRtoMs(record.clock);
   const target = formatDuration(record.objectives.rtoMs);
-  const waited = waitedMs(record, nowMs);
-  const apart = waited > 0 ? `, ${formatDuration(waited)} of it waiting for people` : '';
+  const waited = waitedTexts(record, nowMs);
+  const apart = waited.length > 0 ? `, of it waiting ${waited.join(', ')}` : '';
   if (achieved !== undefined) {
     const verdict = achieved <= record.objectives.rtoMs ? 'within' : 'OVER';
     return `  RTO ${formatDuration(achieved)} of ${target} (${verdict})${apart}, counted from ${basis.name} ${basis.at}`;

@@ -1,9 +1,12 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
-import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
+import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint, waitedTexts } from '../domain/clock.ts';
+import { identityText } from '../domain/approvals.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
+import { snapshotText } from '../domain/snapshot-text.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
+import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
@@ -25,6 +28,7 @@ export function textReport(record: RunRecord): string {
     '',
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
+    ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
@@ -39,6 +43,7 @@ export function textReport(record: RunRecord): string {
       record.exceptions.map((exception) => `  ! ${exception}`),
     ),
     ...section('DECISIONS', record.decisions.map(decisionLine)),
+    ...section('APPROVALS', approvalLines(record)),
     ...section(
       'WHAT TOOLS SAID LAST (of steps that failed)',
       record.steps
@@ -74,6 +79,7 @@ function verdict(record: RunRecord): string[] {
 function objectives(record: RunRecord): string[] {
   const achieved = achievedRtoMs(record.clock);
   const { rtoMs, rpoMs } = record.objectives;
+  const waited = waitedTexts(record, Date.parse(record.endedAt ?? new Date().toISOString()));
   const rto =
     achieved === undefined
       ? 'not reached'
@@ -81,6 +87,7 @@ function objectives(record: RunRecord): string[] {
   return [
     `  RTO  target ${formatDuration(rtoMs)}  achieved ${rto}`,
     `  RPO  target ${formatDuration(rpoMs)}  achieved not measured`,
+    ...(waited.length > 0 ? [`  waited for people, within the RTO: ${waited.join(', ')}`] : []),
     ...rtoByTier(record).map(
       (own) =>
         `  APIs of tier ${own.tier}: ${own.rtoMs === undefined ? 'not reached' : formatDuration(own.rtoMs)}, ${own.proofs - own.failed} of ${own.proofs} proofs`,
@@ -97,6 +104,7 @@ function backupSet({ set, configRef }: RunRecord): string[] {
   return [
     `  ${set.set} of ${set.site}, taken ${set.createdAt}, ${set.verified ? 'verified by a restore' : 'NOT verified by a restore'}`,
     `  ${sizes.join(', ')}`,
+    ...(set.snapshots ?? []).map((snapshot) => `  ${snapshotText(snapshot)}`),
     ...(configRef ? [`  configuration from git ${configRef.ref}, commit ${configRef.commit}`] : []),
   ];
 }
@@ -124,6 +132,17 @@ function witness({ witness: seen }: RunRecord): string[] {
 function decisionLine({ at, kind, step, actor, reason, result }: Decision): string {
   const came = result === undefined ? '' : ` (${result})`;
   return `  ${at}  ${kind} ${step}, by ${actor} (asserted, not proven): ${reason}${came}`;
+}
+
+function approvalLines({ approvals = [], refusedApprovals = [] }: RunRecord): string[] {
+  return [
+    ...approvals.map(
+      (made) => `  ${made.at}  ${made.step}, by ${made.actor} (${identityText(made)}): ${made.reason}`,
+    ),
+    ...refusedApprovals.map(
+      (made) => `  ${made.at}  REFUSED: ${made.step}, by ${made.actor}: ${made.reason}; ${made.why}`,
+    ),
+  ];
 }
 
 function proofLine(proof: Proof & { step: string }): string {

@@ -20,6 +20,14 @@ export const BACKUP_STEPS = [
     limitMs: MINUTE_MS,
   },
   {
+    id: 'find-parent-set',
+    after: ['find-live-site'],
+    risk: 'probe',
+    purpose: 'For a snapshot: find the newest set of the site, which it will be used with.',
+    proof: 'that set is complete and signed; the snapshot names the bytes of its manifest',
+    limitMs: MINUTE_MS,
+  },
+  {
     id: 'back-up-database',
     after: ['find-live-site'],
     risk: 'probe',

@@ -1,4 +1,5 @@
 import type { Deployment } from '../domain/config.ts';
+import { neededText, type ApprovalPolicy } from '../domain/approvals.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
@@ -48,7 +49,14 @@ function plannedSteps(plan: RecoverPlan, deployment: Deployment): PlannedStep[] 
       after: after.filter((before) => plan.steps.includes(before)),
       workers: plan.workers[where],
       overwrites: overwrites[id] ?? [],
+      ...approvalOf(plan.approvals?.find(({ step }) => step === id)),
     }));
+}
+
+function approvalOf(policy: ApprovalPolicy | undefined): Pick<PlannedStep, 'approval'> {
+  if (!policy) return {};
+  const then = policy.onTimeout === 'abort' ? 'the run is given up' : 'the alarm is raised';
+  return { approval: `${neededText(policy)}; after ${formatDuration(policy.timeoutMs)} ${then}` };
 }
 
 function warningsOf(plan: RecoverPlan, deployment: Deployment, forecast: ForecastAnswer | string): string[] {

@@ -1,8 +1,8 @@
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { DrError } from '../domain/errors.ts';
-import { SET_ID } from '../domain/manifest.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
+import { isSetOrSnapshot, snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
 import { requireSoundOrder } from './order.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
@@ -46,6 +46,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     ...(request.component === undefined ? {} : { component: request.component }),
     scenario: request.scenario,
     backup: request.backup,
+    snapshots: usesSnapshots(request, point) ? 'newest' : 'none',
     ...(isDamaged(request) || point.kind === 'time' ? { backupBefore: beforeDamage(request, point) } : {}),
     point,
     workers: workersOf(
@@ -59,20 +60,48 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
   };
   const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
   const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
+  refuseUnused(request, steps);
   const leftOut = Object.fromEntries(
     reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
   );
   requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
-  return { ...plan, steps, leftOut };
+  const approvals = (shape.approvals ?? []).filter(({ step }) => (steps as string[]).includes(step));
+  return { ...plan, ...(approvals.length > 0 ? { approvals } : {}), steps, leftOut };
+}
+
+/**
+ * Where nobody knows when the damage began, a set that somebody has chosen is known to be free of it; what was taken
+ * after it is not.
+ */
+function usesSnapshots(request: RecoverRequest, point: RecoveryPoint): boolean {
+  if (request.snapshots === false) return false;
+  return !isDamaged(request) || request.occurredAt !== undefined || point.kind === 'time';
+}
+
+function refuseUnused({ backup }: RecoverRequest, steps: readonly RecoverStepId[]): void {
+  const kind = snapshotKind(backup);
+  if (kind === undefined || snapshotKindsOf({ steps }).includes(kind)) return;
+  throw new DrError('BAD_ARGUMENT', {
+    argument: '--backup',
+    value: backup,
+    expected: `a set: this plan does not restore ${kind === 'redis' ? 'Redis' : 'any configuration'}`,
+  });
 }
 
 /** What would be run as something else than was meant. */
-function refuseNonsense({ backup, component, to }: RecoverRequest, from: string): void {
-  if (backup !== 'latest' && !SET_ID.test(backup)) {
+function refuseNonsense({ backup, component, snapshots, to }: RecoverRequest, from: string): void {
+  if (backup !== 'latest' && !isSetOrSnapshot(backup)) {
     throw new DrError('BAD_ARGUMENT', {
       argument: '--backup',
       value: backup,
       expected: 'an id such as 20261124T031500Z-1f2e, or latest',
+    });
+  }
+  if (snapshots === false && snapshotKind(backup) !== undefined) {
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--no-snapshots',
+      value: `beside the snapshot ${backup}`,
+      expected: 'one of the two, or the set alone under --backup',
     });
   }
   if (component === undefined) return;

@@ -22,6 +22,14 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasAnalyticsProbe: deployment.analytics !== undefined,
     hasWitness: deployment.witness !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
+    ...(deployment.approvals === undefined
+      ? {}
+      : {
+          approvals: deployment.approvals.map(({ step, count, roles, timeout, onTimeout }) => ({
+            ...{ step, count, roles, onTimeout },
+            timeoutMs: timeout,
+          })),
+        }),
     sites: Object.fromEntries(
       Object.entries(deployment.sites).map(([siteName, site]) => [
         siteName,

@@ -1,3 +1,4 @@
+import type { ApprovalPolicy } from '../domain/approvals.ts';
 import type { Objectives, Tier } from '../domain/objectives.ts';
 import type { Recoverable, Scenario } from '../domain/run.ts';
 
@@ -17,6 +18,7 @@ export interface DeploymentShape {
   readonly hasWitness: boolean;
   readonly sites: Readonly<Record<string, SiteShape>>;
   readonly trafficWorker?: string;
+  readonly approvals?: readonly ApprovalPolicy[];
 }
 
 export interface SiteShape {
@@ -33,6 +35,8 @@ export interface RecoverRequest {
   readonly to: string;
   readonly from?: string;
   readonly backup: string;
+  /** False: the set alone. */
+  readonly snapshots?: boolean;
   readonly component?: Recoverable;
   readonly scenario: Scenario;
   readonly occurredAt?: string;

@@ -3,23 +3,27 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   bundleWorkflowCode,
+  GracefulShutdownPeriodExpiredError,
   NativeConnection,
   Runtime,
   Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
+import type { Activities } from '../activities/index.ts';
+import { buildText, type Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
-import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
-import { temporalConnection } from '../adapters/temporal/connection.ts';
+import {
+  FAILURE_CONVERTER,
+  temporalSettings,
+  unreachable,
+  type TemporalSettings,
+} from '../adapters/temporal/connection.ts';
 import { faultPoints } from './fault-points.ts';
+import { FORCE_MS, GRACE_MS, Leave } from './leave.ts';
 import { serveMetrics } from './metrics.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { wire } from './wire.ts';
-
-/** Running activities get this long to end by themselves after SIGTERM; then they are cancelled. */
-const SHUTDOWN_GRACE = '10s';
-const SHUTDOWN_FORCE = '30s';
 
 /** Memory is bounded whatever the number of runs: the cache is counted in runs, and one is live at a time. */
 const MAX_CACHED_WORKFLOWS = 20;
@@ -30,61 +34,87 @@ const MAX_CACHED_WORKFLOWS = 20;
  *
  * @throws DrError TEMPORAL_UNREACHABLE
  */
-export async function runWorker(config: Config, name: string, version: string): Promise<void> {
-  const settings = temporalConnection(config);
+export async function runWorker(config: Config, name: string, build: Build): Promise<void> {
+  const say = (text: string): void => void process.stderr.write(`worker ${name} ${text}\n`);
+  const settings = await temporalSettings(config);
   const watched = config.metrics?.[name];
-  if (watched?.temporal !== undefined)
-    Runtime.install({ telemetryOptions: { metrics: { prometheus: { bindAddress: watched.temporal } } } });
-  const connection = await NativeConnection.connect(settings.options).catch((error: unknown) => {
-    throw new DrError('TEMPORAL_UNREACHABLE', { address: settings.address }, { cause: error });
+  Runtime.install({
+    // Ours to handle: see leave.ts.
+    shutdownSignals: [],
+    ...(watched?.temporal !== undefined && {
+      telemetryOptions: { metrics: { prometheus: { bindAddress: watched.temporal } } },
+    }),
+  });
+  const connection = await NativeConnection.connect(settings.options).catch(async (error: unknown) => {
+    throw await unreachable(settings, error);
   });
   await registerSearchAttributes(connection, settings.namespace);
-  const { activities, deps } = wire(config, name, version);
-  const shared: Pick<
-    WorkerOptions,
-    'connection' | 'namespace' | 'shutdownGraceTime' | 'shutdownForceTime' | 'identity'
-  > = {
-    connection,
-    namespace: settings.namespace,
-    identity: `${name}@${process.pid} tyk-dr ${version}`,
-    shutdownGraceTime: SHUTDOWN_GRACE,
-    shutdownForceTime: SHUTDOWN_FORCE,
-  };
-  const workers = await Promise.all([
+  const leave = new Leave(say);
+  const { activities, deps } = wire(config, name, build.version, build, leave.hurry);
+  const workers = await createWorkers(settings, connection, name, build, activities, leave);
+  const metrics = watched && (await serveMetrics(config, deps, watched.listen));
+  leave.onSignal(() => workers.forEach((worker) => worker.shutdown()));
+  const how = settings.encrypted ? ', encrypting' : '';
+  say(`serves ${workerQueue(name)} on ${settings.address}${how}, build ${buildText(build)}`);
+  try {
+    await Promise.all(workers.map((worker) => worker.run()));
+  } catch (error) {
+    if (!(error instanceof GracefulShutdownPeriodExpiredError)) throw error;
+    leave.end();
+    process.exit(0);
+  }
+  leave.end();
+  metrics?.close();
+  await connection.close();
+}
+
+function createWorkers(
+  { namespace, dataConverter, encrypted }: TemporalSettings,
+  connection: NativeConnection,
+  name: string,
+  build: Build,
+  activities: Activities,
+  leave: Leave,
+): Promise<Worker[]> {
+  const shared = {
+    ...{ connection, namespace, dataConverter },
+    identity: `${name}@${process.pid} tyk-dr ${buildText(build)}`,
+    shutdownGraceTime: GRACE_MS,
+    shutdownForceTime: FORCE_MS,
+  } satisfies Partial<WorkerOptions>;
+  const faults = faultPoints().interceptors?.activity ?? [];
+  return Promise.all([
     Worker.create({
       ...shared,
       taskQueue: workerQueue(name),
       activities,
       // Temporal would send only every fourth beat or so; a worker that dies must be missed within seconds.
       maxHeartbeatThrottleInterval: '1s',
-      ...faultPoints(),
+      interceptors: { activity: [leave.interceptor, ...faults] },
     }),
-    Worker.create({
-      ...shared,
-      taskQueue: WORKFLOW_QUEUE,
-      ...(await workflowCode()),
-      maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-      // A run whose worker has died moves to another one after this long.
-      stickyQueueScheduleToStartTimeout: '2s',
-    }),
+    workflowCode(encrypted).then((code) =>
+      Worker.create({
+        ...shared,
+        ...code,
+        taskQueue: WORKFLOW_QUEUE,
+        maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
+        // A run whose worker has died moves to another one after this long.
+        stickyQueueScheduleToStartTimeout: '2s',
+      }),
+    ),
   ]);
-  const metrics = watched && (await serveMetrics(config, deps, watched.listen));
-  process.stderr.write(`worker ${name} serves ${workerQueue(name)} on ${settings.address}\n`);
-  await Promise.all(workers.map((worker) => worker.run()));
-  metrics?.close();
-  await connection.close();
 }
 
 /** The bundle that the build made; where there is none (running from source), one made now. */
-async function workflowCode(): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
-  const codePath = fileURLToPath(new URL('../workflow-bundle.cjs', import.meta.url));
+async function workflowCode(encrypted: boolean): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
+  const file = `../workflow-bundle${encrypted ? '-encrypted' : ''}.cjs`;
+  const codePath = fileURLToPath(new URL(file, import.meta.url));
   try {
     await access(codePath);
     return { workflowBundle: { codePath } };
   } catch {
-    const workflowsPath = fileURLToPath(
-      new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url),
-    );
-    return { workflowBundle: await bundleWorkflowCode({ workflowsPath }) };
+    const entry = new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url);
+    const failures = encrypted ? { failureConverterPath: FAILURE_CONVERTER } : {};
+    return { workflowBundle: await bundleWorkflowCode({ workflowsPath: fileURLToPath(entry), ...failures }) };
   }
 }

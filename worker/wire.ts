@@ -2,6 +2,7 @@ import { createActivities, type Activities } from '../activities/index.ts';
 import type { Deps } from '../activities/guard.ts';
 import { configDigest } from '../adapters/config/digest.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
+import type { Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
@@ -12,6 +13,8 @@ export function wire(
   config: Config,
   worker: string,
   version: string,
+  build: Build = { version, code: 'source', workflows: 'source' },
+  leaving?: AbortSignal,
 ): { activities: Activities; deps: Deps } {
   const used = new Map<string, Secret>();
   const deps: Deps = {
@@ -35,6 +38,7 @@ export function wire(
       return secret;
     },
     usedSecrets: () => [...used.values()],
+    ...(leaving && { leaving }),
   };
-  return { activities: createActivities(deps, version, renderRunbook(version)), deps };
+  return { activities: createActivities(deps, build, renderRunbook(build.version)), deps };
 }

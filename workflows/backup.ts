@@ -4,6 +4,7 @@ import type {
   BackupResult,
   BackupStepInput,
   LiveResult,
+  ParentResult,
   PartResult,
   SealResult,
   SiteWorkers,
@@ -16,7 +17,7 @@ import { activityOf } from './activity-of.ts';
 import { commitConfig, exportRunbook } from './commit-config.ts';
 import { now } from './run-state.ts';
 
-/** One backup set, made and proven. A step that fails for good fails the run: there is nothing to undo. */
+/** One backup set, or a snapshot of one store, made and proven. A step that fails for good fails the run: there is nothing to undo. */
 export async function backup(input: BackupInput, verify: boolean): Promise<BackupResult> {
   const startedAt = now();
   const steps: BackupResult['steps'][number][] = [];
@@ -36,13 +37,15 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     return { ...result, durationMs };
   };
 
+  const { only } = input;
+  const parent = only && (await step<ParentResult>('find-parent-set', live.database));
   const parts = await settleAll([
-    step<PartResult>('back-up-database', live.database),
-    step<PartResult>('back-up-redis', live.redis),
-    ...live.all.map((worker) => step<PartResult>('back-up-config', worker)),
+    ...(only ? [] : [step<PartResult>('back-up-database', live.database)]),
+    ...(only === 'config' ? [] : [step<PartResult>('back-up-redis', live.redis)]),
+    ...(only === 'redis' ? [] : live.all.map((worker) => step<PartResult>('back-up-config', worker))),
   ]);
   // The set's time is that of its end: nothing in it is later, so a set from before some damage is free of it.
-  const sealed = await step<SealResult>('seal-set', live.database, parts, now());
+  const sealed = await step<SealResult>('seal-set', live.database, parts, now(), parent?.belongsTo);
   const copies = input.copies ?? [];
   const copySet = () => step('copy-set', live.database);
   // Off-site at once, not after hours of verifying; what that has found out follows.
@@ -65,6 +68,7 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     run: input.run,
     set: input.set,
     site,
+    ...(parent ? { belongsTo: parent.belongsTo.set } : {}),
     verified: verify,
     copies,
     bytes: parts.flatMap((part) => part.objects).reduce((sum, object) => sum + object.cipher.bytes, 0),
@@ -135,7 +139,7 @@ async function settleAll<T>(branches: readonly Promise<T>[]): Promise<T[]> {
 
 function details(input: BackupInput, site: string, steps: BackupResult['steps']): string {
   return [
-    `Set \`${input.set}\` of ${input.deployment}, site ${site}`,
+    `${input.only ? 'Snapshot' : 'Set'} \`${input.set}\` of ${input.deployment}, site ${site}`,
     '',
     '| step | time | result |',
     '|---|---|---|',

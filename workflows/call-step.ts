@@ -1,3 +1,4 @@
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
@@ -33,6 +34,38 @@ export async function callEverywhere(
   }
   const [only] = results;
   return results.length === 1 && only ? only : merged(workers, results);
+}
+
+/**
+ * The same for what nobody is asked about: an undo, the record of the run. A worker that dies in the middle of it is
+ * called again, as every mutating activity allows, and one that is away is waited for.
+ *
+ * @param args made anew for each call: they say until when it may begin
+ */
+export async function callThrough(
+  step: Pick<Step, 'id' | 'risk' | 'limitMs' | 'purpose'>,
+  workers: readonly string[],
+  args: () => readonly unknown[],
+): Promise<StepResult> {
+  for (let calls = 1; ; calls += 1) {
+    try {
+      return await callEverywhere(step, workers, args());
+    } catch (error) {
+      if (!isSilence(error) || calls >= MAX_CALLS) throw error;
+    }
+  }
+}
+
+/** A worker that is not back after this many calls, each of ten seconds where it is away, needs a person. */
+const MAX_CALLS = 6;
+
+/** The worker said nothing of the step itself: it has died over it, or did not take it in time. */
+function isSilence(error: unknown): boolean {
+  const failure = error instanceof CallFailure ? error.cause : undefined;
+  if (!(failure instanceof ActivityFailure)) return false;
+  const { cause } = failure;
+  if (cause instanceof TimeoutFailure) return cause.timeoutType !== 'START_TO_CLOSE';
+  return cause instanceof ApplicationFailure && cause.type === 'EXPIRED';
 }
 
 function merged(workers: readonly string[], results: readonly StepResult[]): StepResult {

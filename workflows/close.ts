@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
-import { CallFailure, callEverywhere } from './call-step.ts';
+import { CallFailure, callThrough } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 import { stepInput, type StepContext } from './step-context.ts';
 
@@ -39,8 +39,8 @@ async function writeRecord(context: StepContext): Promise<void> {
   Object.assign(row, { state: 'running', startedAt: now(), calls: 1 });
   enterPhase(record, step.phase);
   try {
-    const args = [stepInput(context, step.id), structuredCopy(record)];
-    row.summary = (await callEverywhere(step, input.plan.workers[step.where], args)).summary;
+    const args = () => [stepInput(context, step.id), structuredCopy(record)];
+    row.summary = (await callThrough(step, input.plan.workers[step.where], args)).summary;
     row.state = 'done';
   } catch (error) {
     row.state = 'failed';

@@ -83,7 +83,7 @@ async function stopTarget(context: StepContext): Promise<string[]> {
   const { workers } = context.input.plan;
   const purpose = 'Stop what this run started on the target';
   try {
-    const stopped = await undoing('stop-target', purpose, workers.target, [
+    const stopped = await undoing('stop-target', purpose, workers.target, () => [
       stepInput(context, 'stop-target'),
     ]);
     addStates(context.record, (stopped as StopTargetResult).states);
@@ -103,7 +103,7 @@ async function lookAtTarget(context: StepContext): Promise<void> {
         id,
         'See what still runs on the target',
         [worker],
-        [stepInput(context, id)],
+        () => [stepInput(context, id)],
         'probe',
       );
       addStates(context.record, (seen as StopTargetResult).states);

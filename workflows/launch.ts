@@ -13,9 +13,10 @@ import {
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BackupInput } from '../domain/backup.ts';
 import { ERRORS } from '../domain/error-table.ts';
-import { backupId, redisAofId, shipWalId, workerQueue } from '../domain/messages.ts';
+import { backupId, redisAofId, shipWalId, snapshotId, workerQueue } from '../domain/messages.ts';
 import type { NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput, ScheduleKind } from '../domain/schedules.ts';
+import type { SnapshotKind } from '../domain/snapshot.ts';
 import { sendNotice } from './notify.ts';
 import { askWorker } from './ping.ts';
 import { now } from './run-state.ts';
@@ -42,6 +43,8 @@ const LAUNCHES: Readonly<Record<Launchable, (input: BackupInput, verify: boolean
     failure: 'backup-failed',
   }),
   incremental: (input, verify) => ({ workflow: 'backup', args: [input, verify], failure: 'backup-failed' }),
+  redis: (input, verify) => snapshotOf('redis', input, verify),
+  config: (input, verify) => snapshotOf('config', input, verify),
   redisAof: (input) => ({
     workflow: 'shipRedisAof',
     args: [input],
@@ -58,6 +61,16 @@ const LAUNCHES: Readonly<Record<Launchable, (input: BackupInput, verify: boolean
   verify: (input) => ({ workflow: 'verify', args: [{ ...input, set: 'latest' }], failure: 'verify-failed' }),
   retention: (input) => ({ workflow: 'prune', args: [input, false], failure: 'retention-failed' }),
 };
+
+/** Beside the sets: a full backup of hours must not hold up what is taken every few minutes. */
+function snapshotOf(only: SnapshotKind, input: BackupInput, verify: boolean): Launch {
+  return {
+    workflow: 'backup',
+    args: [{ ...input, only, set: `${input.set}-${only}` }, verify],
+    failure: 'backup-failed',
+    workflowId: snapshotId(input.deployment, only),
+  };
+}
 
 export async function launch(input: LaunchInput): Promise<unknown> {
   const kind = input.kind as Launchable;
@@ -107,7 +120,7 @@ async function inTurn(
   }
 }
 
-async function inputOf({ deployment, sites }: LaunchInput, startTime: Date): Promise<BackupInput> {
+async function inputOf({ deployment, sites, copies }: LaunchInput, startTime: Date): Promise<BackupInput> {
   const stamp = startTime.toISOString().replaceAll(/[-:]/g, '').slice(0, 15);
   const tail = uuid4().slice(0, 4);
   return {
@@ -120,6 +133,7 @@ async function inputOf({ deployment, sites }: LaunchInput, startTime: Date): Pro
     ),
     sites,
     full: false,
+    ...(copies === undefined ? {} : { copies }),
     actor: 'schedule',
   };
 }

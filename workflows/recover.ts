@@ -1,7 +1,9 @@
 import { CancellationScope, condition, defineQuery, setHandler } from '@temporalio/workflow';
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
-import type { RunRecord } from '../domain/run.ts';
+import type { RunRecord, SetSummary } from '../domain/run.ts';
+import type { UsedSnapshots } from '../domain/snapshot.ts';
+import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
 import { giveUp } from './give-up.ts';
@@ -31,6 +33,7 @@ export async function recover(input: RecoverInput): Promise<RunRecord> {
     description: 'The whole record of the run as it stands: steps, clock, proofs, decisions.',
   });
   listenForDecisions(context);
+  listenForApprovals(context);
   publish(record, { phase: 'infrastructure', rto: 'within' });
   showDetails(record);
 
@@ -87,6 +90,8 @@ async function infrastructure(context: StepContext): Promise<void> {
     context.set = backup.set.set;
     context.record.set = backup.set;
     context.record.forecast = backup.forecast;
+    context.record.points = backup.points;
+    context.snapshots = usedSnapshots(backup.set);
   }
   await runStep(context, 'check-target');
   await runStep(context, 'check-other-sites');
@@ -94,6 +99,10 @@ async function infrastructure(context: StepContext): Promise<void> {
   await runStep(context, 'fence-source');
   await runStep(context, 'hold-traffic');
   await runStep(context, 'claim-target');
+}
+
+function usedSnapshots({ snapshots = [] }: SetSummary): UsedSnapshots {
+  return Object.fromEntries(snapshots.map(({ kind, snapshot }) => [kind, snapshot]));
 }
 
 async function redis(context: StepContext): Promise<void> {

@@ -53,6 +53,8 @@ export function openRecord(input: RecoverInput): RunRecord {
     proofs: [],
     exceptions: [],
     decisions: [],
+    approvals: [],
+    refusedApprovals: [],
     waits: [],
     alarms: [],
   };
@@ -154,6 +156,12 @@ function asked(record: RunRecord): string[] {
       ? ['', `**Paused** by ${paused.actor} at ${paused.at}: ${paused.reason}. Update \`resume\` goes on.`]
       : []),
     ...record.steps
+      .filter(({ needsApproval }) => needsApproval)
+      .map(
+        ({ id, waitsFor, needsApproval }) =>
+          `\n**${id} waits for ${waitsFor}**, until ${needsApproval!.dueAt}. Update \`approve\`; plan \`${record.planDigest}\`.`,
+      ),
+    ...record.steps
       .filter(({ state, choices }) => state === 'waiting' && choices)
       .flatMap(({ id, error, choices }) => [
         '',
@@ -185,7 +193,7 @@ function elapsed(step: StepRecord): string {
 function remark(step: StepRecord): string {
   const text =
     step.state === 'waiting'
-      ? `**${step.waitsFor ?? 'a decision'}**: ${step.error?.message ?? ''}`
+      ? `**${step.waitsFor ?? 'a decision'}**${step.error ? `: ${step.error.message}` : ''}`
       : [step.summary ?? '', ...(step.reliesOn ? [`relies on ${step.reliesOn.join(', ')}`] : [])]
           .filter(Boolean)
           .join('; ');

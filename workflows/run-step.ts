@@ -3,6 +3,7 @@ import type { Activities } from '../activities/index.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { fenceId, workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
+import { withReached } from '../domain/points.ts';
 import {
   hasEnded,
   type FailureDetails,
@@ -13,6 +14,7 @@ import {
 } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
+import { untilApproved } from './approvals.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
 import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
@@ -34,10 +36,11 @@ export async function runStep<Id extends RecoverStepId>(
   const step: Step<RecoverStepId> = RECOVER_STEPS.find((candidate) => candidate.id === id)!;
   const row = stepRecord(context.record, id);
   if (row.state === 'not-part') return undefined;
-  await untilResumed(context, id);
   requireOrder(context.record, step, row);
   giveUpIfAborted(context);
   enterPhase(context.record, step.phase);
+  await untilApproved(context, id, row);
+  await untilResumed(context, id);
   if (step.risk === 'mutate') context.begun.push(step);
   row.startedAt = now();
   for (;;) {
@@ -81,6 +84,7 @@ async function attempt(
     row.summary = result.summary;
     delete row.error;
     keepProofs(context.record, step.id, result.proofs ?? []);
+    if (result.reached) context.record.points = withReached(context.record.points ?? [], result.reached);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
     return undefined;
   } catch (failure) {

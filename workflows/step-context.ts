@@ -3,6 +3,7 @@ import type { Choice, Decision } from '../domain/decision.ts';
 import { ERRORS, type ErrorCode } from '../domain/error-table.ts';
 import type { RecoverInput, StepInput } from '../domain/plan.ts';
 import type { RunRecord, StepError } from '../domain/run.ts';
+import type { UsedSnapshots } from '../domain/snapshot.ts';
 import type { Step } from '../domain/step.ts';
 import type { RecoverStepId } from '../runbooks/recover.ts';
 import { SCHEDULE_TO_START_MS } from './activity-of.ts';
@@ -41,6 +42,7 @@ export interface StepContext {
   readonly acceptedConfigs: string[];
   abort?: Decision;
   set?: string;
+  snapshots?: UsedSnapshots;
 }
 
 /** @throws Abort once somebody has given the run up. */
@@ -56,7 +58,7 @@ export function stepError(code: ErrorCode, details: Record<string, string>): Ste
 const NOT_AFTER_MARGIN_MS = 5_000;
 
 export function stepInput(context: StepContext, step: string): StepInput {
-  const { input, record, epoch, set, acceptedConfigs } = context;
+  const { input, record, epoch, set, snapshots, acceptedConfigs } = context;
   return {
     run: input.run,
     step,
@@ -67,5 +69,6 @@ export function stepInput(context: StepContext, step: string): StepInput {
     basisAt: rtoBasis(record.clock).at,
     notAfter: new Date(Date.now() + SCHEDULE_TO_START_MS + NOT_AFTER_MARGIN_MS).toISOString(),
     ...(set === undefined ? {} : { set }),
+    ...(snapshots === undefined ? {} : { snapshots }),
   };
 }

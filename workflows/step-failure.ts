@@ -32,6 +32,7 @@ export function classify(error: unknown, step: Step): Failure {
   }
   if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) {
     if (cause.type === 'EXPIRED') return 'worker-away';
+    if (cause.type === 'WORKER_STOPPED') return 'look-again';
     const [details] = (cause.details ?? []) as [FailureDetails?];
     return {
       code: cause.type,
@@ -108,7 +109,7 @@ export async function settleFailure(
 }
 
 /** What activities/guard.ts refuses before a mutating step has done anything. */
-const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED'];
+const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED', 'WORKER_NOT_CONFIGURED'];
 
 /** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
 const MAX_LOOKS = 5;

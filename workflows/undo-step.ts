@@ -1,6 +1,6 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { Step } from '../domain/step.ts';
-import { CallFailure, callEverywhere } from './call-step.ts';
+import { CallFailure, callEverywhere, callThrough } from './call-step.ts';
 import { stepInput, type StepContext } from './step-context.ts';
 
 /** Takes back what one step did. Every undo tolerates that nothing had happened. */
@@ -14,19 +14,21 @@ export async function undoStep(context: StepContext, step: Step): Promise<string
   const workers = context.input.plan.workers[step.where];
   // Half an undo is worse than none: an abort does not cut it off.
   const { summary } = await CancellationScope.nonCancellable(() =>
-    undoing(step.undo!, `Undo ${step.id}`, workers, [stepInput(context, step.id)]),
+    undoing(step.undo!, `Undo ${step.id}`, workers, () => [stepInput(context, step.id)]),
   );
   return summary;
 }
 
+/** A worker that dies over it is called again; one that does not answer a mere look has answered. */
 export function undoing(
   id: string,
   purpose: string,
   workers: readonly string[],
-  args: readonly unknown[],
+  args: () => readonly unknown[],
   risk: Step['risk'] = 'mutate',
 ) {
-  return callEverywhere({ id, purpose, risk, limitMs: UNDO_LIMIT_MS }, workers, args);
+  const step = { id, purpose, risk, limitMs: UNDO_LIMIT_MS };
+  return risk === 'probe' ? callEverywhere(step, workers, args()) : callThrough(step, workers, args);
 }
 
 /** What went wrong with a call, in words. */

@@ -23,6 +23,15 @@ export function closeWait(record: RunRecord, wait: Wait): void {
   showDetails(record);
 }
 
+/** Nobody has answered in time: the alarm is raised, and the run waits on. */
+export function escalateWait(record: RunRecord, wait: Wait, text: string): void {
+  wait.escalatedAt = now();
+  record.alarms.push({ at: now(), text: `escalated: ${text}` });
+  log.error(`escalated: ${text}`, { run: record.run });
+  publish(record, {});
+  showDetails(record);
+}
+
 /** The border of a step: while the run is paused nothing begins behind it. @throws Abort */
 export async function untilResumed(context: StepContext, step: string): Promise<void> {
   const { record } = context;

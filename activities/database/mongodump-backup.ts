@@ -3,12 +3,14 @@ import { basename, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { dumpFolder } from '../../adapters/mongodb/dump-folder.ts';
 import { dumpDatabase } from '../../adapters/mongodb/dump.ts';
+import type { Opener } from '../../adapters/mongodb/load.ts';
 import { restoreDump, type DumpedCollection } from '../../adapters/mongodb/restore.ts';
 import { withScratchMongo } from '../../adapters/mongodb/scratch.ts';
 import { canonical } from '../../adapters/config/digest.ts';
 import type { PartResult } from '../../domain/backup.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import type { Manifest, ManifestObject } from '../../domain/manifest.ts';
+import type { MongoFacts } from '../../domain/mongodb.ts';
 import type { BackupCall, Call } from '../guard.ts';
 import { openPart, setOf } from '../open-set.ts';
 import { sealObject } from '../seal-object.ts';
@@ -32,18 +34,23 @@ export async function backUp(call: BackupCall): Promise<PartResult> {
       : await dumpFolder({ ...take, folder: config.mongodumpFolder, database: config.name });
   const documents = facts.collections.reduce((sum, each) => sum + each.documents, 0);
   const sealed = objects.reduce((sum, { cipher }) => sum + cipher.bytes, 0);
-  const moment =
-    config.mongodumpFolder !== undefined
-      ? `taken from ${config.mongodumpFolder}, where mongodump wrote them at ${facts.takenAt}`
-      : facts.consistency === 'snapshot'
-        ? 'of one moment'
-        : 'not of one moment: the server has no snapshots';
+  const source =
+    config.mongodumpFolder === undefined
+      ? ''
+      : ` from ${config.mongodumpFolder}, written at ${facts.takenAt}`;
   return {
-    summary: `${documents} documents in ${facts.collections.length} collections, ${formatBytes(facts.databaseBytes)} as ${formatBytes(sealed)}; ${moment}`,
+    summary: `${documents} documents in ${facts.collections.length} collections${source}, ${formatBytes(facts.databaseBytes)} as ${formatBytes(sealed)}; ${momentOf(facts)}`,
     objects: objects.sort((a, b) => (a.name < b.name ? -1 : 1)),
     database: facts,
     versions: { mongodb: facts.version },
   };
+}
+
+/** Whether all collections are of one moment, and of which. */
+function momentOf({ consistency, oplog, takenAt, withoutOplog }: MongoFacts): string {
+  if (oplog) return `with ${oplog.entries} entries of the oplog, of one moment: ${oplog.endsAt}`;
+  const why = withoutOplog === undefined ? '' : ` (${withoutOplog})`;
+  return consistency === 'snapshot' ? `of one moment, ${takenAt}; no oplog${why}` : `not of one moment${why}`;
 }
 
 /** Readable, fit for any file system, and its own for every path; the path itself is in the manifest. */
@@ -77,6 +84,7 @@ export async function verify(
       // Switched in as well: a Dashboard that starts on it asks for collections by their names.
       const { result } = await restoreDump(db, key, dumpOf(call, manifest), {
         everything: true,
+        oplog: oplogOf(call, manifest),
         before: () => Promise.resolve(),
         describe: (collections) => collections,
         onProgress: call.progress,
@@ -101,8 +109,7 @@ export async function verify(
 
 /** The dump of a set, to be opened file by file. */
 export function dumpOf(call: Call | BackupCall, manifest: Manifest): DumpedCollection[] {
-  const open = (object: string) => (sink: Writable) =>
-    openPart({ ...setOf(call), signal: ownSignal(call) }, manifest, object, sink);
+  const open = opener(call, manifest);
   return mongoFacts(manifest).collections.map((each) => ({
     name: each.name,
     metadata: open(each.metadata),
@@ -110,6 +117,18 @@ export function dumpOf(call: Call | BackupCall, manifest: Manifest): DumpedColle
     counted: each,
   }));
 }
+
+/** What was written while the dump was taken, where the server told. */
+export function oplogOf(call: Call | BackupCall, manifest: Manifest): Opener | undefined {
+  const { oplog } = mongoFacts(manifest);
+  return oplog && opener(call, manifest)(oplog.data);
+}
+
+const opener =
+  (call: Call | BackupCall, manifest: Manifest) =>
+  (object: string): Opener =>
+  (sink: Writable) =>
+    openPart({ ...setOf(call), signal: ownSignal(call) }, manifest, object, sink);
 
 /** Several objects at a time, each with several programs that listen: more than one signal is made for. */
 function ownSignal({ signal }: Call | BackupCall): AbortSignal {

@@ -13,13 +13,16 @@ export function secrets({ target }: Call): (SecretRef | undefined)[] {
 
 /** The objects themselves are opened with those of the rest of the set. */
 export async function checkBackup(_call: Call, manifest: Manifest): Promise<Proof[]> {
-  const { collections } = mongoFacts(manifest);
+  const { collections, oplog } = mongoFacts(manifest);
   const names = new Set(manifest.objects.map(({ name }) => name));
   const found = collections.filter(
     ({ data, metadata }) => names.has(metadata) && (data === undefined || names.has(data)),
   );
   const complete = found.length === collections.length;
-  return [proof('every collection of the dump is in the set', complete, collections.length, found.length)];
+  return [
+    proof('every collection of the dump is in the set', complete, collections.length, found.length),
+    ...(oplog ? [proof('its oplog is in the set', names.has(oplog.data), oplog.data, oplog.data)] : []),
+  ];
 }
 
 /** The driver is part of tyk-dr. */

@@ -3,14 +3,15 @@ import { discardOld as discard, undoSwitch } from '../../adapters/mongodb/switch
 import type { StepKey } from '../../adapters/files/switch-in.ts';
 import { stopService } from '../../adapters/service/service.ts';
 import type { Manifest } from '../../domain/manifest.ts';
-import type { StepResult } from '../../domain/run.ts';
+import type { MongoFacts } from '../../domain/mongodb.ts';
+import type { Proof, StepResult } from '../../domain/run.ts';
 import type { Call } from '../guard.ts';
 import { manifestOf, setOf } from '../open-set.ts';
 import { notMeasured, proof, requireProofs } from '../proofs.ts';
 import { serviceOf } from '../site.ts';
 import { countControl, mongoFacts } from './mongodb.ts';
 import { requireOurs, wake, withServer } from './mongodb-server.ts';
-import { dumpOf } from './mongodump-backup.ts';
+import { dumpOf, oplogOf } from './mongodump-backup.ts';
 
 /** MongoDB: restored and proven beside the old collections, on the running server, then switched in by renaming. */
 
@@ -21,6 +22,7 @@ export async function restore(call: Call): Promise<StepResult> {
   return withServer(call, async (db) => {
     const { result, observed } = await restoreDump<StepResult>(db, keyOf(call), dumpOf(call, manifest), {
       everything: false,
+      oplog: oplogOf(call, manifest),
       before: () => requireOurs(call, db),
       describe: (restored) => resultOf(manifest, restored),
       onProgress: call.progress,
@@ -38,16 +40,22 @@ function resultOf(manifest: Manifest, restored: readonly RestoredCollection[]): 
   const indexes = sum((each) => each.indexes);
   const readBack = sum((each) => (each.readBack ? each.documents : 0));
   return {
-    summary: `${documents} documents in ${restored.length} collections as of ${facts.takenAt}; what was written later is not in them`,
+    summary: `${documents} documents in ${restored.length} collections as of ${facts.oplog?.endsAt ?? facts.takenAt}; what was written later is not in them`,
     proofs: [
       proof('documents of every collection', true, documents, documents),
       proof('documents read back, byte for byte (all but raw analytics)', true, readBack, readBack),
       proof('indexes as they were backed up', true, indexes, indexes),
-      ...(facts.consistency === 'snapshot'
-        ? []
-        : [notMeasured('all collections of one moment', 'the server that was backed up has no snapshots')]),
+      oneMoment(facts),
     ],
   };
+}
+
+function oneMoment({ consistency, oplog, takenAt, withoutOplog }: MongoFacts): Proof {
+  const name = 'all collections of one moment';
+  if (oplog)
+    return proof(name, true, oplog.endsAt, `${oplog.endsAt}, by ${oplog.entries} entries of the oplog`);
+  if (consistency === 'snapshot') return proof(name, true, takenAt, `${takenAt}, a snapshot`);
+  return notMeasured(name, withoutOplog ?? 'the server that was backed up has no snapshots');
 }
 
 export async function start(call: Call): Promise<StepResult> {

@@ -23,6 +23,7 @@ import { clusterOf, physicalFacts } from '../../domain/cluster.ts';
 import type { ClusterConfig } from '../../domain/config.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { DatabaseFacts } from '../../domain/manifest.ts';
+import type { StorePoint } from '../../domain/points.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { attestationOf } from '../copies.ts';
 import { databaseSource, discardAssembled } from '../database-source.ts';
@@ -84,6 +85,7 @@ export async function restore(call: Call): Promise<StepResult> {
   const result: StepResult = {
     summary: summarise(staged),
     proofs: [reached(staged), ...notLater(staged, target), ...staged.proof.proofs],
+    reached: lastCommit(staged),
     ...(exception === undefined ? {} : { exception }),
   };
   // Goes in with the data: a worker that is killed after the switch must not take the proofs with it.
@@ -181,6 +183,13 @@ function reached(staged: StagedRestore<Proven>): Proof {
     `at least ${staged.expected}`,
     `${staged.reachedLsn}${commit}`,
   );
+}
+
+/** How new its data are at least: with nothing committed since, it is as new as its plan says all the same. */
+function lastCommit({ lastCommitAt }: StagedRestore<Proven>): StorePoint {
+  if (lastCommitAt === undefined) return { store: 'database', from: 'no commit since the backup' };
+  const at = new Date(lastCommitAt).toISOString();
+  return { store: 'database', at, from: `last commit ${at}` };
 }
 
 /** Going back to a moment is about what is gone as much as about what is back. */

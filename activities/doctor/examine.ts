@@ -15,6 +15,7 @@ import { checkCertificates, checkLicence } from './expiry.ts';
 import type { Check, Host } from './host.ts';
 import { checkKeyFiles, checkKeys, checkSecrets, fingerprintsOf, keptKeys, recipientOf } from './keys.ts';
 import { checkArchiving, checkChecksums, checkStores } from './live-stores.ts';
+import { checkOplog } from './oplog.ts';
 import { checkNetwork, checkPermissions } from './places.ts';
 import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
 import { checkRedisSettings } from './redis-settings.ts';
@@ -34,6 +35,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   permissions: checkPermissions,
   stores: checkStores,
   'redis-settings': checkRedisSettings,
+  oplog: checkOplog,
   archiving: checkArchiving,
   checksums: checkChecksums,
   licence: checkLicence,

@@ -10,7 +10,7 @@ import { clusterIfOurs } from '../../domain/cluster.ts';
 import { fine, wrong, type Finding, type InstalledVersion } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
-import { requireTool } from '../require-tool.ts';
+import { requireTool, signingTools } from '../require-tool.ts';
 import { gatewaysOn, serves } from '../site.ts';
 import { serversOf } from '../traffic.ts';
 import type { Host } from './host.ts';
@@ -33,7 +33,9 @@ export async function checkTools(host: Host): Promise<Finding[]> {
     }
   };
   await Promise.all([
-    ...ALWAYS.map((tool) => tell(() => requireTool(tool, where).then(() => undefined))),
+    ...[...ALWAYS, ...signingTools(deployment)].map((tool) =>
+      tell(() => requireTool(tool, where).then(() => undefined)),
+    ),
     tell(async () => {
       const { redis } = site;
       if (!redis || !serves(worker, site, redis)) return undefined;

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { oneAtATime } from '../files/one-at-a-time.ts';
-import { readSigned, setFolder, writeSigned, type SignedManifest } from './repository.ts';
+import { setFolder, type SignedManifest } from './repository.ts';
+import { readSigned, writeSigned } from './signed.ts';
 
 /** Where a set lies off-site: one signed file for each copy, bound to the manifest's bytes as an attestation is. */
 

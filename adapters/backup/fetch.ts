@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { mapParallel } from '../files/map-parallel.ts';
 import { download, listFiles } from '../rclone/rclone.ts';
 import type { Remote } from '../rclone/remote.ts';
-import { SET_ID } from '../../domain/manifest.ts';
+import { isSetOrSnapshot } from '../../domain/snapshot.ts';
 import { digestsOf, type FileToSend } from './send.ts';
 
 /** Brings files from a copy: a file gets its name only when its digest is the one that was asked for. */
@@ -61,13 +61,13 @@ async function fetch(
   }
 }
 
-/** Ids of the sets that a copy holds, newest first: those that have a manifest there. */
-export async function setsAt(remote: Remote, deployment: string, signal?: AbortSignal): Promise<string[]> {
+/** Ids of the sets and snapshots that a copy holds, newest first: those that have a manifest there. */
+export async function idsAt(remote: Remote, deployment: string, signal?: AbortSignal): Promise<string[]> {
   const filter = ['--max-depth=2', '--include=/*/manifest.json'];
   const found = await listFiles(remote, deployment, { filter, signal });
   return found
     .map(({ path }) => dirname(path))
-    .filter((set) => SET_ID.test(set))
+    .filter(isSetOrSnapshot)
     .sort()
     .reverse();
 }

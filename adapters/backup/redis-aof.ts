@@ -6,7 +6,7 @@ import { DrError } from '../../domain/errors.ts';
 import { SET_ID } from '../../domain/manifest.ts';
 import { AOF_FORMAT, type AofChain } from '../../domain/redis-aof.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { readSigned, writeSigned } from './repository.ts';
+import { readSigned, writeSigned } from './signed.ts';
 
 /**
  * Shipped append-only logs, beside the sets of their deployment: `redis-aof/<chain>/`. Each piece comes with a new list,

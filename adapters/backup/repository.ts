@@ -1,19 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
+import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import {
-  MANIFEST_FORMAT,
   SET_ID,
   type Attestation,
+  type BelongsTo,
   type Manifest,
   type PostgresFacts,
 } from '../../domain/manifest.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { writeDurably } from '../files/durable.ts';
-import { signatureProblem, signBytes, type Signature } from './signing.ts';
+import { isSetOrSnapshot, type SnapshotKind } from '../../domain/snapshot.ts';
+import { parseManifest } from './manifest-shape.ts';
+import { readSigned, unlessMissing, writeSigned, type Repository } from './signed.ts';
 
 /**
  * Backup sets on disk: `<repository>/<deployment>/<set>/`. The manifest is written last and its signature before it:
@@ -23,20 +23,19 @@ import { signatureProblem, signBytes, type Signature } from './signing.ts';
 const MANIFEST = 'manifest.json';
 const ATTESTATION = 'verified.json';
 
-type Repository = Pick<BackupConfig, 'repository' | 'trustedKeys'>;
-
-/** `20261124T031500Z-1f2e`: sorts by time. */
-export function newSetId(now = new Date()): string {
-  return `${now.toISOString().replaceAll(/[-:]/g, '').slice(0, 15)}Z-${randomBytes(2).toString('hex')}`;
+/** `20261124T031500Z-1f2e`, with the kind of a snapshot behind it: sorts by time. */
+export function newSetId(now = new Date(), kind?: SnapshotKind): string {
+  const id = `${now.toISOString().replaceAll(/[-:]/g, '').slice(0, 15)}Z-${randomBytes(2).toString('hex')}`;
+  return kind === undefined ? id : `${id}-${kind}`;
 }
 
-/** @throws DrError BAD_ARGUMENT for a name that could lead outside the repository. */
+/** Of a set or a snapshot. @throws DrError BAD_ARGUMENT for a name that could lead outside the repository. */
 export function setFolder(
   { repository }: Pick<BackupConfig, 'repository'>,
   deployment: string,
   set: string,
 ): string {
-  if (!SET_ID.test(set)) {
+  if (!isSetOrSnapshot(set)) {
     throw new DrError('BAD_ARGUMENT', {
       argument: 'backup set',
       value: set,
@@ -89,13 +88,7 @@ export async function readManifest(
       repository: config.repository,
       reason: `${set} has no manifest`,
     });
-  const shape = MANIFEST_SHAPE.safeParse(JSON.parse(bytes.toString('utf8')));
-  if (!shape.success)
-    throw new DrError('MANIFEST_ALTERED', {
-      set,
-      reason: `it is not a ${MANIFEST_FORMAT}: ${z.prettifyError(shape.error)}`,
-    });
-  const manifest = withMethod(shape.data as unknown as Manifest);
+  const manifest = withMethod(parseManifest(bytes, set));
   if (manifest.deployment !== deployment)
     throw new DrError('BACKUP_OF_ANOTHER', { set, actual: manifest.deployment, expected: deployment });
   if (manifest.set !== set)
@@ -127,14 +120,17 @@ export async function readAttestation(
   return attestation.set === manifest.set && attestation.manifestSha256 === sha256 ? attestation : undefined;
 }
 
+/** `orphaned`: a snapshot whose set is gone, or is another one now. */
 export type SetState =
-  'verified' | 'complete' | 'incomplete' | 'unsigned' | 'altered' | 'foreign' | 'unreadable';
+  'verified' | 'complete' | 'incomplete' | 'unsigned' | 'altered' | 'foreign' | 'unreadable' | 'orphaned';
 
 export interface SetListing {
   readonly set: string;
   readonly state: SetState;
   readonly createdAt?: string;
   readonly site?: string;
+  /** Of a snapshot. */
+  readonly belongsTo?: BelongsTo;
   /** Of its sealed objects. */
   readonly bytes?: number;
   /** Of the data directory that its database backup restores to. */
@@ -144,7 +140,7 @@ export interface SetListing {
 }
 
 /**
- * Every set of a deployment, newest first, with what it is worth.
+ * Every set of a deployment, newest first, with what it is worth. Snapshots are none: see `listSnapshots`.
  *
  * @throws DrError REPOSITORY_UNREADABLE: not being able to look is not the same as there being none.
  */
@@ -204,7 +200,7 @@ export async function describeSet(
 ): Promise<SetListing> {
   try {
     const signed = await readManifest(config, deployment, set);
-    const { createdAt, site, objects, database } = signed.manifest;
+    const { createdAt, site, objects, database, belongsTo } = signed.manifest;
     await verify(signed.manifest);
     const attested = await readAttestation(config, deployment, signed);
     return {
@@ -216,6 +212,7 @@ export async function describeSet(
       // Of a physical backup only: any other lies in the sealed objects.
       ...(database?.method === 'pgbackrest' && { databaseBytes: database.databaseBytes }),
       ...(attested && { proof: attested }),
+      ...(belongsTo && { belongsTo }),
     };
   } catch (error) {
     if (!(error instanceof DrError)) throw error;
@@ -229,79 +226,3 @@ const STATE_OF_ERROR: Readonly<Partial<Record<string, SetState>>> = {
   BACKUP_OF_ANOTHER: 'foreign',
   REPOSITORY_UNREADABLE: 'unreadable',
 };
-
-/** Undefined where the file or folder is not there. @throws DrError REPOSITORY_UNREADABLE for every other reason. */
-async function unlessMissing<T>(path: string, reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return undefined;
-    throw new DrError('REPOSITORY_UNREADABLE', { path, reason: code ?? message }, { cause: error });
-  }
-}
-
-/** A signed file of its own kind; `set` names it in errors. */
-export async function writeSigned(
-  folder: string,
-  name: string,
-  content: unknown,
-  signingKey: Secret,
-): Promise<void> {
-  const bytes = Buffer.from(`${JSON.stringify(content, undefined, 2)}\n`);
-  await writeDurably(join(folder, `${name}.sig`), JSON.stringify(signBytes(bytes, signingKey)));
-  await writeDurably(join(folder, name), bytes);
-}
-
-/** Undefined where there is none. @throws DrError MANIFEST_UNSIGNED, MANIFEST_ALTERED, REPOSITORY_UNREADABLE */
-export async function readSigned(
-  config: Repository,
-  folder: string,
-  name: string,
-  set: string,
-): Promise<Buffer | undefined> {
-  const read = (file: string): Promise<Buffer | undefined> =>
-    unlessMissing(join(folder, file), readFile(join(folder, file)));
-  const bytes = await read(name);
-  if (!bytes) return undefined;
-  const text = (await read(`${name}.sig`))?.toString('utf8');
-  if (text === undefined) throw new DrError('MANIFEST_UNSIGNED', { set });
-  const signature = parseSignature(text);
-  const problem = signature
-    ? signatureProblem(bytes, signature, config.trustedKeys)
-    : 'the signature file is damaged';
-  if (problem !== undefined) throw new DrError('MANIFEST_ALTERED', { set, reason: problem });
-  return bytes;
-}
-
-/** Only as we write it: base64 has spare bits, in which a flipped one would otherwise go unseen. */
-function parseSignature(text: string): Signature | undefined {
-  try {
-    const { key, signature } = z.object({ key: z.string(), signature: z.string() }).parse(JSON.parse(text));
-    const exact = Buffer.from(signature, 'base64').toString('base64') === signature;
-    return exact && text === JSON.stringify({ key, signature }) ? { key, signature } : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const FINGERPRINT = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) });
-
-/** What everything else relies on; a name or file with a slash could lead outside the folder. */
-const MANIFEST_SHAPE = z.looseObject({
-  format: z.literal(MANIFEST_FORMAT),
-  set: z.string().regex(SET_ID),
-  deployment: z.string(),
-  site: z.string(),
-  createdAt: z.string(),
-  recipients: z.array(z.string()),
-  objects: z.array(
-    z.object({
-      name: z.string(),
-      file: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/),
-      plain: FINGERPRINT,
-      cipher: FINGERPRINT,
-    }),
-  ),
-  versions: z.record(z.string(), z.string()),
-});

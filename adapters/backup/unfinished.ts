@@ -1,11 +1,12 @@
 import { readdir, rm, unlink, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { SET_ID } from '../../domain/manifest.ts';
+import { isSetOrSnapshot, snapshotKind } from '../../domain/snapshot.ts';
 
 /**
- * The folder of a set that is being made holds a note of who makes it. One set of a deployment is made at a time: a
- * note without a manifest, in the folder of any other set, is what a failed or killed run has left.
+ * The folder of a set that is being made holds a note of who makes it. One set of a deployment is made at a time, and
+ * one snapshot of each kind: a note without a manifest, in the folder of any other of the same kind, is what a failed or
+ * killed run has left.
  */
 
 const NOTE = 'making.json';
@@ -27,12 +28,15 @@ export async function noteMade(folder: string): Promise<void> {
 }
 
 /**
- * @param current the set that is being made.
+ * @param current the set or snapshot that is being made.
  * @returns sets that may not be removed: nothing counts them, but they take space.
  */
 export async function removeUnfinished(deploymentFolder: string, current: string): Promise<string[]> {
   const left: string[] = [];
-  for (const set of (await readdir(deploymentFolder).catch(() => [])).filter((name) => SET_ID.test(name))) {
+  const found = await readdir(deploymentFolder).catch(() => [] as string[]);
+  const alike = (name: string): boolean =>
+    isSetOrSnapshot(name) && snapshotKind(name) === snapshotKind(current);
+  for (const set of found.filter(alike)) {
     if (set === current) continue;
     const folder = join(deploymentFolder, set);
     const names = await readdir(folder).catch(() => [] as string[]);

@@ -5,15 +5,17 @@ import { SECRET_REF } from '../../domain/secret.ts';
 
 /**
  * Digest of what the sites of a deployment share: tier, objectives, proofs, keys that count, and what each site is
- * made of. Not a site's own paths, ports, hosts and commands, nor where a host keeps its secrets, so that two
- * workers whose hosts are laid out differently still agree.
+ * made of. Not a site's own paths, ports, hosts and commands, nor where a host keeps its secrets, whom it tells, when it
+ * makes backups or how it reaches Temporal, so that two workers whose hosts are laid out differently still agree.
  *
  * @returns SHA-256 in hexadecimal
  */
 export function configDigest(deployment: Deployment): string {
-  const { sites, backup, traffic, ...shared } = deployment;
+  // Whom a host tells, and where a client of ours writes what it saw, are the business of that host.
+  const { sites, backup, traffic, notify: _notify, witness, ...shared } = deployment;
   const agreed = {
     ...shared,
+    witness: witness !== undefined,
     backup: {
       recipients: backup.recipients,
       trustedKeys: backup.trustedKeys,

@@ -147,6 +147,50 @@ function cstring(bytes: Buffer, at: number, end: number): number {
   return zero + 1;
 }
 
+/** One field of a document. Names are told as latin-1, so that every name is its own and goes back as it was. */
+export interface Field {
+  readonly name: string;
+  readonly type: number;
+  readonly value: Buffer;
+}
+
+/** The types that hold fields. */
+export const DOCUMENT = 0x03;
+export const ARRAY = 0x04;
+
+/** The fields of a whole document, in its order. @throws BsonProblem */
+export function fieldsOf(document: Buffer): Field[] {
+  const fields: Field[] = [];
+  const last = document.length - 1;
+  for (let at = 4; at < last;) {
+    const type = document[at]!;
+    const from = cstring(document, at + 1, document.length);
+    const to = walkValue(document, type, from, 0, document.length);
+    fields.push({
+      name: document.toString('latin1', at + 1, from - 1),
+      type,
+      value: document.subarray(from, to),
+    });
+    at = to;
+  }
+  return fields;
+}
+
+export function fieldOf(document: Buffer, name: string): Field | undefined {
+  return fieldsOf(document).find((field) => field.name === name);
+}
+
+/** The opposite of `fieldsOf`. */
+export function documentOf(fields: readonly Field[]): Buffer {
+  const parts: Buffer[] = [Buffer.alloc(4)];
+  for (const { name, type, value } of fields)
+    parts.push(Buffer.from([type]), Buffer.from(`${name}\0`, 'latin1'), value);
+  parts.push(Buffer.from([0]));
+  const document = Buffer.concat(parts);
+  document.writeInt32LE(document.length, 0);
+  return document;
+}
+
 /** Counts documents and sums them up, byte for byte and in any order: servers do not promise to keep one. */
 export class DocumentsDigest {
   readonly #sum = new Uint8Array(32);
@@ -154,11 +198,22 @@ export class DocumentsDigest {
   bytes = 0;
 
   add(document: Uint8Array): void {
-    const digest = hash('sha256', document, 'buffer');
-    // Documents of a collection differ, by their _id: none takes another out again.
-    for (let index = 0; index < 32; index += 1) this.#sum[index]! ^= digest[index]!;
+    this.#toggle(document);
     this.documents += 1;
     this.bytes += document.length;
+  }
+
+  /** Of a document that was added. */
+  remove(document: Uint8Array): void {
+    this.#toggle(document);
+    this.documents -= 1;
+    this.bytes -= document.length;
+  }
+
+  /** Documents of a collection differ, by their _id: none takes another out again, but for itself. */
+  #toggle(document: Uint8Array): void {
+    const digest = hash('sha256', document, 'buffer');
+    for (let index = 0; index < 32; index += 1) this.#sum[index]! ^= digest[index]!;
   }
 
   digest(): string {

@@ -6,6 +6,8 @@ import { DocumentsDigest } from './bson.ts';
 import { listCollections, withDatabase, type MongoEndpoint } from './client.ts';
 import { dumpPath } from './dump-path.ts';
 import { readMetadata, writeMetadata, type CollectionMetadata } from './metadata.ts';
+import { markOplog } from './oplog-capture.ts';
+import { keepOplog, pairs, withSchemaOf, type ReadCollection } from './oplog-keep.ts';
 
 /**
  * A database in mongodump's directory format: of every collection its documents as raw BSON, one behind the other, and
@@ -28,10 +30,12 @@ export interface DumpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** @throws DrError STORE_UNREACHABLE, STORE_LACKS; or what `store` throws. */
+/** @throws DrError STORE_UNREACHABLE, OPLOG_UNSUPPORTED, OPLOG_LOST; or what `store` throws. */
 export async function dumpDatabase(request: DumpRequest): Promise<MongoFacts> {
   return withDatabase(request.endpoint, async (db) => {
     const { version } = (await db.admin().buildInfo()) as { version: string };
+    // Before anything is listed: what is made or changed from here on is in the log.
+    const mark = await markOplog(db);
     const names = (await listCollections(db)).map(({ name }) => name);
     if (names.length === 0) throw empty(request.endpoint);
     const metadata = await readMetadata(db, names);
@@ -39,11 +43,16 @@ export async function dumpDatabase(request: DumpRequest): Promise<MongoFacts> {
     const session = await snapshotOf(db);
     const takenAt = new Date().toISOString();
     try {
-      const collections = await inParallel(metadata, (each) => dumpCollection(db, each, session, request));
-      const consistency = session ? 'snapshot' : 'none';
+      const read = await inParallel(metadata, (each) => readCollection(db, each, session, request));
+      const log = 'from' in mark ? await keepOplog(db, mark.from, request) : undefined;
+      const whole = log ? withSchemaOf(read, metadata, log) : pairs(read, metadata);
+      const collections = await inParallel(whole, (each) => keepCollection(db.databaseName, each, request));
+      const consistency = log ? 'oplog' : session ? 'snapshot' : 'none';
       const databaseBytes = collections.reduce((sum, { bytes }) => sum + bytes, 0);
       const name = db.databaseName;
-      return { method: 'mongodump', version, name, takenAt, consistency, collections, databaseBytes };
+      const facts = { method: 'mongodump', version, name, takenAt, consistency, collections } as const;
+      const oplog = 'none' in mark ? { withoutOplog: mark.none } : { oplog: log!.facts };
+      return { ...facts, ...oplog, databaseBytes };
     } finally {
       await session?.endSession();
     }
@@ -63,31 +72,43 @@ async function snapshotOf(db: Db): Promise<ClientSession | undefined> {
   await db
     .collection((await listCollections(db)).find(({ type }) => type === 'collection')?.name ?? 'none')
     .findOne({}, { session });
-  return session;
+  // Another make of server may take the word and not do it: then it tells no moment.
+  if ((session as { snapshotTime?: unknown }).snapshotTime !== undefined) return session;
+  await session.endSession();
+  return undefined;
 }
 
-async function dumpCollection(
+/** The documents of one collection; a view has none. */
+async function readCollection(
   db: Db,
-  metadata: CollectionMetadata,
+  { name, type }: CollectionMetadata,
   session: ClientSession | undefined,
   { store, onProgress, signal }: DumpRequest,
+): Promise<ReadCollection> {
+  onProgress?.(name);
+  const digest = new DocumentsDigest();
+  if (type === 'view') return { name, digest };
+  const documents = chunks(rawDocuments(db, name, session, signal), digest);
+  const path = `${dumpPath(db.databaseName, name)}.bson`;
+  return { name, digest, data: await store(path, Readable.from(documents, { objectMode: false })) };
+}
+
+/** Options and indexes go into the dump last: the log may have added to them. */
+async function keepCollection(
+  database: string,
+  { data, digest, ...metadata }: ReadCollection & CollectionMetadata,
+  { store }: DumpRequest,
 ): Promise<MongoCollection> {
   const { name, type, indexes } = metadata;
-  const path = dumpPath(db.databaseName, name);
-  const digest = new DocumentsDigest();
-  onProgress?.(name);
-  const data =
-    type === 'view'
-      ? undefined
-      : await store(
-          `${path}.bson`,
-          Readable.from(chunks(rawDocuments(db, name, session, signal), digest), { objectMode: false }),
-        );
+  const path = dumpPath(database, name);
+  const empty = type === 'view' ? undefined : () => store(`${path}.bson`, Readable.from([]));
+  // Made while the dump was taken: all of its documents are in the log.
+  const file = data ?? (await empty?.());
   return {
     name,
     type: type === 'view' ? 'view' : 'collection',
     path,
-    ...(data === undefined ? {} : { data }),
+    ...(file === undefined ? {} : { data: file }),
     metadata: await store(`${path}.metadata.json`, Readable.from([Buffer.from(writeMetadata(metadata))])),
     documents: digest.documents,
     bytes: digest.bytes,
@@ -121,7 +142,10 @@ export async function* rawDocuments(
   }
 }
 
-async function* chunks(documents: AsyncIterable<Buffer>, digest: DocumentsDigest): AsyncGenerator<Buffer> {
+export async function* chunks(
+  documents: AsyncIterable<Buffer>,
+  digest: Pick<DocumentsDigest, 'add'>,
+): AsyncGenerator<Buffer> {
   let waiting: Buffer[] = [];
   let bytes = 0;
   for await (const document of documents) {

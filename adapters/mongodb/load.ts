@@ -20,6 +20,9 @@ const KEEPS_EMPTY_TIMESTAMPS = 25;
 /** All members that count have it, on their disks: the ledger that follows must not be ahead of it. */
 const DURABLE = { writeConcern: { w: 'majority', j: true } } as const;
 
+/** Of one collection. The order of a capped one is part of it: there one after the other. */
+const INSERTS = 4;
+
 /** One file of a dump: writes its plain content to the sink, and ends well only where all of it was as it must be. */
 export type Opener = (sink: Writable) => Promise<void>;
 
@@ -35,15 +38,20 @@ export async function loadCollection(
   open: Opener,
 ): Promise<DocumentsDigest> {
   await asked(db, metadata.name, { create: name, ...creatable(metadata.options), ...DURABLE });
-  const wire = ((await db.command({ hello: 1 }))['maxWireVersion'] as number | undefined) ?? 0;
+  const keepsTimestamps = await keepsEmptyTimestamps(db);
   const digest = new DocumentsDigest();
   const content = new PassThrough();
   const fill = async (): Promise<void> => {
     try {
-      for await (const batch of readBatches(content as AsyncIterable<Uint8Array>)) {
-        await insertRaw(db, name, metadata.name, batch, wire >= KEEPS_EMPTY_TIMESTAMPS);
-        for (const document of batch) digest.add(document);
-      }
+      const ordered = metadata.options['capped'] === true;
+      await insertAll(
+        readBatches(content as AsyncIterable<Uint8Array>),
+        ordered ? 1 : INSERTS,
+        async (batch) => {
+          await insertRaw(db, name, metadata.name, batch, keepsTimestamps);
+          for (const document of batch) digest.add(document);
+        },
+      );
     } catch (error) {
       // Ends the reading of the object as well.
       content.destroy(error as Error);
@@ -61,6 +69,29 @@ export async function loadCollection(
     throw opened.reason;
   if (filled.status === 'rejected') throw damaged(metadata.name, filled.reason);
   return digest;
+}
+
+/** A few at a time, so that the server never waits for the next one: what is under way is bounded by their number. */
+async function insertAll(
+  batches: AsyncIterable<Buffer[]>,
+  atATime: number,
+  insert: (batch: Buffer[]) => Promise<void>,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  try {
+    for await (const batch of batches) {
+      const inserting: Promise<void> = insert(batch)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => underWay.delete(inserting));
+      underWay.add(inserting);
+      if (underWay.size >= atATime) await Promise.race(underWay);
+      if (failures.length > 0) break;
+    }
+  } finally {
+    await Promise.all(underWay);
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 function damaged(collection: string, cause: unknown): unknown {
@@ -86,21 +117,63 @@ async function insertRaw(
   batch: readonly Buffer[],
   keepsTimestamps: boolean,
 ): Promise<void> {
-  const documents = new DocumentSequence('documents');
-  for (const document of batch) documents.push(document, document);
-  const answer = await asked(db, collection, {
-    insert: name,
-    ordered: true,
-    // Documents that are older than their validator were accepted when they came.
-    bypassDocumentValidation: true,
-    ...(keepsTimestamps ? { bypassEmptyTsReplacement: true } : {}),
-    ...DURABLE,
-    documents,
+  await sendRaw(db, collection, { insert: name, ...asItCame(keepsTimestamps) }, 'documents', batch);
+}
+
+/** As fast as a server takes documents, and no more: the limit that a restore is measured by. */
+export function insertUnordered(db: Db, name: string, batch: readonly Buffer[]): Promise<void> {
+  return sendRaw(db, name, { insert: name }, 'documents', batch, {
+    ordered: false,
+    writeConcern: { w: 1 },
   });
+}
+
+/** Documents that are older than their validator were accepted when they came. */
+const asItCame = (keepsTimestamps: boolean): Document => ({
+  bypassDocumentValidation: true,
+  ...(keepsTimestamps ? { bypassEmptyTsReplacement: true } : {}),
+});
+
+/** Statements of the wire protocol, already encoded; in this order. */
+export interface RawWrites {
+  readonly deletes: readonly Buffer[];
+  readonly updates: readonly Buffer[];
+  readonly inserts: readonly Buffer[];
+}
+
+/** @throws DrError DATA_UNPROVEN where the server does not take each of them. */
+export async function writeRaw(
+  db: Db,
+  name: string,
+  collection: string,
+  { deletes, updates, inserts }: RawWrites,
+): Promise<void> {
+  const kept = asItCame(await keepsEmptyTimestamps(db));
+  if (deletes.length > 0) await sendRaw(db, collection, { delete: name }, 'deletes', deletes);
+  if (updates.length > 0) await sendRaw(db, collection, { update: name, ...kept }, 'updates', updates);
+  if (inserts.length > 0) await sendRaw(db, collection, { insert: name, ...kept }, 'documents', inserts);
+}
+
+async function keepsEmptyTimestamps(db: Db): Promise<boolean> {
+  const wire = (await db.command({ hello: 1 }))['maxWireVersion'] as number | undefined;
+  return (wire ?? 0) >= KEEPS_EMPTY_TIMESTAMPS;
+}
+
+async function sendRaw(
+  db: Db,
+  collection: string,
+  command: Document,
+  field: 'documents' | 'updates' | 'deletes',
+  statements: readonly Buffer[],
+  options: Document = { ordered: true },
+): Promise<void> {
+  const sequence = new DocumentSequence(field);
+  for (const statement of statements) sequence.push(statement, statement);
+  const answer = await asked(db, collection, { ...command, ...DURABLE, ...options, [field]: sequence });
   const errors = answer['writeErrors'] as { errmsg: string }[] | undefined;
   if (errors?.[0]) throw refused(collection, errors[0].errmsg);
-  if (answer['n'] !== batch.length)
-    throw refused(collection, `it took ${answer['n']} of ${batch.length} documents`);
+  if (answer['n'] !== statements.length)
+    throw refused(collection, `it took ${answer['n']} of ${statements.length} documents`);
 }
 
 /** The indexes that expire nothing, or those that do; `_id` has its own from the start. */

@@ -8,6 +8,7 @@ import { DocumentsDigest } from './bson.ts';
 import { inParallel, rawDocuments } from './dump.ts';
 import { isIdIndex, loadCollection, makeIndexes, type Opener } from './load.ts';
 import { indexesOf, parseMetadata, type CollectionMetadata } from './metadata.ts';
+import { replayOplog } from './oplog-replay.ts';
 import { beginStaging, endStaging, observeSwitch, stagedName, switchIn, type View } from './switch-in.ts';
 
 /** A dump is built up beside what is there, proven, and switched in; see `switch-in.ts` for what makes that safe. */
@@ -72,6 +73,8 @@ export interface Staged {
 export interface StageOptions {
   /** Read back raw analytics as well: as long again as restoring them. */
   readonly everything: boolean;
+  /** What was written while the dump was taken. */
+  readonly oplog?: Opener | undefined;
   readonly onProgress?: (text: string) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -96,41 +99,85 @@ export async function stageDump(
     key,
     filled.map(({ name }) => name),
   );
-  const collections = await inParallel(filled, async (each) => {
+  const loaded = await inParallel(filled, async (each): Promise<LoadedCollection> => {
     options.onProgress?.(each.name);
-    return restoreCollection(db, stagedName(key.run, each.name), each, metadata.get(each.name)!, options);
+    const staged = stagedName(key.run, each.name);
+    return { staged, metadata: metadata.get(each.name)!, digest: await load(db, staged, each, metadata) };
   });
+  if (options.oplog) await replay(db, options.oplog, loaded, options);
+  // After the log: while it is replayed, two documents may have a value that an index allows only once.
+  const collections = await inParallel(loaded, (each) => finishCollection(db, each, options));
   const views = dump
     .filter(({ data }) => data === undefined)
     .map(({ name }) => ({ name, options: metadata.get(name)!.options }));
   return { collections, views };
 }
 
-async function restoreCollection(
+interface LoadedCollection {
+  readonly staged: string;
+  readonly metadata: CollectionMetadata;
+  /** Of what is in it, as it was sent. */
+  readonly digest: DocumentsDigest;
+}
+
+async function load(
   db: Db,
   staged: string,
   { name, data, counted }: DumpedCollection,
-  metadata: CollectionMetadata,
-  { everything, signal }: StageOptions,
-): Promise<RestoredCollection> {
-  const loaded = await loadCollection(db, staged, metadata, data!);
+  metadata: ReadonlyMap<string, CollectionMetadata>,
+): Promise<DocumentsDigest> {
+  const loaded = await loadCollection(db, staged, metadata.get(name)!, data!);
   if (counted) requireEqual(name, 'documents in its file', counted.documents, loaded.documents);
   if (counted) requireEqual(name, 'digest of its file', counted.digest, loaded.digest());
+  return loaded;
+}
+
+async function replay(
+  db: Db,
+  open: Opener,
+  loaded: readonly LoadedCollection[],
+  { onProgress }: StageOptions,
+): Promise<void> {
+  onProgress?.('the oplog');
+  const content = new PassThrough();
+  const targets = new Map(loaded.map((each) => [each.metadata.name, each]));
+  const opening = open(content).catch((error: unknown) => {
+    content.destroy(error as Error);
+    throw error;
+  });
+  const replaying = replayOplog(db, content as AsyncIterable<Uint8Array>, targets).catch((error: unknown) => {
+    content.destroy(error as Error);
+    throw error;
+  });
+  const [opened, replayed] = await Promise.allSettled([opening, replaying]);
+  // A damaged object says more than the BSON that it breaks off in; but not what its own sink was closed with.
+  if (replayed.status === 'rejected' && replayed.reason instanceof DrError) throw replayed.reason;
+  if (opened.status === 'rejected') throw opened.reason;
+  if (replayed.status === 'rejected') throw replayed.reason;
+}
+
+async function finishCollection(
+  db: Db,
+  { staged, metadata, digest }: LoadedCollection,
+  { everything, signal, onProgress }: StageOptions,
+): Promise<RestoredCollection> {
+  const { name } = metadata;
+  onProgress?.(name);
   await makeIndexes(db, staged, metadata, 'lasting');
   const readBack = everything || !isRawAnalytics(name);
   if (readBack) {
     const found = new DocumentsDigest();
     for await (const document of rawDocuments(db, staged, undefined, signal)) found.add(document);
-    requireEqual(name, 'documents', loaded.documents, found.documents);
-    requireEqual(name, 'digest of the documents', loaded.digest(), found.digest());
+    requireEqual(name, 'documents', digest.documents, found.documents);
+    requireEqual(name, 'digest of the documents', digest.digest(), found.digest());
   } else {
-    requireEqual(name, 'documents', loaded.documents, await db.collection(staged).countDocuments());
+    requireEqual(name, 'documents', digest.documents, await db.collection(staged).countDocuments());
   }
   // From now on the server deletes what has expired: that is no loss, but it must not be counted as one.
   await makeIndexes(db, staged, metadata, 'expiring');
   const definition = await requireIndexes(db, staged, metadata);
   const indexes = metadata.indexes.length;
-  return { name, documents: loaded.documents, digest: loaded.digest(), indexes, definition, readBack };
+  return { name, documents: digest.documents, digest: digest.digest(), indexes, definition, readBack };
 }
 
 /** A server may take an option and forget it. @throws DrError DATA_UNPROVEN */

@@ -45,6 +45,7 @@ export async function takeBackup(request: TakeBackupRequest): Promise<PostgresFa
       expected: `the cluster ${server.systemIdentifier}`,
     });
   }
+  const takenAt = new Date().toISOString();
   const point = await createRestorePoint(tool, admin, request.restorePoint, signal);
   return {
     method: 'pgbackrest',
@@ -60,6 +61,7 @@ export async function takeBackup(request: TakeBackupRequest): Promise<PostgresFa
     stopLsn: backup.stopLsn,
     restorePoint: request.restorePoint,
     restorePointLsn: point.lsn,
+    takenAt,
     walStart: backup.walStart,
     walStop: point.segment,
     walSegmentBytes: server.walSegmentBytes,

@@ -72,6 +72,28 @@ export async function laterArchive(
 }
 
 /**
+ * When the last segment came to the archive: nothing in it was committed later. Undefined where there is none here.
+ *
+ * @param root of the repository of one generation.
+ */
+export async function archivedUntil(
+  root: string,
+  { stanza }: Pick<PostgresFacts, 'stanza'>,
+): Promise<string | undefined> {
+  const folder = join(root, 'archive', stanza);
+  const names = await readdir(folder, { recursive: true }).catch(() => [] as string[]);
+  const newest = names
+    .flatMap((path) => {
+      const segment = segmentOf(path);
+      return segment === undefined ? [] : [{ path, segment }];
+    })
+    .sort((a, b) => (a.segment < b.segment ? -1 : 1))
+    .at(-1);
+  const found = newest && (await stat(join(folder, newest.path)).catch(() => undefined));
+  return found?.mtime.toISOString();
+}
+
+/**
  * Those of an archive's paths that a recovery of the set can use, and that the set does not list itself.
  *
  * @param from the first segment that counts, where that is earlier than the set's own.

@@ -25,13 +25,12 @@ export interface CountedFacts extends Pick<RedisFacts, 'keys' | 'expires' | 'pre
 export async function collectFacts(client: Client): Promise<CountedFacts> {
   const loaded = await loadedKeys(client);
   const dropped = await dropAnalytics(client);
-  const prefixes: Record<string, number> = {};
+  const prefixes = new Map<string, number>();
   const picked: { order: string; key: Buffer }[] = [];
   for await (const batch of scanKeys(client)) {
     for (const key of batch) {
-      const prefix = /^[^-.:]*/.exec(key.toString('latin1'))![0].slice(0, 30);
-      prefixes[prefix] = (prefixes[prefix] ?? 0) + 1;
-      if (isVolatile(key)) continue;
+      const prefix = prefixOf(key);
+      prefixes.set(prefix, (prefixes.get(prefix) ?? 0) + 1);
       // In one call: a million hash objects would wait for the garbage collector, outside of its heap.
       keepSmallest(picked, { order: hash('sha1', key), key });
     }
@@ -40,9 +39,7 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
     client,
     picked.map(({ key }) => key),
   ).then((all) => all.map(({ exact: _, ...told }): RedisSample => told));
-  const largest = Object.entries(prefixes)
-    .sort(([, a], [, b]) => b - a)
-    .slice(0, 30);
+  const largest = [...prefixes].sort(([, a], [, b]) => b - a).slice(0, 30);
   const now = await keyspace(client);
   // Databases beside ours were loaded as well; then what has expired of ours cannot be told apart.
   const keys = Math.max(now.keys, now.alone ? loaded - dropped : 0);
@@ -57,9 +54,20 @@ async function loadedKeys(client: Client): Promise<number> {
   return Number(info['rdb_last_load_keys_loaded'] ?? 0) + Number(info['rdb_last_load_keys_expired'] ?? 0);
 }
 
+const PREFIX_BYTES = 30;
+const PREFIX_ENDS = new Set(Buffer.from('-.:'));
+
+function prefixOf(key: Buffer): string {
+  const longest = Math.min(key.length, PREFIX_BYTES);
+  let end = 0;
+  while (end < longest && !PREFIX_ENDS.has(key[end]!)) end += 1;
+  return key.toString('latin1', 0, end);
+}
+
 /** The same keys whoever counts: those whose hash is smallest. */
 function keepSmallest(picked: { order: string; key: Buffer }[], entry: { order: string; key: Buffer }): void {
   if (picked.length === SAMPLES && entry.order >= picked.at(-1)!.order) return;
+  if (isVolatile(entry.key)) return;
   const at = picked.findIndex((other) => entry.order < other.order);
   picked.splice(at === -1 ? picked.length : at, 0, entry);
   if (picked.length > SAMPLES) picked.pop();

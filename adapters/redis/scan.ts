@@ -10,12 +10,20 @@ export function isAnalytics(key: Buffer): boolean {
   return key.toString('latin1', 0, ANALYTICS.length - 1) === ANALYTICS.slice(0, -1);
 }
 
-/** The names of all keys, a few at a time. */
+type Reply = Promise<[cursor: Buffer, keys: Buffer[]]>;
+
+/** The names of all keys, a few at a time; the server looks for the next ones meanwhile. */
 export async function* scanKeys(client: Client, pattern = '*'): AsyncGenerator<Buffer[]> {
-  let cursor = '0';
-  do {
-    const [next, keys] = await client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
-    cursor = next.toString();
+  const ask = (cursor: string): Reply => {
+    const reply = client.scanBuffer(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    // Whoever stops early has no use for it any more.
+    reply.catch(() => undefined);
+    return reply;
+  };
+  for (let reply: Reply | undefined = ask('0'); reply !== undefined;) {
+    const [next, keys] = await reply;
+    const cursor: string = next.toString();
+    reply = cursor === '0' ? undefined : ask(cursor);
     if (keys.length > 0) yield keys;
-  } while (cursor !== '0');
+  }
 }

@@ -88,21 +88,25 @@ async function* counted(
   }
 }
 
-/** Keeps back as many bytes as the mark has: only at the end is it known which they are. */
+/** Keeps back what may be the mark: only at the end is it known which bytes it is. */
 async function* marked(
   incoming: Incoming,
   mark: Buffer,
   broken: (reason: string) => DrError,
 ): AsyncGenerator<Buffer> {
-  let tail = Buffer.alloc(0);
+  let held: Buffer = Buffer.alloc(0);
   for (;;) {
     const chunk = await incoming.chunk();
     if (!chunk) throw broken('the link ended before the mark that ends the RDB');
-    const both = tail.length === 0 ? chunk : Buffer.concat([tail, chunk]);
-    const keep = Math.min(END_MARK_BYTES, both.length);
-    tail = Buffer.from(both.subarray(both.length - keep));
-    if (both.length > keep) yield both.subarray(0, both.length - keep);
-    if (tail.equals(mark)) return;
+    if (chunk.length < END_MARK_BYTES) held = Buffer.concat([held, chunk]);
+    else {
+      // Whole, and not copied: the mark is in what has come after it.
+      if (held.length > 0) yield held;
+      held = chunk;
+    }
+    if (!held.subarray(-END_MARK_BYTES).equals(mark)) continue;
+    if (held.length > END_MARK_BYTES) yield held.subarray(0, -END_MARK_BYTES);
+    return;
   }
 }
 

@@ -1,4 +1,4 @@
-module tyk-dr/lab/ferretdb
+module github.com/FerretDB/FerretDB/tyk-dr-lab
 
 go 1.26
 

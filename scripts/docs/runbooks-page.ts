@@ -59,4 +59,9 @@ const COLUMNS: Readonly<Record<string, (step: StepRow) => string>> = {
   proof: ({ proof }) => proof,
   limit: ({ limitMs }) => formatDuration(limitMs),
   undo: ({ undo }) => (undo === undefined ? '' : code(undo)),
+  'may be': ({ skippable, byHand }) =>
+    [
+      ...(skippable ? ['skipped'] : []),
+      ...(byHand === undefined ? [] : [`made by hand (${code(byHand)} sees it)`]),
+    ].join(', '),
 };

@@ -23,7 +23,7 @@ const PROGRAMS = [
   {
     name: 'ferretdb',
     // Of FerretDB, as go.mod has it, and of our main; lab/mongodb.ts looks for both.
-    version: '1.24.2-1',
+    version: '1.24.2-2',
     purpose: 'the MongoDB server of the lab: FerretDB with its SQLite handler, for Debian has no mongod',
     folder: 'lab/ferretdb',
     takes: 'about a minute, once',

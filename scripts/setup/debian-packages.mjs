@@ -15,6 +15,8 @@ const PACKAGES = {
   zstd: ['zstd'],
   git: ['git'],
   rclone: ['rclone'],
+  // Signed approvals.
+  'openssh-client': ['ssh-keygen', 'ssh-agent', 'ssh-add'],
   // The tests' SFTP server: run as an ordinary process on a free port, never as a service.
   'openssh-server': ['/usr/sbin/sshd'],
   // The commands of docs/mongodb.md that do without us.

@@ -1,203 +1,73 @@
-import { access, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { serverStates } from '../../adapters/haproxy/runtime.ts';
-import type { RunRecord } from '../../domain/run.ts';
-import { killService } from '../../lab/break.ts';
-import { haproxySocket } from '../../lab/haproxy.ts';
-import { siteDir } from '../../lab/layout.ts';
-import { recordOf, TestLab } from '../harness/lab.ts';
-import { countRestores } from '../harness/postgres-scene.ts';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Traced } from '../harness/faults.ts';
+import { randomFrom } from '../harness/random.ts';
+import { cellsOf, packed, pointsOf, type Cell, type Moment, type SceneName } from './matrix/cells.ts';
+import { play } from './matrix/play.ts';
+import { Stage } from './matrix/stage.ts';
 
 /**
- * A recovery survives kill -9 at any step with nothing done twice. What happened is counted by witnesses outside
- * our own bookkeeping: process starts, pgBackRest's log, HAProxy's log.
+ * A quick selection of the crash matrix (`npm run crash` plays all of it): a recovery survives kill -9 anywhere with
+ * nothing done twice, by witnesses outside our own bookkeeping. Which cells is drawn anew each day; CRASH_SEED=N draws
+ * those of another.
  */
 
-let lab: TestLab;
+const DAY_MS = 86_400_000;
+const seed = Number(process.env['CRASH_SEED'] ?? Math.floor(Date.now() / DAY_MS));
+const random = randomFrom(seed);
+
+let stage: Stage;
+/** What the works write and rename, from the first run: its kills came before any work. */
+let trace: readonly Traced[] = [];
+
 beforeAll(async () => {
-  lab = await TestLab.up();
-  await lab.expect('backup', 'acme');
-  await lab.destroyPrimary();
+  stage = await Stage.up();
 });
-afterAll(() => lab?.down());
-beforeEach(() => lab.resetDr());
+afterAll(() => stage?.down());
 
-const WORKER = 'worker-dr';
-const SERVICES = ['dr-redis', 'dr-postgres', 'dr-dashboard', 'dr-gw1', 'dr-gw2', 'dr-pump'];
-
-/** How often things really happened. */
-interface Witnesses {
-  readonly starts: Readonly<Record<string, number>>;
-  readonly restores: number;
-  /** By server: how often HAProxy let traffic in, and kept it out. */
-  readonly switches: Readonly<Record<string, number>>;
+/** Those steps that have the most to lose come first; the others as they are drawn. */
+function drawn(scene: SceneName, moments: readonly Moment[], size: number): Cell[] {
+  const cells = pointsOf(scene, () => true)
+    .filter(({ id }) => trace.length === 0 || scene === 'undo' || trace.some(({ point }) => point === id))
+    .flatMap((point) => cellsOf(point, trace, SEEDS))
+    .filter((cell) => moments.includes(cell.moment) && cell.packs && !NOT_IN_THE_LAB.includes(cell.id));
+  const shuffled = cells
+    .map((cell) => ({ cell, rank: random.fraction() - (isRisky(cell) ? 1 : 0) }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ cell }) => cell);
+  return packed(shuffled, size)[0]!;
 }
 
-async function witnesses(): Promise<Witnesses> {
-  const switches: Record<string, number> = {};
-  const changes =
-    /^Server gateways\/(\S+) (is UP\/READY \(leaving|is going DOWN for|was DOWN and now enters) /gm;
-  for (const [, server, way] of (await lab.readLog('haproxy')).matchAll(changes)) {
-    const change = `${server} ${way!.startsWith('is UP') ? 'in' : 'out'}`;
-    switches[change] = (switches[change] ?? 0) + 1;
-  }
-  return {
-    starts: await lab.starts(),
-    restores: await countRestores(siteDir(lab.lab, 'dr', 'postgres', 'log')),
-    switches,
-  };
+const SEEDS = 20;
+/** The lab has no third site, and an empty one has no traffic to hold. */
+const NOT_IN_THE_LAB = ['check-other-sites', 'hold-traffic'];
+
+function isRisky({ id, step }: Cell): boolean {
+  return step?.undo !== undefined || id === 'switch-traffic' || id.startsWith('start-');
 }
 
-function since(before: Witnesses, after: Witnesses): Witnesses {
-  const more = (now: Readonly<Record<string, number>>, then: Readonly<Record<string, number>>) =>
-    Object.fromEntries(
-      Object.entries(now)
-        .map(([name, count]) => [name, count - (then[name] ?? 0)] as const)
-        .filter(([, count]) => count > 0),
-    );
-  return {
-    starts: more(after.starts, before.starts),
-    restores: after.restores - before.restores,
-    switches: more(after.switches, before.switches),
-  };
+async function expectRight(scene: SceneName, cells: readonly Cell[]): Promise<readonly Traced[]> {
+  const played = await play(stage, scene, cells);
+  const names = cells.map(({ name }) => name);
+  expect(played.problems, `seed ${seed}: ${names.join(' ')}`).toEqual([]);
+  return played.trace;
 }
 
-/** Runs a recovery while `disturb` does its worst, reviving what it killed; checks what must hold whatever it did. */
-async function recoverThrough(
-  disturb: () => Promise<void>,
-): Promise<{ record: RunRecord; happened: Witnesses }> {
-  const before = await witnesses();
-  const over = new AbortController();
-  // A step that cannot go on must end the test, not wait for a person who is not there.
-  const recovery = lab.recover('--json', '--on-failure', 'abort').finally(() => over.abort());
-  const [answer] = await Promise.all([recovery, disturb(), keepAlive(WORKER, over.signal)]);
-  expect(answer.exitCode, answer.stdout.slice(-2_000) + answer.stderr).toBe(0);
-  const record = recordOf(answer);
-  expect(record.outcome).toBe('RECOVERED');
-  const happened = since(before, await witnesses());
-  for (const service of SERVICES) expect(happened.starts[service], `starts of ${service}`).toBe(1);
-  expect(happened.switches).toEqual({
-    'dr-gw1 in': 1,
-    'dr-gw2 in': 1,
-    'primary-gw1 out': 1,
-    'primary-gw2 out': 1,
-  });
-  return { record, happened };
-}
-
-/** What stands for the host: a worker that is gone is started again. */
-async function keepAlive(name: string, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await lab.revive(name);
-    await sleep(100, undefined, { signal }).catch(() => undefined);
-  }
-}
-
-/** The dr worker will die at these points of its steps, once at each. Returns which it came to. */
-async function armWorker(...faults: readonly string[]): Promise<() => Promise<string[]>> {
-  const marker = join(lab.lab.dir, `fault-${Date.now()}`);
-  await lab.restartWorker('dr', { TYK_DR_FAULT: faults.join(','), TYK_DR_FAULT_MARKER: marker });
-  return async () => {
-    const come = await Promise.all(faults.map((fault) => exists(`${marker}-${fault}`)));
-    return faults.filter((_, index) => come[index]);
-  };
-}
-
-const nothing = (): Promise<void> => Promise.resolve();
-
-describe('a recovery whose worker is killed resumes by itself and does nothing twice', () => {
-  test('at a restore, a service start and the traffic switch, before the effect', async () => {
-    const faults = [
-      'restore-database-data:before',
-      'start-dashboard:before',
-      'start-gateways:before',
-      'switch-traffic:before',
-    ];
-    const died = await armWorker(...faults);
-    const { happened } = await recoverThrough(nothing);
-    expect(await died()).toEqual(faults);
-    expect(happened.starts[WORKER]).toBe(faults.length);
-    expect(happened.restores).toBe(1);
-  });
-
-  test('at the same, after the effect and before anybody heard of it', async () => {
-    const faults = [
-      'restore-database-data:after',
-      'start-database:after',
-      'start-gateways:after',
-      'switch-traffic:after',
-    ];
-    const died = await armWorker(...faults);
-    const { record, happened } = await recoverThrough(nothing);
-    expect(await died()).toEqual(faults);
-    expect(happened.starts[WORKER]).toBe(faults.length);
-    expect(happened.restores).toBe(1);
-    // Each was looked at, and found done.
-    for (const fault of faults)
-      expect(record.steps.find(({ id }) => id === fault.split(':')[0])!.calls, fault).toBeGreaterThan(1);
-  });
-
-  test('at the same, with the effect half done or done and not yet written down', async () => {
-    const faults = ['restore-redis-data:ledger', 'restore-database-data:ledger'];
-    const died = await armWorker(...faults);
-    const { happened } = await recoverThrough(async () => {
-      const before = (await lab.starts())['dr-gw1'] ?? 0;
-      await until(async () => ((await lab.starts())['dr-gw1'] ?? 0) > before);
-      await killWorker();
-      await until(async () => !(await inMaintenance()).has('dr-gw1'));
-      await killWorker();
-    });
-    expect(await died()).toEqual(faults);
-    // Once the redis step died, once the database's own; its files were whole, and pgBackRest only compared them.
-    expect(happened.restores).toBeLessThanOrEqual(3);
-  });
-
-  test('in the middle of the file copy, and goes on with what is there', async () => {
-    await lab.restartWorker('dr');
-    const { record } = await recoverThrough(async () => {
-      await databaseRestoreBegins();
-      // Somewhere in the half second of the file copy.
-      await sleep(Math.random() * 600);
-      await killService(lab.lab, WORKER);
-    });
-    const proofs = record.proofs.filter((proof) => proof.step === 'restore-database-data');
-    expect(proofs.map(({ verdict }) => verdict)).toEqual(proofs.map(() => 'pass'));
-  });
+test('killed before the effect', async () => {
+  trace = await expectRight('recover', drawn('recover', ['before'], 3));
 });
 
-test('a recovery goes on when the Temporal server is killed and started again', async () => {
-  await lab.restartWorker('dr');
-  await recoverThrough(async () => {
-    await databaseRestoreBegins();
-    await killService(lab.lab, 'temporal');
-    await lab.revive('temporal');
-  });
+test('killed after the effect and before anybody heard of it', async () => {
+  await expectRight('recover', drawn('recover', ['after', 'fails-once'], 3));
 });
 
-/** One that is just being started again is killed once it is there. */
-function killWorker(): Promise<void> {
-  return until(async () => (await killService(lab.lab, WORKER)) === WORKER);
-}
+test('killed at any byte and on either side of any rename', async () => {
+  await expectRight('recover', drawn('recover', ['byte', 'rename'], 4));
+});
 
-async function databaseRestoreBegins(): Promise<void> {
-  const folder = siteDir(lab.lab, 'dr', 'postgres');
-  await until(async () => (await readdir(folder)).some((name) => name.startsWith('data.tyk-dr-new')));
-}
+test('Temporal killed, and the worker restarted with a new build, in the middle of a step', async () => {
+  await expectRight('recover', drawn('recover', ['temporal-killed', 'new-build'], 3));
+});
 
-async function inMaintenance(): Promise<Set<string>> {
-  const states = await serverStates(haproxySocket(lab.lab), 'gateways');
-  return new Set(states.filter(({ maintenance }) => maintenance).map(({ name }) => name));
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  await expect.poll(holds, { timeout: 120_000, interval: 10 }).toBe(true);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
-}
+test('killed over its undo once it was given up', async () => {
+  await expectRight('undo', drawn('undo', ['before', 'after', 'rename'], 2));
+});

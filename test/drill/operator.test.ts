@@ -3,16 +3,19 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { withClient } from '../../adapters/postgres/client.ts';
 import type { Finding } from '../../domain/doctor.ts';
+import type { RunRecord } from '../../domain/run.ts';
 import type { HistoryEntry } from '../../report/history.ts';
 import type { Standing } from '../../domain/standing.ts';
 import { lockId } from '../../domain/messages.ts';
 import { killService } from '../../lab/break.ts';
 import { configFile, outside, siteDir } from '../../lab/layout.ts';
-import { stop } from '../../lab/services.ts';
+import { start, stop } from '../../lab/services.ts';
+import { plantFaults } from '../harness/faults.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
 import { superuserOf } from '../../lab/connections.ts';
 
@@ -136,11 +139,9 @@ describe('a backup', () => {
   });
 
   test('whose worker is lost ends with its queue and what to type, not as a bug', async () => {
-    const marker = join(lab.lab.dir, 'fault-backup');
-    await lab.restartWorker('primary', {
-      TYK_DR_FAULT: 'back-up-redis:before',
-      TYK_DR_FAULT_MARKER: marker,
-    });
+    const folder = join(lab.lab.dir, 'faults');
+    await plantFaults(folder, ['back-up-redis:before']);
+    await lab.restartWorker('primary', { TYK_DR_FAULT_DIR: folder });
     const answer = await lab.run('backup', 'acme', '--site', 'primary');
     await lab.restartWorker('primary');
     expect(answer.exitCode, answer.stderr).toBe(10);
@@ -301,3 +302,119 @@ describe('a run that is followed', () => {
     expect(status.stderr).toContain('was terminated in Temporal');
   });
 });
+
+describe('a run that needs people', () => {
+  /** The record once it is as expected; a worker under load may miss a question. */
+  async function awaitRecord(run: string, reached: (record: RunRecord) => boolean): Promise<RunRecord> {
+    let record: RunRecord | undefined;
+    const look = async (): Promise<boolean> => {
+      record = JSON.parse((await lab.run('status', run, '--json')).stdout) as RunRecord;
+      return record.steps !== undefined && reached(record);
+    };
+    await expect.poll(look, { timeout: 120_000, interval: 300 }).toBe(true);
+    return record!;
+  }
+  const waits = (step: string) => (record: RunRecord) =>
+    record.steps.some(({ id, state }) => id === step && state === 'waiting');
+
+  /** As somebody does who pastes the line into Temporal's own UI. */
+  async function pasteApproval(line: string): Promise<unknown> {
+    const connection = await Connection.connect({ address: `127.0.0.1:${lab.lab.ports.temporal}` });
+    const handle = new Client({ connection }).workflow.getHandle(lockId('acme'));
+    const answer = await handle.executeUpdate('approve', { args: [JSON.parse(line) as unknown] });
+    await connection.close();
+    return answer;
+  }
+
+  test('is steered from the command line: made by hand, skipped, approved with a key', async () => {
+    const keys = ['ann', 'mallory'].map((name) => join(lab.lab.dir, `ssh-${name}`)) as [string, string];
+    for (const key of keys) await execa('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    const failing = join(lab.lab.dir, 'failing-start');
+    const script = '#!/bin/sh\necho password=S3cr3t-planted\necho "FATAL: no more memory" >&2\nexit 1\n';
+    await writeFile(failing, script, { mode: 0o755 });
+    const path = configFile(lab.lab);
+    const config = parse(await readFile(path, 'utf8')) as { deployments: { acme: AcmeSection } };
+    const { acme } = config.deployments;
+    acme.sites.dr.redis.service.start = [failing];
+    const known = acme.probes.find(({ proves }) => proves === 'known-key')!;
+    acme.probes.push({
+      ...known,
+      name: 'a key that has not expired',
+      proves: 'expired-key',
+      expect: { status: 401 },
+    });
+    acme.approvals = [{ step: 'switch-traffic' }];
+    acme.approvers = [{ name: 'ann', key: (await readFile(`${keys[0]}.pub`, 'utf8')).trim() }];
+    await writeFile(path, stringify(config));
+    await lab.restartWorker('primary');
+    await lab.restartWorker('dr');
+
+    const place = ['--to', 'dr', '--in-place', '--yes', '--detach', '--reason', 'a test'];
+    const run = (await lab.expect('recover', 'acme', ...place)).trim();
+    await awaitRecord(run, waits('start-redis'));
+    const status = await lab.expect('status', run);
+    expect(status).toContain('    | FATAL: no more memory');
+    expect(status).toContain('    | password=[redacted]');
+    expect(status).not.toContain('S3cr3t');
+    const skipped = await lab.run('skip', run, 'start-redis', '--reason', 'no time');
+    expect(skipped.exitCode).toBe(10);
+    expect(skipped.stderr).toMatch(
+      /'skip' is not offered for start-redis of \S+; what is: retry, done, abort$/m,
+    );
+    await start(lab.lab, 'dr-redis');
+    expect(await lab.expect('done', run, 'start-redis', '--reason', 'started by hand')).toBe(
+      'done: start-redis',
+    );
+    const late = await lab.run(
+      'retry',
+      run,
+      '--step',
+      'start-redis',
+      '--reason',
+      'try again',
+      '--actor',
+      'bob',
+    );
+    expect(late.exitCode).toBe(10);
+    expect(late.stderr).toMatch(
+      /comes too late: \S+ decided done for start-redis at \S+ \(started by hand\)/,
+    );
+
+    await awaitRecord(run, waits('prove-authentication'));
+    await lab.expect('skip', run, 'prove-authentication', '--reason', 'that key is known to be valid');
+    await awaitRecord(run, waits('switch-traffic'));
+    expect(await lab.expect('status', run)).toContain(`tyk-dr approve ${run} switch-traffic --reason`);
+    const approval = [run, 'switch-traffic', '--reason', 'the proofs are good'];
+    const stranger = await lab.run('approve', ...approval);
+    expect(stranger.exitCode, stranger.stderr).toBe(2);
+    expect(stranger.stderr).toContain('expected one of the approvers of acme: ann');
+    const forged = await lab.run('approve', ...approval, '--actor', 'ann', '--key', keys[1]);
+    expect(forged.exitCode, forged.stderr).toBe(10);
+    expect(forged.stderr).toContain('which is not that of ann');
+    const line = await lab.expect('sign', ...approval, '--actor', 'ann', '--key', keys[0]);
+    expect(await pasteApproval(line)).toBe('approved: switch-traffic, 1 of 1');
+
+    const answer = await lab.run('status', run, '--watch', '--json');
+    expect(answer.exitCode, answer.stderr).toBe(3);
+    const record = recordOf(answer);
+    expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
+    expect(record.exceptions).toEqual([
+      expect.stringMatching(/^start-redis: made by hand, says .*: started by hand$/) as string,
+      expect.stringMatching(/^prove-authentication: skipped by .*: that key is known to be valid$/) as string,
+    ]);
+    expect(record.steps.find(({ id }) => id === 'prove-redis')!.state).toBe('done');
+    const report = await lab.expect('report', run);
+    expect(report).toMatch(
+      /switch-traffic, by ann \(proven, signed with SHA256:\S+\): the proofs are good$/m,
+    );
+    expect(report).toMatch(/REFUSED: switch-traffic, by ann: .* which is not that of ann/);
+    expect(report).toMatch(/waited for people, within the RTO: .* for approvals, .* for decisions$/m);
+  });
+});
+
+interface AcmeSection {
+  probes: { name: string; proves: string; expect?: unknown }[];
+  approvals?: unknown[];
+  approvers?: unknown[];
+  readonly sites: { readonly dr: { readonly redis: { readonly service: { start: string[] } } } };
+}

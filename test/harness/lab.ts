@@ -1,7 +1,10 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import type { RunRecord } from '../../domain/run.ts';
 import { killSite, wipeData } from '../../lab/break.ts';
@@ -29,6 +32,17 @@ export function recordOf(answer: Answer): RunRecord {
   const last = jsonLines(answer).at(-1)!;
   if (last['type'] !== 'result') throw new Error(`no result: ${answer.stdout}\n${answer.stderr}`);
   return last as unknown as RunRecord;
+}
+
+export interface RunningWorker {
+  readonly end: Promise<WorkerEnd>;
+  said(): Promise<string>;
+  kill(signal: NodeJS.Signals): void;
+}
+
+interface WorkerEnd {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
 }
 
 const QUICK_TO_HEAR_MS = 300;
@@ -105,11 +119,16 @@ export class TestLab {
     await this.startWorker(site, env);
   }
 
-  async startWorker(worker: string, env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** @param program of another build than this one */
+  async startWorker(
+    worker: string,
+    env: Readonly<Record<string, string>> = {},
+    program: string = PROGRAM,
+  ): Promise<void> {
     const name = `worker-${worker}`;
     await declareService(this.lab, {
       name,
-      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', worker),
+      argv: nodeProgram(program, '--config', configFile(this.lab), 'worker', worker),
       env,
     });
     const served = (text: string): number => text.split(' serves ').length;
@@ -117,6 +136,46 @@ export class TestLab {
     await start(this.lab, name);
     // It has read its configuration when it says that it serves.
     while (served(await this.readLog(name)) === before) await sleep(20);
+  }
+
+  /** A second worker of the same name on the same host. */
+  async startTwin(worker: string): Promise<void> {
+    const name = `worker-${worker}-twin`;
+    await declareService(this.lab, {
+      name,
+      argv: nodeProgram(PROGRAM, '--config', configFile(this.lab), 'worker', worker),
+    });
+    await start(this.lab, name);
+    while (!(await this.readLog(name)).includes(' serves ')) await sleep(20);
+  }
+
+  async stopTwin(worker: string): Promise<void> {
+    await stop(this.lab, `worker-${worker}-twin`);
+  }
+
+  /** The same as a child of the test, which sees how it ends. */
+  async runTwin(worker: string): Promise<RunningWorker> {
+    const log = join(this.lab.dir, 'log', `worker-${worker}-child.log`);
+    const out = openSync(log, 'w');
+    const child = spawn(process.execPath, [PROGRAM, '--config', configFile(this.lab), 'worker', worker], {
+      stdio: ['ignore', out, out],
+    });
+    closeSync(out);
+    const end = new Promise<WorkerEnd>((done) =>
+      child.once('exit', (code, signal) => done({ code, signal })),
+    );
+    const said = (): Promise<string> => readFile(log, 'utf8');
+    while (!(await said()).includes(' serves ')) await sleep(20);
+    return { end, said, kill: (signal) => void child.kill(signal) };
+  }
+
+  async withClient<T>(work: (client: Client) => Promise<T>): Promise<T> {
+    const connection = await Connection.connect({ address: `127.0.0.1:${this.lab.ports.temporal}` });
+    try {
+      return await work(new Client({ connection }));
+    } finally {
+      await connection.close();
+    }
   }
 
   async revive(name: string): Promise<void> {

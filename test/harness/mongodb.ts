@@ -21,11 +21,13 @@ export interface TestMongo {
   readonly close: () => Promise<void>;
 }
 
-export async function startTestMongo(database = 'tyk_analytics'): Promise<TestMongo> {
+/** @param replicaSet told to clients; its oplog is where a test makes one. */
+export async function startTestMongo(database = 'tyk_analytics', replicaSet?: string): Promise<TestMongo> {
   const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-mongo-test-'));
   await mkdir(join(dir, 'data'));
   const endpoint = { host: '127.0.0.1', port: await freePort(), database };
-  const argv = ferretdbCommand(join(dir, 'data'), endpoint.port);
+  const set = replicaSet === undefined ? [] : ['--repl-set', replicaSet];
+  const argv = [...ferretdbCommand(join(dir, 'data'), endpoint.port), ...set];
   const server: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...argv], { stdio: 'ignore' });
   const client: MongoClient = await waitReady(endpoint, READY_TIMEOUT_MS);
   return {

@@ -26,13 +26,19 @@ export function recoverInput(
   };
 }
 
-type Fake = (input: StepInput) => Promise<StepResult>;
+type Fake = (input: StepInput, ...more: never[]) => Promise<StepResult>;
 export type Fakes = Record<string, Fake>;
 
 /** One fake for every activity; `calls` lists what was called, in order. */
 export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string[] } {
   const calls: string[] = [];
-  const ids = [...RECOVER_STEPS.map((step) => step.id), 'stop-target', 'look-at-target', 'undo-switch'];
+  const ids = [
+    ...RECOVER_STEPS.map((step) => step.id),
+    'stop-target',
+    'look-at-target',
+    'undo-switch',
+    'check-approval',
+  ];
   const fallback: Record<string, StepResult> = {
     'check-backup': {
       summary: 'ok',
@@ -45,15 +51,17 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
         versions: {},
       },
       forecast: { totalMs: 1, parts: [] },
+      points: [],
     } as CheckBackupResult,
+    'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };
   const activities = Object.fromEntries(
     ids.map((id): [string, Fake] => [
       id,
-      async (input) => {
+      async (input, ...more) => {
         calls.push(id === 'undo-switch' ? `undo ${input.step}` : id);
-        return (await overrides[id]?.(input)) ?? fallback[id] ?? { summary: `${id} done` };
+        return (await overrides[id]?.(input, ...more)) ?? fallback[id] ?? { summary: `${id} done` };
       },
     ]),
   );

@@ -1,11 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect } from 'vitest';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
-import type { FailureDetails, RunRecord } from '../../domain/run.ts';
+import type { FailureDetails, RunRecord, StepRecord } from '../../domain/run.ts';
 import { fakes, type Fakes } from './recover-input.ts';
 import { withWorkers } from './temporal.ts';
 
@@ -82,3 +82,20 @@ export async function awaitState(
 }
 
 export const waiting = (record: RunRecord): boolean => record.steps.some((step) => step.state === 'waiting');
+
+/** How an update was refused: the code and the words. */
+export async function refused(answer: Promise<unknown>): Promise<{ code: string; message: string }> {
+  const error: unknown = await answer.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure))
+    throw new Error(`not refused: ${String(error)}`);
+  return { code: error.cause.type!, message: error.cause.message };
+}
+
+export const send = (handle: WorkflowHandle, kind: string, args: unknown): Promise<unknown> =>
+  handle.executeUpdate(kind, { args: [args] });
+
+export const rowOf = (record: RunRecord, id: string): StepRecord =>
+  record.steps.find((step) => step.id === id)!;

@@ -31,6 +31,34 @@ describe('two workers agree', () => {
   });
 });
 
+describe('what concerns one host only makes no drift', () => {
+  const line = (text: string): [string, string] => ['    backup:\n', `${text}    backup:\n`];
+  test.each<[string, [string, string]]>([
+    ['whom it tells', line('    notify: { webhooks: [{ url: "https://pager.example/x" }] }\n')],
+    ['when backups are made', ["cron: '0 3 * * *'", "cron: '5 3 * * *'"]],
+    [
+      'what it shows Prometheus',
+      ['deployments:\n', 'metrics: { paris: { listen: "127.0.0.1:9464" } }\ndeployments:\n'],
+    ],
+    ['how it reaches Temporal', ['127.0.0.1:7233', 'temporal.example:7233']],
+    [
+      'how it encrypts',
+      [
+        '  namespace: default\n',
+        '  namespace: default\n  encryption: { keys: [{ id: k1, key: "env:K" }] }\n',
+      ],
+    ],
+  ])('%s', (_what, [from, to]) => {
+    expect(digest(from, to)).toBe(digest());
+  });
+
+  test('where the file of a witness lies; but not whether there is one', () => {
+    const at = (path: string): string => digest(...line(`    witness: ${path}\n`));
+    expect(at('/srv/a.jsonl')).toBe(at('/srv/b.jsonl'));
+    expect(at('/srv/a.jsonl')).not.toBe(digest());
+  });
+});
+
 describe('two workers disagree', () => {
   test.each([
     ['the tier', 'tier: critical', 'tier: standard'],

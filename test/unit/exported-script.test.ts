@@ -70,7 +70,7 @@ describe('an exported script', () => {
   });
 
   test('takes no word of the configuration for anything but a word', async () => {
-    const evil = `/x/$(touch ${folder}/run)\`touch ${folder}/run\`'; touch ${folder}/run; '"\n#`;
+    const evil = `/x/$(touch ${folder}/run)\`touch ${folder}/run\`'; touch ${folder}/run; '"#`;
     const { files } = exported((deployment) => {
       const { paris: dr } = deployment.sites;
       dr.stateDir = evil;

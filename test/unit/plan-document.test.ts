@@ -17,6 +17,8 @@ const FORECAST: ForecastAnswer = {
   site: 'paris',
   createdAt: '2026-11-24T03:15:00.000Z',
   verified: false,
+  snapshots: [],
+  points: [],
   forecast: { totalMs: 20 * 60_000, parts: [{ name: 'redis', durationMs: 1, arithmetic: '1 key at 1/s' }] },
 };
 

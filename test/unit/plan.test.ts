@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { SCENARIOS } from '../../domain/run.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import type { RecoverRequest } from '../../runbooks/shape.ts';
 import { FULL_SHAPE, REQUEST } from '../harness/shape.ts';
 
 const OCCURRED = '2026-11-24T03:00:00.000Z';
@@ -168,5 +169,29 @@ describe('the step table', () => {
       'check-target',
       'check-other-sites',
     ]);
+  });
+});
+
+describe('snapshots', () => {
+  const SNAPSHOT = '20260101T000000Z-0001-redis';
+  test('are used unless somebody says otherwise, or the damage has no time and may be in them', () => {
+    const uses = (request: Partial<RecoverRequest>) =>
+      compilePlan(FULL_SHAPE, { ...REQUEST, ...request }).snapshots;
+    const set = { backup: '20260101T000000Z-0001' };
+    expect(uses({})).toBe('newest');
+    expect(uses(set)).toBe('newest');
+    expect(uses({ snapshots: false })).toBe('none');
+    expect(uses({ ...set, scenario: 'corruption' })).toBe('none');
+    expect(uses({ scenario: 'corruption', occurredAt: '2026-01-01T00:00:00.000Z' })).toBe('newest');
+    expect(uses({ ...set, toTime: '2026-01-01T00:00:00.000Z' })).toBe('newest');
+  });
+
+  test('one that is named must be of a store that the plan restores', () => {
+    const plan = (request: Partial<RecoverRequest>) => () =>
+      compilePlan(FULL_SHAPE, { ...REQUEST, backup: SNAPSHOT, ...request });
+    expect(plan({})().backup).toBe(SNAPSHOT);
+    expect(plan({ scenario: 'human-error' })).toThrow('this plan does not restore Redis');
+    expect(plan({ snapshots: false })).toThrow('--no-snapshots');
+    expect(plan({ backup: `${SNAPSHOT}x` })).toThrow('--backup');
   });
 });

@@ -1,10 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { retention, type KeepRules, type KeptSet } from '../../domain/retention.ts';
+import {
+  retention,
+  snapshotRetention,
+  type KeepRules,
+  type KeptSet,
+  type KeptSnapshot,
+} from '../../domain/retention.ts';
 
 /** Deleting backups is the one thing that cannot be undone: what must never happen, and what operators expect. */
 
-const NONE: KeepRules = { last: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, verified: 0 };
+const NONE: KeepRules = { last: 0, daily: 0, weekly: 0, monthly: 0, yearly: 0, verified: 0, snapshots: 0 };
 
 function at(createdAt: string, more: Partial<KeptSet> = {}): KeptSet {
   return { set: createdAt, createdAt, verified: true, parents: [], ...more };
@@ -55,6 +61,23 @@ describe('retention keeps', () => {
       at('2026-01-04T00:00:00.000Z', { parents: ['2026-01-02T00:00:00.000Z', '2026-01-01T00:00:00.000Z'] }),
     ];
     expect(kept(sets, { last: 1 })).toEqual(['2026-01-04', '2026-01-03', '2026-01-02', '2026-01-01']);
+  });
+
+  test('one of two sets with the same content: what was sealed anew, once it is as proven as the old one', () => {
+    const sets = (proven: boolean): KeptSet[] => [
+      at('2026-01-01T00:00:00.000Z'),
+      at('2026-01-02T00:00:00.000Z', { set: '2026-01-02 old' }),
+      at('2026-01-02T00:00:00.000Z', { set: '2026-01-02 zew', rewrapOf: '2026-01-02 old', verified: proven }),
+    ];
+    const names = (proven: boolean, rules: Partial<KeepRules>): string[] =>
+      retention(sets(proven), { ...NONE, ...rules })
+        .filter(({ keep }) => keep)
+        .map(({ set }) => set);
+    expect(names(true, { last: 1 })).toEqual(['2026-01-02 zew']);
+    expect(names(true, { last: 1, verified: 2 })).toEqual(['2026-01-02 zew', '2026-01-01T00:00:00.000Z']);
+    expect(names(false, { last: 1, verified: 1 })).toEqual(['2026-01-02 zew', '2026-01-02 old']);
+    const held = sets(true).map((set) => ({ ...set, ...(set.set.endsWith('old') ? { hold: 'x' } : {}) }));
+    expect(kept(held, { last: 1 })).toEqual(['2026-01-02', '2026-01-02']);
   });
 
   test('verified ones when everything newer is unproven', () => {
@@ -124,5 +147,40 @@ describe('whatever the sets and rules', () => {
         expect(left.length).toBeGreaterThanOrEqual(Math.min(policy.verified, verified.length));
       }),
     );
+  });
+});
+
+describe('snapshots', () => {
+  const verdict = (set: string, keep = true) => ({ set, keep, reasons: keep ? ['last 1'] : [] });
+  const of = (belongsTo: string, minute: number, more: Partial<KeptSnapshot> = {}): KeptSnapshot => {
+    const createdAt = `${belongsTo}T12:${String(minute).padStart(2, '0')}:00.000Z`;
+    return { set: createdAt, createdAt, kind: 'redis', belongsTo, verified: true, ...more };
+  };
+  const kept = (snapshots: readonly KeptSnapshot[], sets: readonly ReturnType<typeof verdict>[], count = 2) =>
+    snapshotRetention(snapshots, sets, { snapshots: count })
+      .filter(({ keep }) => keep)
+      .map(({ set }) => set.slice(8, 16));
+
+  test('of the newest set all stay, of an older one the newest few of each kind, of one that goes none', () => {
+    const days = ['2026-01-01', '2026-01-02', '2026-01-03'] as const;
+    const snapshots = days.flatMap((day) => [1, 2, 3, 4].map((minute) => of(day, minute)));
+    const sets = [verdict(days[2]), verdict(days[1]), verdict(days[0], false)];
+    expect(kept(snapshots, sets)).toEqual([
+      ...['03T12:04', '03T12:03', '03T12:02', '03T12:01', '02T12:04', '02T12:03'],
+    ]);
+    const config = of(days[1], 0, { kind: 'config' });
+    expect(kept([...snapshots, config], sets)).toContain('02T12:00');
+  });
+
+  test('the newest verified one of an older set stays behind newer ones that nobody has proven', () => {
+    const unproven = [3, 4, 5].map((minute) => of('2026-01-01', minute, { verified: false }));
+    const proven = [1, 2].map((minute) => of('2026-01-01', minute));
+    const sets = [verdict('2026-01-02'), verdict('2026-01-01')];
+    expect(kept([...proven, ...unproven], sets)).toEqual(['01T12:05', '01T12:04', '01T12:02']);
+    expect(kept(proven, sets, 0)).toEqual([]);
+  });
+
+  test('one whose set is not there is nobody’s to keep', () => {
+    expect(kept([of('2026-01-01', 1)], [verdict('2026-01-02')])).toEqual([]);
   });
 });

@@ -72,6 +72,61 @@ describe('what would be lost now', () => {
     });
   });
 
+  test('of a database off-site ends where WAL was shipped, also behind an older proven set of the same repository', () => {
+    const { verifiedAt: _, ...unproven } = set(25, {
+      copies: [{ name: 'paris', at: at(26), walAt: at(29), walThrough: 'B' }],
+    });
+    const base = set(20, { copies: [{ name: 'paris', at: at(21), walAt: at(24), walThrough: 'A' }] });
+    const away = set(20, { copies: [{ name: 'vault', at: at(21), walAt: at(22) }] });
+    const figures = host({ offSite: true, sets: [unproven, base] });
+    const database = of('database', figures);
+    expect(database).toMatchObject({
+      exposureMs: 2 * MINUTE_MS,
+      basis: `WAL shipped to paris at ${at(29)} through B, behind set set-20`,
+      offSiteWal: [{ name: 'paris', through: 'B' }],
+    });
+    // WAL at a copy that has no proven set restores nothing.
+    expect(of('database', host({ offSite: true, sets: [unproven, away] })).exposureMs).toBe(9 * MINUTE_MS);
+    // What waits to be archived when it is measured was not shipped either.
+    const waiting = { ...ARCHIVE, waiting: 2, archivedAt: at(23) };
+    expect(of('database', { ...figures, archive: waiting }).exposureMs).toBe(7 * MINUTE_MS);
+    const text = statusText({ deployment: 'acme', stores: [database], problems: [] }, Date.parse(at(30)));
+    expect(text).toContain('WAL: off-site at paris through B, shipped 1 min 00 s ago');
+  });
+
+  test('of Redis and configuration ends with the newest snapshot, no better proven than its set', () => {
+    const snapshot = (more: object = {}) => ({
+      ...set(28, { set: 'snap-28' }),
+      belongsTo: 'set-20',
+      stores: { redis: { pointAt: at(28), bytes: 9 } },
+      ...more,
+    });
+    expect(of('redis', host({ snapshots: [snapshot()] }))).toMatchObject({
+      ...{ exposureMs: 2 * MINUTE_MS, state: 'in bounds', basis: 'verified snapshot snap-28' },
+      ...{ lastSuccess: at(29), lastVerified: at(30) },
+    });
+    const late = 10 * MINUTE_MS;
+    expect(of('database', host({ snapshots: [snapshot()] })).basis).toContain('WAL archived');
+    // Of no use without its set, and never farther away or better proven than that.
+    const stray = host({ snapshots: [snapshot({ belongsTo: 'set-1' })] });
+    const unproven = host({ snapshots: [snapshot({ verifiedAt: undefined })] });
+    for (const each of [stray, unproven]) expect(of('redis', each).exposureMs).toBe(late);
+    const copied = [{ name: 'paris', at: at(29) }];
+    const here = { offSite: true, sets: [set(20, { copies: copied })] };
+    expect(of('redis', host({ ...here, snapshots: [snapshot()] })).exposureMs).toBe(late);
+    const elsewhere = [{ name: 'vault', at: at(29) }];
+    expect(of('redis', host({ ...here, snapshots: [snapshot({ copies: elsewhere })] })).exposureMs).toBe(
+      late,
+    );
+    expect(of('redis', host({ ...here, snapshots: [snapshot({ copies: copied })] }))).toMatchObject({
+      ...{ exposureMs: 2 * MINUTE_MS, basis: 'verified snapshot snap-28, off-site at paris' },
+    });
+    const config = snapshot({ stores: { config: { pointAt: at(28), bytes: 9 } } });
+    const changed = host({ snapshots: [config], configChangedAt: at(25) });
+    expect(of('config', changed)).toMatchObject({ exposureMs: 0 });
+    expect(of('config', changed).basis).toContain('snapshot snap-28');
+  });
+
   test('of the database ends where its WAL is archived, behind a verified set of the same repository', () => {
     expect(of('database', host())).toMatchObject({ exposureMs: MINUTE_MS, state: 'in bounds' });
     const elsewhere = host({ archive: { ...ARCHIVE, archivedAt: at(29), generation: 'primary-2' } });
@@ -164,6 +219,33 @@ describe('the arithmetic against the RPO', () => {
       /^database: 24 h 00 min .* more than/,
     );
     expect(sums({ redis: false, database: 'wal' })[0]).toMatch(/^database: for ever without any schedule/);
+  });
+
+  test('a database whose WAL must be off-site waits for what ships it', () => {
+    const ship = { redis: false, database: 'wal' as const, offSite: true, archiveTimeoutMs: 60_000 };
+    const schedules = { full: every(24 * 60), incremental: every(30) };
+    expect(sums({ ...ship, schedules })[0]).toMatch(
+      /30 min 00 s between two runs of incremental, which ship WAL .* more than/,
+    );
+    expect(sums({ ...ship, schedules: { ...schedules, copy: every(1) } })[0]).toMatch(
+      /1 min 00 s between two runs of copy, which ships WAL .* = 2 min 00 s, within/,
+    );
+  });
+
+  test('snapshots meet the RPO of Redis where sets do not, as long as there are sets', () => {
+    const every = (minutes: number) => ({ every: minutes * MINUTE_MS, jitter: 0, catchUp: 0 });
+    const schedules = { full: every(60), redis: every(3) };
+    const measured = { snapshotTakesMs: { redis: 20_000 }, shipsMs: 5_000 };
+    expect(sums({ schedules, ...measured })).toEqual([
+      'redis: 3 min 00 s between two runs of redis + 20.0 s to make and prove a snapshot + 5.0 s to ship it = 3 min 25 s, within the RPO of 5 min 00 s',
+    ]);
+    expect(sums({ schedules: { redis: every(3) }, ...measured })[0]).toContain('for ever');
+    expect(sums({ schedules: { ...schedules, redis: every(5) }, ...measured })[0]).toContain(
+      'more than the RPO',
+    );
+    expect(sums({ schedules: { ...schedules, config: every(4) }, ...measured })[1]).toBe(
+      'config: 4 min 00 s between two runs of config + 30.0 s to make and prove a snapshot (assumed) + 5.0 s to ship it = 4 min 35 s, within the RPO of 5 min 00 s',
+    );
   });
 
   test('measures how long a set takes by the median of the newest', () => {

@@ -1,11 +1,9 @@
-import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { RunRecord, StepRecord } from '../../domain/run.ts';
 import { recoverInput } from '../harness/recover-input.ts';
 import { startTemporal } from '../harness/temporal.ts';
-import { awaitState, fails, toldRun, waiting } from '../harness/told-run.ts';
+import { awaitState, fails, refused, rowOf, send, toldRun, waiting } from '../harness/told-run.ts';
 
 /** What people decide about a run that waits, and what becomes of it. */
 
@@ -19,22 +17,6 @@ const recover = (...args: Parameters<typeof toldRun> extends [unknown, ...infer 
   toldRun(environment, ...args);
 
 const ANN = { actor: 'ann', reason: 'I have looked' };
-
-const rowOf = (record: RunRecord, id: string): StepRecord => record.steps.find((step) => step.id === id)!;
-
-/** How a decision was refused: the code and the words. */
-async function refused(answer: Promise<unknown>): Promise<{ code: string; message: string }> {
-  const error: unknown = await answer.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure))
-    throw new Error(`not refused: ${String(error)}`);
-  return { code: error.cause.type!, message: error.cause.message };
-}
-
-const send = (handle: WorkflowHandle, kind: string, args: unknown): Promise<unknown> =>
-  handle.executeUpdate(kind, { args: [args] });
 
 describe('a step that has failed for good', () => {
   test('shows its error, its hint and what the tool said last, wherever the decision is asked', async () => {

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
@@ -230,6 +231,27 @@ describe('a recovery', () => {
     const { record } = await recover(recoverInput(), { 'write-record': fails('DISK_TOO_SMALL') });
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
     expect(record.exceptions.join()).toContain('the record is only in Temporal: it is DISK_TOO_SMALL');
+  });
+
+  test('whose worker dies over an undo or over the record has it called again, and is neither stuck nor marked', async () => {
+    const undone = await recover(recoverInput({ onFailure: 'abort' }), {
+      'start-redis': fails('SERVICE_FAILED'),
+      'stop-target': fails('EXPIRED', 1),
+      'undo-switch': fails('EXPIRED', 1),
+    });
+    expect(undone.failedAs).toBe('FAILED_UNDONE');
+    expect(undone.calls.filter((call) => call === 'stop-target').length).toBe(2);
+    let silent = true;
+    const { record } = await recover(recoverInput(), {
+      'write-record': async () => {
+        const first = silent;
+        silent = false;
+        // No heartbeat for longer than Temporal waits for one.
+        if (first) await sleep(7_000);
+        return undefined as never;
+      },
+    });
+    expect(record.outcome).toBe('RECOVERED');
   });
 
   test('shows the proofs of a step that failed, and those of its retry instead', async () => {

@@ -20,6 +20,11 @@ import { freePort } from '../../harness/gateway.ts';
 import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
 import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
+import { idsAt } from '../../../adapters/backup/fetch.ts';
+import { deleteSetAtCopy } from '../../../adapters/backup/prune-copy.ts';
+import { resolveSecret } from '../../../adapters/config/secrets.ts';
+import { listFiles } from '../../../adapters/rclone/rclone.ts';
+import { openRemote } from '../../../adapters/rclone/remote.ts';
 import { loadConfig } from '../../../adapters/config/load.ts';
 import { withClient } from '../../../adapters/postgres/client.ts';
 import { packTree } from '../../../adapters/backup/tree.ts';
@@ -432,6 +437,28 @@ describe('recovering', () => {
       code: 'NO_BACKUP',
       message: expect.stringMatching(/has no manifest.*sftp.*s3/) as unknown,
     });
+  });
+});
+
+describe('deleting', () => {
+  test('where it is refused the set stays whole; where it is allowed it goes, and nothing else does', async () => {
+    await Promise.all([sftp.start(), s3.start()]);
+    const remotes = await Promise.all(
+      scene.deployment.backup.copies.map((copy) => openRemote(copy, (reference) => resolveSecret(reference))),
+    );
+    const sets = () => Promise.all(remotes.map((remote) => idsAt(remote, 'acme')));
+    const remove = () => Promise.allSettled(remotes.map((remote) => deleteSetAtCopy(remote, 'acme', SET)));
+    expect((await remove()).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect(await sets()).toEqual([
+      [SECOND, SET],
+      [SECOND, SET],
+    ]);
+    s3.allowDeletion(true);
+    await sftp.allowDeletion(true);
+    expect((await remove()).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled']);
+    expect(await sets()).toEqual([[SECOND], [SECOND]]);
+    for (const remote of remotes) expect(await listFiles(remote, `acme/${SET}`)).toEqual([]);
+    expect(await readdir(atSftp())).not.toContain(SET);
   });
 });
 

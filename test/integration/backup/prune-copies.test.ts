@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { copyFolders } from '../../../adapters/backup/copy-record.ts';
-import { removeHold, writeHold } from '../../../adapters/backup/prune.ts';
+import { readHold, removeHold, writeHold } from '../../../adapters/backup/prune.ts';
 import {
   createSet,
   listSets,
@@ -216,6 +216,17 @@ describe('pruning at copies', () => {
     await rm(at('paris', THIRD), { recursive: true });
     await called('copy-set');
     expect(await setsIn(at('paris'))).toContain(THIRD);
+  });
+
+  test('a hold goes to the copy, and is gone there when the set is released', async () => {
+    const folder = setFolder(scene.deployment.backup, 'acme', THIRD);
+    const note = { reason: 'legal', actor: 'tester', at: '2026-01-04T00:00:00.000Z' };
+    await writeHold(folder, note);
+    await called('prune-sets', THIRD, false);
+    expect(await readHold(at('paris', THIRD))).toEqual(note);
+    await removeHold(folder);
+    await called('prune-sets', THIRD, false);
+    expect(await readHold(at('paris', THIRD))).toBeUndefined();
   });
 
   test('a copy that is away is said, and keeps no other from being pruned', async () => {

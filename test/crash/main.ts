@@ -1,0 +1,192 @@
+import { appendFile, readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { randomFrom } from '../harness/random.ts';
+import { play } from './matrix/play.ts';
+import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
+import { Stage } from './matrix/stage.ts';
+import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
+
+/** `npm run crash`: the whole crash matrix, or what is chosen of it. */
+
+const USAGE = `usage: npm run crash -- [options]; several names with commas between
+  --scene NAMES    only these scenes: ${SCENES.join(', ')}
+  --step IDS       only these steps
+  --moment NAMES   only these moments: ${MOMENTS.join(', ')}
+  --only NAME      only the cell of this name, as printed where one failed
+  --seeds N        random bytes for each restore (20)
+  --pack N         cells that may share a run (12); what fails together is played again one by one
+  --runs N         at most so many runs of each scene
+  --shard I/N      the I-th of N equal parts
+  --results FILE   keep each verdict there, one a line; what is ok in it is not played again
+  --list           print the names of the cells; renames are counted by a run, and only named with one
+`;
+
+const { values: options } = parseOptions();
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  // The shell may name servers and configurations of its own: nothing here may reach them.
+  for (const name of Object.keys(process.env))
+    if (/^(TYK_DR_|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+  if (options.list) return list();
+  const startedAt = performance.now();
+  const verdicts = await kept();
+  let ending = false;
+  const rising = Stage.up();
+  const end = (): void => {
+    if (ending) return;
+    ending = true;
+    say('ending the lab');
+    // Also one that is only coming up; commands that still run against it end with errors of their own.
+    void rising
+      .then((stage) => stage.down())
+      .catch(() => undefined)
+      .finally(() => process.exit(130));
+  };
+  process.on('SIGINT', end).on('SIGTERM', end);
+  const stage = await rising;
+  try {
+    for (const scene of SCENES) await playScene(stage, scene, verdicts);
+  } catch (error) {
+    if (!ending) throw error;
+  } finally {
+    if (!ending) await stage.down();
+  }
+  if (ending) await new Promise(() => undefined);
+  process.stdout.write(`${tableOf(verdicts)}\n\n${summaryOf(verdicts, performance.now() - startedAt)}\n`);
+  if (verdicts.length === 0) say('no cell was chosen');
+  return verdicts.length > 0 && verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
+}
+
+async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): Promise<void> {
+  if (
+    !pointsOf(scene, () => true).some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)))
+  )
+    return;
+  say(`${scene}: a run that nobody disturbs`);
+  const control = await play(stage, scene, []);
+  if (control.problems.length > 0)
+    throw new Error(`the undisturbed run of ${scene} is not right: ${control.problems.join('; ')}`);
+  const planned = new Set(control.trace.map(({ point }) => point));
+  const done = new Set(verdicts.filter(({ problems }) => problems.length === 0).map(({ name }) => name));
+  const chosen = pointsOf(scene, (id) => planned.has(id) || scene === 'undo')
+    .flatMap((point) => cellsOf(point, control.trace, Number(options.seeds)))
+    .filter((cell) => isChosen(cell) && !done.has(cell.name))
+    // Mixed, always alike: whoever ends early has seen something of everything.
+    .sort((one, other) => drawOf(one) - drawOf(other));
+  const packs = packed(inShard(chosen), Number(options.pack))
+    .sort((one, other) => Number(waits(one)) - Number(waits(other)) || other.length - one.length)
+    .slice(0, options.runs === undefined ? undefined : Number(options.runs));
+  for (const [index, pack] of packs.entries()) {
+    say(`${scene} ${index + 1}/${packs.length}: ${pack.map(({ name }) => name).join(' ')}`);
+    for (const verdict of await verdictsOf(stage, pack)) {
+      const old = verdicts.findIndex(({ name }) => name === verdict.name);
+      if (old >= 0) verdicts.splice(old, 1);
+      verdicts.push(verdict);
+      if (options.results !== undefined) await appendFile(options.results, `${JSON.stringify(verdict)}\n`);
+    }
+  }
+}
+
+function drawOf({ name }: Cell): number {
+  return randomFrom([...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 1)).fraction();
+}
+
+/** Runs in which somebody is asked take longest. */
+const waits = (pack: readonly Cell[]): boolean => pack.some(({ expected }) => expected.retry);
+
+/** What fails together is played one by one, so that each cell has its own verdict. */
+async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[]> {
+  const together = await play(stage, pack[0]!.scene, pack);
+  if (together.problems.length > 0) say(`  not right: ${together.problems.join('; ')}`);
+  else say(`  ${together.outcome}, ${(together.ms / 1000).toFixed(1)} s`);
+  if (together.problems.length === 0 || pack.length === 1)
+    return pack.map((cell) => verdictOf(cell, together, pack.length));
+  const alone: Verdict[] = [];
+  for (const cell of pack) alone.push(...(await verdictsOf(stage, [cell])));
+  if (alone.some(({ problems }) => problems.length > 0)) return alone;
+  // Each alone is right: it is their coming together that is not.
+  return pack.map((cell) => verdictOf(cell, together, pack.length));
+}
+
+/** @param loosely whether another cell of this point could be meant */
+function isChosen(cell: Cell, loosely = false): boolean {
+  if (options.scene !== undefined && !options.scene.split(',').includes(cell.scene)) return false;
+  const steps = options.step?.split(',');
+  if (steps && !steps.includes(cell.id) && !steps.includes(cell.step?.id ?? '')) return false;
+  if (options.only !== undefined)
+    return loosely ? options.only.startsWith(`${cell.scene}/${cell.id}:`) : cell.name === options.only;
+  return loosely || options.moment === undefined || options.moment.split(',').includes(cell.moment);
+}
+
+function inShard(cells: readonly Cell[]): Cell[] {
+  const [part, parts] = options.shard.split('/').map(Number);
+  return cells.filter((_, index) => index % parts! === part! - 1);
+}
+
+async function kept(): Promise<Verdict[]> {
+  if (options.results === undefined) return [];
+  const text = await readFile(options.results, 'utf8').catch(() => '');
+  const all = text
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as Verdict);
+  // The last one counts.
+  return [...new Map(all.map((verdict) => [verdict.name, verdict])).values()];
+}
+
+function list(): number {
+  const cells = SCENES.flatMap((scene) => pointsOf(scene, () => true))
+    .flatMap((point) => cellsOf(point, [], Number(options.seeds)))
+    .filter((cell) => isChosen(cell));
+  for (const { name, expected } of cells) process.stdout.write(`${name} ${expected.outcome}\n`);
+  say(`${cells.length} cells, and two for each rename of a step`);
+  return 0;
+}
+
+function parseOptions() {
+  try {
+    const parsed = parseArgs({
+      options: {
+        scene: { type: 'string' },
+        step: { type: 'string' },
+        moment: { type: 'string' },
+        only: { type: 'string' },
+        seeds: { type: 'string', default: '20' },
+        pack: { type: 'string', default: '12' },
+        runs: { type: 'string' },
+        shard: { type: 'string', default: '1/1' },
+        results: { type: 'string' },
+        list: { type: 'boolean', default: false },
+      },
+    });
+    requireKnown(parsed.values);
+    return parsed;
+  } catch (error) {
+    process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function requireKnown(values: Readonly<Record<string, unknown>>): void {
+  const known = (name: string, all: readonly string[]): void => {
+    const value = values[name];
+    for (const each of value === undefined ? [] : String(value).split(','))
+      if (!all.includes(each)) throw new Error(`--${name} ${each}: expected one of ${all.join(', ')}`);
+  };
+  known('scene', SCENES);
+  known('moment', MOMENTS);
+  const points = SCENES.flatMap((scene) => pointsOf(scene, () => true));
+  known('step', [...new Set(points.flatMap(({ id, step }) => [id, ...(step ? [step.id] : [])]))]);
+  for (const name of ['seeds', 'pack', 'runs'])
+    if (values[name] !== undefined && !/^[1-9]\d{0,3}$/.test(String(values[name])))
+      throw new Error(`--${name} ${String(values[name])}: expected a whole number from 1`);
+  const [part, parts] = String(values['shard']).split('/').map(Number);
+  if (!/^\d+\/\d+$/.test(String(values['shard'])) || part! < 1 || part! > parts!)
+    throw new Error(`--shard ${String(values['shard'])}: expected I/N, such as 1/2`);
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}

@@ -1,0 +1,174 @@
+import type { Step } from '../../../domain/step.ts';
+import { BACKUP_STEPS } from '../../../runbooks/backup.ts';
+import { RECOVER_STEPS } from '../../../runbooks/recover.ts';
+import type { Traced } from '../../harness/faults.ts';
+import { randomFrom } from '../../harness/random.ts';
+import { expectedOf, type Expected } from './expected.ts';
+
+/** The cells of the crash matrix, generated from the step tables: each point of a run × each moment. */
+
+/**
+ * `recover`: an empty site takes over. `in-place`: the rows that only a rebuild in place has. `undo`: a recovery is
+ * given up, and its undo is disturbed. `backup`: a set is made.
+ */
+export const SCENES = ['backup', 'recover', 'undo', 'in-place'] as const;
+export type SceneName = (typeof SCENES)[number];
+
+/** The columns of the table. */
+export const MOMENTS = [
+  'before',
+  'after',
+  'rename',
+  'byte',
+  'fails-once',
+  'refused-once',
+  'fails-for-good',
+  'fails-after-effect',
+  'temporal-killed',
+  'new-build',
+] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+export interface Point {
+  readonly scene: SceneName;
+  /** As worker/fault-points.ts names it. */
+  readonly id: string;
+  /** Its row; of an undo, the row that is undone. None where the whole target is stopped. */
+  readonly step?: Step;
+}
+
+export interface Cell extends Point {
+  readonly moment: Moment;
+  /** Names it on the command line: `SCENE/POINT:WHAT`. */
+  readonly name: string;
+  /** What to plant. */
+  readonly fault: string;
+  readonly expected: Expected;
+  /** Can share its run with others: it ends well, whatever else happens. */
+  readonly packs: boolean;
+  /** What its choices were drawn from. */
+  readonly seed?: number;
+}
+
+/** Rows that a backup of the lab runs; the others are commands of their own. */
+const OF_BACKUP = BACKUP_STEPS.filter(
+  ({ id }) => !['copy-set', 'test-keys', 'prune-sets', 'ship-redis-aof'].includes(id),
+);
+
+/** Every point of the tables. What a plan leaves out is `planned`'s to say. */
+export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Point[] {
+  const steps: readonly Step[] = RECOVER_STEPS.filter(({ id }) => planned(id));
+  switch (scene) {
+    case 'backup':
+      return OF_BACKUP.map((row) => ({ scene, id: row.id, step: row as unknown as Step }));
+    case 'recover':
+      return steps.map((step) => ({ scene, id: step.id, step }));
+    case 'in-place':
+      // The others are the same rows as elsewhere.
+      return steps.filter(({ id }) => id === 'hold-traffic').map((step) => ({ scene, id: step.id, step }));
+    case 'undo':
+      return [
+        { scene, id: 'stop-target' },
+        ...steps
+          .filter(({ undo }) => undo !== undefined)
+          .map((step) => ({ scene, id: `${step.undo}.${step.id}`, step })),
+      ];
+  }
+}
+
+/**
+ * Every cell of a point. Which renames there are, and how much is written, is known from a run that nothing disturbed.
+ *
+ * @param seeds how many random bytes for each work that restores; half of it for the others that change something
+ */
+export function cellsOf(point: Point, control: readonly Traced[], seeds: number): Cell[] {
+  const traced = control.filter((work) => work.point === point.id).sort((a, b) => b.bytes - a.bytes)[0];
+  const cell = (moment: Moment, what: string, fault: string, seed?: number): Cell => {
+    const expected = expectedOf(point, moment);
+    return {
+      ...point,
+      moment,
+      name: `${point.scene}/${point.id}:${what}`,
+      fault: `${point.id}:${fault}`,
+      expected,
+      packs: expected.packs,
+      ...(seed === undefined ? {} : { seed }),
+    };
+  };
+  const cells = [
+    cell('before', 'before', 'before'),
+    cell('after', 'after', 'after'),
+    cell('fails-once', 'fails-once', 'fail'),
+    cell('fails-for-good', 'fails-for-good', 'fails'),
+    cell('temporal-killed', 'temporal-killed', 'hold'),
+    cell('new-build', 'new-build', 'hold'),
+  ];
+  // A look has no effect after which it could fail.
+  if (point.scene === 'backup' || point.step?.risk !== 'probe')
+    cells.push(cell('fails-after-effect', 'fails-after-effect', 'fails-after'));
+  if (point.scene === 'recover' || point.scene === 'in-place')
+    cells.push(cell('refused-once', 'refused-once', 'refuse'));
+  for (let nth = 1; nth <= (traced?.renames ?? 0); nth += 1)
+    for (const side of ['before', 'after'])
+      cells.push(cell('rename', `rename-${nth}-${side}`, `rename-${nth}-${side}`));
+  for (let seed = 1; seed <= seedsOf(point, seeds); seed += 1) {
+    const random = randomFrom(seed * 7919 + hash(point.id));
+    const byte = Math.max(1, Math.floor(random.fraction() * (traced?.bytes ?? 1)));
+    cells.push(cell('byte', `byte-${seed}`, `byte-${byte}`, seed));
+  }
+  return cells;
+}
+
+function seedsOf({ scene, step }: Point, seeds: number): number {
+  if (step === undefined) return Math.ceil(seeds / 10);
+  const restores = scene === 'backup' ? step.id.startsWith('back-up-') : step.undo !== undefined;
+  if (scene !== 'undo' && restores) return seeds;
+  return Math.ceil(seeds / (step.risk === 'mutate' ? 4 : 10));
+}
+
+function hash(text: string): number {
+  return [...text].reduce((sum, letter) => (Math.imul(sum, 31) + letter.charCodeAt(0)) >>> 0, 7);
+}
+
+/** Lets cells share runs: those that end well, of the same scene, and few of what runs at the same time. */
+export function packed(cells: readonly Cell[], size: number): Cell[][] {
+  const packs: Cell[][] = [];
+  for (const cell of cells) {
+    const pack = packs.find((each) => fits(each, cell, size));
+    if (pack) pack.push(cell);
+    else packs.push([cell]);
+  }
+  return packs;
+}
+
+function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
+  const [first] = pack;
+  if (!cell.packs || !first?.packs || first.scene !== cell.scene) return false;
+  if (first.expected.retry !== cell.expected.retry) return false;
+  const same = pack.filter(({ id }) => id === cell.id);
+  // One call after the other dies at the byte of the next of them; other moments know but one call.
+  if (same.some(({ moment }) => moment !== 'byte' || cell.moment !== 'byte')) return false;
+  if (same.length >= SAME_POINT) return false;
+  if (!isCostly(cell)) return true;
+  const costly = pack.filter(isCostly);
+  return (
+    costly.length < size && costly.filter((other) => branchOf(other) === branchOf(cell)).length < SAME_BRANCH
+  );
+}
+
+/** A worker that dies is missed after seconds, and what runs beside it is lost as well. */
+function isCostly({ moment }: Cell): boolean {
+  return moment !== 'fails-once' && moment !== 'refused-once';
+}
+
+/** What may run at the same time. */
+function branchOf({ scene, id, step }: Cell): string {
+  if (scene === 'undo') return id;
+  if (step!.phase === 'redis' || step!.phase === 'database' || id === 'place-server-config') return 'stores';
+  return step!.phase;
+}
+
+const SAME_POINT = 3;
+
+/** A step is looked at five times and then laid before a person: more kills beside it would be a fault of ours. */
+const SAME_BRANCH = 4;
