@@ -10,7 +10,7 @@ import {
   type RunbookList,
 } from '../../domain/exported.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { readSigned, writeSigned } from '../backup/repository.ts';
+import { readSigned, writeSigned } from '../backup/signed.ts';
 import { writeDurably } from '../files/durable.ts';
 
 /** Keeps an exported runbook in a folder: each file whole or not at all, the signed list of them last. */

@@ -71,6 +71,7 @@ describe('an exported script', () => {
 
   test('takes no word of the configuration for anything but a word', async () => {
     const evil = `/x/$(touch ${folder}/run)\`touch ${folder}/run\`'; touch ${folder}/run; '"#`;
+    const packed = evil.replaceAll(' ', '${IFS}');
     const { files } = exported((deployment) => {
       const { paris: dr } = deployment.sites;
       dr.stateDir = evil;
@@ -78,7 +79,7 @@ describe('an exported script', () => {
       Object.assign(dr.redis, { dataDir: evil, service });
       dr.gateways[0]!.include = [evil.slice(1)];
       deployment.organisation = evil;
-      deployment.probes = [{ name: evil.slice(0, 80), path: evil, expect: { bodyContains: evil } }];
+      deployment.probes = [{ name: evil.slice(0, 80), path: packed, expect: { bodyContains: evil } }];
       deployment.traffic.backend = evil;
     });
     const seen = await inScript(
@@ -88,7 +89,7 @@ describe('an exported script', () => {
         `printf '%s\\0' "$REDIS_DATA_DIR" "$STATE_DIR" "$(service paris redis start)" "\${TREE_ENTRIES[-1]}" "$ORGANISATION" "\${PROBES[3]}" "\${PROBES[6]}" "$HAPROXY_BACKEND"`,
       ].join('\n'),
     );
-    expect(seen.split('\0').slice(0, -1)).toEqual([evil, evil, evil, evil.slice(1), evil, evil, evil, evil]);
+    expect(seen.split('\0').slice(0, -1)).toEqual([evil, evil, evil, evil.slice(1), evil, packed, evil, evil]);
     expect(existsSync(join(folder, 'run'))).toBe(false);
     expect(files['runbook.html']).not.toContain('<script');
   });
