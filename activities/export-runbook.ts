@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { CopyLedger } from '../adapters/backup/copy-ledger.ts';
-import { digestsOf, sendFiles } from '../adapters/backup/send.ts';
+import { digestsOf, listingOf, sendFiles } from '../adapters/backup/send.ts';
 import { hashKind } from '../adapters/rclone/rclone.ts';
 import { openRemote, remoteText } from '../adapters/rclone/remote.ts';
 import { runbookFolder, writeRunbook } from '../adapters/runbook/write.ts';
@@ -96,5 +96,7 @@ async function send(
   );
   const kind = await hashKind(remote, { signal });
   const sender = { remote, kind, ledger, set: RUNBOOK_FOLDER, signal };
-  await sendFiles(sender, { from, folder: `${input.deployment}/${RUNBOOK_FOLDER}`, files });
+  const folder = `${input.deployment}/${RUNBOOK_FOLDER}`;
+  const there = await listingOf(remote, folder, signal);
+  await sendFiles(sender, { from, folder, there, files });
 }
