@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
+import { readJson } from '../adapters/files/read-json.ts';
 import { freePort } from '../adapters/host/attached.ts';
 import { withScratchPrograms, type ScratchHost } from '../adapters/host/scratch-program.ts';
 import type { ScratchDoor } from '../adapters/redis/scratch.ts';
@@ -123,7 +124,7 @@ async function startOn(call: BackupCall, manifest: Manifest, host: ScratchHost, 
   await unpackTree(archive, folder, how.object);
   await rm(archive);
   const config = join(folder, tree.config);
-  const conf = JSON.parse(await readFile(config, 'utf8')) as JsonObject;
+  const conf = await readJson(config);
   const endpoints = await targetEndpoints(
     {
       target: how.scratch,

@@ -16,7 +16,8 @@ import {
   url,
 } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
-import { metrics, notify, schedules } from './config-watch.ts';
+import { contacts, notify, vendorSupport } from './config-notify.ts';
+import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
@@ -226,6 +227,8 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   backup,
   notify: notify.optional(),
+  contacts,
+  vendorSupport,
   approvals: approvals.optional(),
   approvers: approvers.optional(),
   traffic: traffic.optional(),

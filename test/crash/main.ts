@@ -94,7 +94,9 @@ function drawOf({ name }: Cell): number {
 }
 
 /** Runs in which somebody is asked take longest. */
-const waits = (pack: readonly Cell[]): boolean => pack.some(({ expected }) => expected.retry);
+function waits(pack: readonly Cell[]): boolean {
+  return pack.some(({ expected }) => expected.retry);
+}
 
 /** What fails together is played one by one, so that each cell has its own verdict. */
 async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[]> {

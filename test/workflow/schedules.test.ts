@@ -153,9 +153,10 @@ describe('what a schedule starts', () => {
         ...{ live: site === 'primary', serves: ['redis'], sets: [] },
         ...figures,
       }),
-    'send-notice': (notice: Notice) => {
+    'route-notice': () => Promise.resolve({ targets: [{ channel: 'chat' }], people: [] }),
+    'tell-channel': (notice: Notice) => {
       told.push(notice);
-      return Promise.resolve({ sent: ['webhook'], failed: [] });
+      return Promise.resolve();
     },
   };
 

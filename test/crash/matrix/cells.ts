@@ -50,17 +50,16 @@ export interface Cell extends Point {
   readonly seed?: number;
 }
 
-/** Rows that a backup of the lab runs; the others are commands of their own. */
-const OF_BACKUP = BACKUP_STEPS.filter(
-  ({ id }) => !['copy-set', 'test-keys', 'prune-sets', 'ship-redis-aof'].includes(id),
-);
-
-/** Every point of the tables. What a plan leaves out is `planned`'s to say. */
+/** Every point of the tables. What a run leaves out, or has a command of its own, is `planned`'s to say. */
 export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Point[] {
   const steps: readonly Step[] = RECOVER_STEPS.filter(({ id }) => planned(id));
   switch (scene) {
     case 'backup':
-      return OF_BACKUP.map((row) => ({ scene, id: row.id, step: row as unknown as Step }));
+      return BACKUP_STEPS.filter(({ id }) => planned(id)).map((row) => ({
+        scene,
+        id: row.id,
+        step: row as unknown as Step,
+      }));
     case 'recover':
       return steps.map((step) => ({ scene, id: step.id, step }));
     case 'in-place':
