@@ -1,4 +1,4 @@
-import { name as nameSchema } from '../domain/config-parts.ts';
+import { hostPort as hostPortSchema, name as nameSchema, url as urlSchema } from '../domain/config-parts.ts';
 import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
 import { isSetOrSnapshot } from '../domain/snapshot.ts';
@@ -10,6 +10,7 @@ import { isPlain } from '../domain/plain-text.ts';
  */
 
 export const KINDS = [
+  'address',
   'choice',
   'digest',
   'file',
@@ -21,6 +22,7 @@ export const KINDS = [
   'set',
   'text',
   'time',
+  'url',
 ] as const;
 export type Kind = (typeof KINDS)[number];
 
@@ -124,6 +126,27 @@ export function backupArgument(argument: string): Parser<string> {
     argument,
     expected,
     matching((value) => value === 'latest' || isSetOrSnapshot(value)),
+  );
+}
+
+/** Where something listens: HOST:PORT. */
+export function addressArgument(argument: string): Parser<string> {
+  const expected = 'HOST:PORT, such as 127.0.0.1:8234';
+  return expecting(
+    'address',
+    argument,
+    expected,
+    matching((value) => hostPortSchema.safeParse(value).success),
+  );
+}
+
+export function urlArgument(argument: string): Parser<string> {
+  const expected = 'an http:// or https:// address';
+  return expecting(
+    'url',
+    argument,
+    expected,
+    matching((value) => urlSchema.safeParse(value).success),
   );
 }
 

@@ -4,14 +4,24 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { serveCodec } from '../adapters/temporal/codec-server.ts';
 import { codecOf } from '../adapters/temporal/connection.ts';
 import { DrError } from '../domain/errors.ts';
+import { addressArgument, urlArgument } from './arguments.ts';
 
 /** `tyk-dr codec-server`: lets the Temporal UI in this machine's browser read encrypted runs. */
 export function registerCodecServer(program: Command, config: () => string | undefined): void {
   program
     .command('codec-server')
     .description('Let the Temporal UI in a browser on this machine read what is encrypted, until Ctrl-C')
-    .option('--listen <host:port>', 'an address of this machine', '127.0.0.1:8234')
-    .option('--origin <url>', 'where the UI is opened; default encryption.uiOrigin, then temporal.ui')
+    .option(
+      '--listen <host:port>',
+      'an address of this machine',
+      addressArgument('--listen'),
+      '127.0.0.1:8234',
+    )
+    .option(
+      '--origin <url>',
+      'where the UI is opened; default encryption.uiOrigin, then temporal.ui',
+      urlArgument('--origin'),
+    )
     .action(async ({ listen, origin }: { listen: string; origin?: string }) => {
       const { temporal } = await loadConfig(config());
       const encryption = temporal?.encryption;

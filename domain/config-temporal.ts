@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { hostPort, line, name, path, secretRef, url } from './config-parts.ts';
+import { host, hostPort, line, name, path, secretRef, url } from './config-parts.ts';
 
 /** The section that says where Temporal is, how it is spoken to, and what it may read. */
 
@@ -16,9 +16,7 @@ const tls = z
       .optional()
       .describe("PEM of this host's certificate, where the server demands one."),
     key: secretRef.optional().describe('Its private key, PEM.'),
-    serverName: z
-      .string()
-      .min(1)
+    serverName: host
       .optional()
       .describe("The name in the server's certificate, where it is not that of the address."),
   })

@@ -23,6 +23,7 @@ const NO_NAME = [
 ];
 
 const BAD: Readonly<Record<Kind, readonly string[]>> = {
+  address: [...EVERYWHERE, ...NO_NAME, '127.0.0.1', 'host:port', ':1', 'http://a:1'],
   choice: [...EVERYWHERE, ...NO_NAME, 'toString'],
   digest: [...EVERYWHERE, ...NO_NAME, 'abc', 'g'.repeat(12), 'a'.repeat(65)],
   file: EVERYWHERE.filter((value) => value !== ' '),
@@ -33,6 +34,7 @@ const BAD: Readonly<Record<Kind, readonly string[]>> = {
   run: [...EVERYWHERE, ...NO_NAME, 'run/../x', '-x', 'a/b'],
   set: [...EVERYWHERE, ...NO_NAME, '20261124T031500Z', '20261124T031500Z-1F2E', '20261124T031500Z-1f2e/..'],
   text: EVERYWHERE,
+  url: [...EVERYWHERE, ...NO_NAME, 'ftp://a', 'javascript:alert(1)', 'a.b'],
   time: [
     ...EVERYWHERE,
     ...NO_NAME,
@@ -45,6 +47,7 @@ const BAD: Readonly<Record<Kind, readonly string[]>> = {
 };
 const GOOD: Readonly<Record<Kind, string>> = {
   ...{
+    address: '127.0.0.1:1',
     choice: '',
     digest: 'a'.repeat(12),
     file: 'file',

@@ -34,7 +34,12 @@ describe('two workers agree', () => {
 describe('what concerns one host only makes no drift', () => {
   const line = (text: string): [string, string] => ['    backup:\n', `${text}    backup:\n`];
   test.each<[string, [string, string]]>([
-    ['whom it tells', line('    notify: { webhooks: [{ url: "https://pager.example/x" }] }\n')],
+    [
+      'whom it tells',
+      line(
+        '    notify: { channels: { siren: { kind: command, command: [siren] } }, routes: [{ channels: [siren] }] }\n',
+      ),
+    ],
     ['when backups are made', ["cron: '0 3 * * *'", "cron: '5 3 * * *'"]],
     [
       'what it shows Prometheus',

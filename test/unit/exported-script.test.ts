@@ -89,7 +89,16 @@ describe('an exported script', () => {
         `printf '%s\\0' "$REDIS_DATA_DIR" "$STATE_DIR" "$(service paris redis start)" "\${TREE_ENTRIES[-1]}" "$ORGANISATION" "\${PROBES[3]}" "\${PROBES[6]}" "$HAPROXY_BACKEND"`,
       ].join('\n'),
     );
-    expect(seen.split('\0').slice(0, -1)).toEqual([evil, evil, evil, evil.slice(1), evil, packed, evil, evil]);
+    expect(seen.split('\0').slice(0, -1)).toEqual([
+      evil,
+      evil,
+      evil,
+      evil.slice(1),
+      evil,
+      packed,
+      evil,
+      evil,
+    ]);
     expect(existsSync(join(folder, 'run'))).toBe(false);
     expect(files['runbook.html']).not.toContain('<script');
   });
