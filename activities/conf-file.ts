@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readJson } from '../adapters/files/read-json.ts';
 import type { JsonObject } from '../domain/tyk-conf.ts';
 
 /** The configuration file of a component, as its program reads it. */
@@ -10,7 +10,7 @@ export interface ConfFile {
 }
 
 export async function readConf({ root, config }: ConfFile): Promise<JsonObject> {
-  return JSON.parse(await readFile(join(root, config), 'utf8')) as JsonObject;
+  return readJson(join(root, config));
 }
 
 export function certificateSecret(conf: JsonObject): unknown {

@@ -1,5 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { readJson } from '../adapters/files/read-json.ts';
 import { toListing, type ApiListing } from '../adapters/tyk/dashboard.ts';
 import type { GatewayConfig } from '../domain/config.ts';
 
@@ -49,10 +50,6 @@ async function policyIds(gateway: GatewayConfig, { policies = {} }: GatewayConf)
 async function jsonFiles(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
   return names.filter((name) => name.endsWith('.json')).map((name) => join(folder, name));
-}
-
-async function readJson(file: string): Promise<Record<string, unknown>> {
-  return JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
 }
 
 function absolute(root: string, path: string): string {

@@ -16,7 +16,7 @@ import type {
   SnapshotFigures,
   Store,
   StoreFigures,
-} from '../domain/standing.ts';
+} from '../domain/figures.ts';
 import { SNAPSHOT_KINDS } from '../domain/snapshot.ts';
 import { adminConnection, currentGeneration } from './endpoints.ts';
 import type { Deps } from './guard.ts';

@@ -1,74 +1,58 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sendToPagerDuty } from '../adapters/notify/pagerduty.ts';
+import { postToSlack, postToTeams } from '../adapters/notify/chat.ts';
+import { runWithNotice } from '../adapters/notify/command.ts';
 import { mailNotice } from '../adapters/notify/email.ts';
-import { postNotice, webhookName } from '../adapters/notify/webhook.ts';
+import { postNotice } from '../adapters/notify/webhook.ts';
 import { DrError } from '../domain/errors.ts';
-import type { Notice, NoticeResult } from '../domain/notice.ts';
+import { routeNotice } from '../domain/route-notice.ts';
+import { Secret, isSecretRef } from '../domain/secret.ts';
+import type { Notice, NoticeRoute, NoticeTarget } from '../domain/notice.ts';
 import type { Deps } from './guard.ts';
 import { asActivity } from './to-failure.ts';
 
-/** Tells people, on every channel that the deployment declares. One that fails keeps no other from being told. */
+/** Tells people: whom, as this worker's own configuration has it, and then each channel by a call of its own. */
 
-/** Together with the pauses less than `NOTIFY_TIMEOUT_MS` of the workflow. */
+/** Less than the time that the workflow gives one try. */
 const TRY_TIMEOUT_MS = 10_000;
-/** Between three tries. */
-const PAUSES_MS = [500, 2_000];
 
 export function createNotifyActivities(deps: Deps) {
-  return { 'send-notice': (notice: Notice) => asActivity(() => sendNotice(deps, notice)) };
+  return {
+    'route-notice': (notice: Notice, level: number): Promise<NoticeRoute> =>
+      asActivity(() => routeNotice(deps.deployment(notice.deployment), notice, level)),
+    'tell-channel': (notice: Notice, target: NoticeTarget): Promise<void> =>
+      asActivity(() => tellChannel(deps, notice, target)),
+  };
 }
 
-interface Channel {
-  readonly name: string;
-  send(): Promise<void>;
-}
-
-async function sendNotice(deps: Deps, notice: Notice): Promise<NoticeResult> {
-  const sent: string[] = [];
-  const failed: string[] = [];
-  await Promise.all(
-    channelsOf(deps, notice).map(async ({ name, send }) => {
-      try {
-        await severalTimes(send);
-        sent.push(name);
-      } catch (error) {
-        failed.push(error instanceof Error ? error.message : String(error));
-      }
-    }),
-  );
-  return { sent, failed };
-}
-
-function channelsOf(deps: Deps, notice: Notice): Channel[] {
-  const { notify } = deps.deployment(notice.deployment);
-  if (!notify) return [];
-  const { webhooks, email } = notify;
-  const channels: Channel[] = webhooks.map(({ url, secret }) => ({
-    name: webhookName(url),
-    async send() {
-      await postNotice(
-        { url, secret: secret && (await deps.secret(secret)), timeoutMs: TRY_TIMEOUT_MS },
-        notice,
-      );
-    },
-  }));
-  if (email)
-    channels.push({
-      name: 'e-mail',
-      async send() {
-        const password = email.password && (await deps.secret(email.password));
-        await mailNotice(email, password, TRY_TIMEOUT_MS, notice);
-      },
+async function tellChannel(deps: Deps, notice: Notice, target: NoticeTarget): Promise<void> {
+  const channel = deps.deployment(notice.deployment).notify?.channels[target.channel];
+  // Its configuration was changed in between: another worker may still have it.
+  if (!channel)
+    throw new DrError('NOTICE_UNSENT', {
+      channel: target.channel,
+      reason: 'this worker has no such channel',
     });
-  return channels;
-}
-
-async function severalTimes(send: () => Promise<void>): Promise<void> {
-  for (const pauseMs of [...PAUSES_MS, undefined]) {
-    try {
-      return await send();
-    } catch (error) {
-      if (pauseMs === undefined || !(error instanceof DrError) || !error.retryable) throw error;
+  const timeoutMs = TRY_TIMEOUT_MS;
+  switch (channel.kind) {
+    case 'webhook': {
+      const url = isSecretRef(channel.url) ? await deps.secret(channel.url) : new Secret(channel.url);
+      const secret = channel.secret && (await deps.secret(channel.secret));
+      return postNotice({ url, secret, timeoutMs }, notice);
     }
-    await sleep(pauseMs);
+    case 'slack':
+      return postToSlack(await deps.secret(channel.url), notice, timeoutMs);
+    case 'teams':
+      return postToTeams(await deps.secret(channel.url), notice, timeoutMs);
+    case 'pagerduty': {
+      const routingKey = await deps.secret(channel.routingKey);
+      return sendToPagerDuty({ url: channel.url, routingKey, timeoutMs }, notice, target.closesOnly ?? false);
+    }
+    case 'email': {
+      const password = channel.password && (await deps.secret(channel.password));
+      const to = target.to ? [...target.to] : channel.to;
+      return mailNotice({ ...channel, to }, password, timeoutMs, notice);
+    }
+    case 'command':
+      return runWithNotice(channel.command, notice, channel.timeout);
   }
 }

@@ -1,8 +1,9 @@
-import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { placed, placeEntries, placePaths } from '../adapters/files/place-entries.ts';
+import { readJson } from '../adapters/files/read-json.ts';
 import { startService } from '../adapters/service/service.ts';
 import { call as http } from '../adapters/tyk/http.ts';
 import {
@@ -133,7 +134,7 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
     await rewrite(join(paths.stagingDir, tree.config), restore, endpoints);
     await placeEntries(paths, key, [tree.config, ...tree.include]);
   }
-  const conf = JSON.parse(await readFile(join(tree.root, tree.config), 'utf8')) as JsonObject;
+  const conf = await readConf(tree);
   const left = input.plan.inPlace ? [] : leftovers(conf, sourceAddresses(call));
   const proofs = [
     proof(
@@ -154,7 +155,7 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
 /** Keeps owner and mode of the file as they were backed up. */
 async function rewrite(file: string, restore: TreeRestore, endpoints: Endpoints): Promise<void> {
   const before = await stat(file);
-  const conf = JSON.parse(await readFile(file, 'utf8')) as JsonObject;
+  const conf = await readJson(file);
   await writeFile(
     file,
     `${JSON.stringify(rewriteConf(restore.kind, conf, restore.from, endpoints), undefined, 2)}\n`,

@@ -1,7 +1,8 @@
 import { createWriteStream } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
+import { readJson } from '../adapters/files/read-json.ts';
 import { freePort } from '../adapters/host/attached.ts';
 import { withScratchPrograms, type ScratchHost } from '../adapters/host/scratch-program.ts';
 import type { ScratchDoor } from '../adapters/redis/scratch.ts';
@@ -12,7 +13,7 @@ import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest, ServiceFacts } from '../domain/manifest.ts';
 import type { Secret } from '../domain/secret.ts';
-import { leftovers, rewriteConf, type ConfKind, type JsonObject } from '../domain/tyk-conf.ts';
+import { leftovers, rewriteConf, type ConfKind } from '../domain/tyk-conf.ts';
 import { addressesOf } from './addresses.ts';
 import { awaitUntil } from './await-until.ts';
 import { targetEndpoints } from './config-endpoints.ts';
@@ -123,7 +124,7 @@ async function startOn(call: BackupCall, manifest: Manifest, host: ScratchHost, 
   await unpackTree(archive, folder, how.object);
   await rm(archive);
   const config = join(folder, tree.config);
-  const conf = JSON.parse(await readFile(config, 'utf8')) as JsonObject;
+  const conf = await readJson(config);
   const endpoints = await targetEndpoints(
     {
       target: how.scratch,

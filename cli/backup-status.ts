@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
 import { SCHEDULABLE } from '../domain/schedules.ts';
-import { standings, STORES, storesOf, type Standing, type Store } from '../domain/standing.ts';
+import { STORES, type Store } from '../domain/figures.ts';
+import { standings, storesOf, type Standing } from '../domain/standing.ts';
 import { statusText } from '../report/standing.ts';
 import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';

@@ -129,9 +129,9 @@ export async function sendDecision<Args>(
 }
 
 /** Workers take a decision at once; a commander must not wait longer to learn that none is there. */
-const TAKEN_DEADLINE_MS = 5_000;
+export const TAKEN_DEADLINE_MS = 5_000;
 
-function refusal(error: unknown, run: string, kind: string): unknown {
+export function refusal(error: unknown, run: string, kind: string): unknown {
   if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
     // Without the cause: it would look as if Temporal were away.
     return new DrError('DECISION_NOT_TAKEN', { run, decision: kind, queue: WORKFLOW_QUEUE });

@@ -2,6 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { jsonResultLine } from '../report/json.ts';
 import { hasEnded, type RunRecord, type StepRecord } from '../domain/run.ts';
 import { asks } from '../report/asks.ts';
+import type { People } from '../report/people.ts';
 import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
 import { exitWithOutcome } from './exit.ts';
@@ -19,12 +20,16 @@ export interface Display {
   end(record: RunRecord): void;
 }
 
+/** Whom to call about a run. */
+export type PeopleOf = (record: RunRecord) => People | undefined;
+
 /** A worker under load may miss a question; one that misses so many in a row is away. */
 const SILENT_LOOKS = 3;
 
 /** Until the run ends, or the person detaches with Ctrl-C; the run does not mind either way. */
 export async function follow(door: Door, handle: WorkflowHandle, run: string, json: boolean): Promise<void> {
-  const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen() : plainLines();
+  const people: PeopleOf = ({ deployment }) => door.config.deployments[deployment];
+  const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen(people) : plainLines(people);
   let silent = 0;
   let missed = '';
   const last = await watch({
@@ -56,7 +61,7 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
 }
 
 /** One line whenever a step changes its state or a person is asked. */
-function plainLines(): Display {
+function plainLines(people: PeopleOf): Display {
   const changed = changes();
   return {
     show(record) {
@@ -70,7 +75,7 @@ function plainLines(): Display {
       }
     },
     notice,
-    end: (record) => process.stdout.write(`\n${textReport(record)}\n`),
+    end: (record) => process.stdout.write(`\n${textReport(record, people(record))}\n`),
   };
 }
 

@@ -50,10 +50,22 @@ deployments:
         incremental: { every: 3m, jitter: 5s }
         retention: { cron: '30 4 * * *' }
       pgbackrest: { repository: /srv/backup/pgbackrest, stanza: payments, passphrase: file:/etc/tyk-dr/secrets/pgbackrest }
-    # Who hears of failures, and of data that would be lost beyond the RPO.
+    # Who hears of recoveries, failures, and of data that would be lost beyond the RPO: see docs/telling-people.md.
     # notify:
-    #   webhooks: [{ url: https://chat.example.org/hooks/1, secret: file:/etc/tyk-dr/secrets/webhook }]
-    #   email: { host: smtp.example.org, from: dr@example.org, to: [ops@example.org] }
+    #   channels:
+    #     chat: { kind: slack, url: file:/etc/tyk-dr/secrets/slack-url }
+    #     pager: { kind: pagerduty, routingKey: file:/etc/tyk-dr/secrets/pagerduty }
+    #     mail: { kind: email, host: smtp.example.org, from: dr@example.org, to: [ops@example.org] }
+    #   routes:
+    #     - { channels: [chat, mail] }
+    #     - { severity: error, channels: [pager] }
+    #   escalateAfter: 5m
+    # The people: shown in status and reports; where nobody acknowledges, the next level is told.
+    contacts:
+      - { name: Ann Example, role: incident commander, level: 1, email: ann@example.org, phone: '+44 20 5550 0100' }
+      - { name: Bob Example, role: head of platform, level: 2, email: bob@example.org }
+    vendorSupport:
+      - { name: Tyk support, contact: support@tyk.io, reference: your contract }
     traffic:
       kind: haproxy
       worker: edge

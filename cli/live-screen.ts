@@ -2,7 +2,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { asks } from '../report/asks.ts';
 import { fittedTable } from '../report/table.ts';
 import { textReport } from '../report/text.ts';
-import type { Display } from './follow.ts';
+import type { Display, PeopleOf } from './follow.ts';
 import { redraw } from './redraw.ts';
 
 /** The live table of a terminal. It never grows beyond the screen: what has scrolled away cannot be drawn over. */
@@ -11,7 +11,7 @@ import { redraw } from './redraw.ts';
 const COLUMNS = 120;
 const ROWS = 40;
 
-export function liveScreen(): Display {
+export function liveScreen(people: PeopleOf): Display {
   const drawOver = redraw();
   let last: RunRecord | undefined;
   let said = '';
@@ -38,7 +38,7 @@ export function liveScreen(): Display {
       else process.stderr.write(`${said}\n`);
     },
     end(record) {
-      const report = textReport(record);
+      const report = textReport(record, people(record));
       // The verdict has scrolled away with the beginning of the report.
       process.stdout.write(`\n${report}\n\n${report.split('\n')[0]}\n`);
     },

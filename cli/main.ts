@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { registerAck } from './ack.ts';
 import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
@@ -44,6 +45,7 @@ export function buildProgram(): Command {
   registerHistory(program, config);
   registerLogs(program, config);
   registerDecisions(program, config);
+  registerAck(program, config);
   registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
-import type { HostFigures } from '../domain/standing.ts';
+import type { HostFigures } from '../domain/figures.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { measure } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, type Door } from './client.ts';

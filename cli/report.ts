@@ -23,9 +23,9 @@ export function registerReport(program: Command, config: () => string | undefine
     .argument('[run]', 'a run id, or a deployment for its newest run', runArgument('RUN'))
     .option('--format <format>', FORMATS.join(', '), choice('--format', FORMATS), 'text')
     .action(async (run: string | undefined, { format }: { format: (typeof FORMATS)[number] }) => {
-      const { record } = await recordOf(config(), run);
+      const { record, config: declared } = await recordOf(config(), run);
       const render = { text: textReport, json: jsonReport, html: htmlReport }[format];
-      process.stdout.write(`${render(record)}\n`);
+      process.stdout.write(`${render(record, declared.deployments[record.deployment])}\n`);
     });
 }
 

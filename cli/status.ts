@@ -4,8 +4,10 @@ import { DrError } from '../domain/errors.ts';
 import { outlook } from '../domain/outlook.ts';
 import { summaryOf } from '../domain/run-summary.ts';
 import { outputLines } from '../report/asks.ts';
-import { withFigures } from '../report/json.ts';
+import { columns } from '../report/columns.ts';
+import { shown, withFigures } from '../report/json.ts';
 import { overviewLines, outlookText, type OverviewRow } from '../report/overview.ts';
+import { contactRows } from '../report/people.ts';
 import { liveTable } from '../report/table.ts';
 import { runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
@@ -96,15 +98,19 @@ async function show(door: Door, handle: WorkflowHandle, json: boolean): Promise<
   const nowMs = Date.now();
   const summary = record ? summaryOf(record) : memoSummary(memo);
   const out = summary && outlook(summary, nowMs);
+  const people = summary && door.config.deployments[summary.deployment];
   if (json) {
     const known = record ? withFigures(record) : { format: 'tyk-dr/run-summary/v1', run, ...summary };
-    const more = { outlook: out ?? null, missingWorkers: missing };
+    const more = { outlook: out ?? null, missingWorkers: missing, ...shown(people) };
     process.stdout.write(`${JSON.stringify({ version: 1, ...known, ...more }, undefined, 2)}\n`);
     return;
   }
   const lines = record ? liveTable(record, nowMs) : memoLines(run, summary);
   if (out && !ended) lines.push(`  forecast: ${outlookText(out, nowMs)}`);
   lines.push(...missingLines(missing), ...(record ? await lateFences(door, record) : []));
+  for (const { at, actor } of record?.acknowledgements ?? [])
+    lines.push(`  acknowledged by ${actor} at ${at}`);
+  lines.push(...(people ? columns(contactRows(people), '  ') : []));
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 

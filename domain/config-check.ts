@@ -1,3 +1,4 @@
+import { noticesReachSomebody } from './config-check-notify.ts';
 import { approvalsAreSound } from './config-check-approvals.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
@@ -52,6 +53,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ),
     ...backupsLieOutside(deployment),
     ...schedulesAreSound(deployment),
+    ...noticesReachSomebody(deployment),
     ...approvalsAreSound(deployment),
   ];
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { durationMs, host, hostPort, line, name, secretRef, url } from './config-parts.ts';
+import { durationMs, hostPort, line, name } from './config-parts.ts';
 import { parseCron } from './cron.ts';
 import { SCHEDULABLE } from './schedules.ts';
 
-/** The sections that keep an eye on backups: schedules, notifications, metrics. */
+/** The sections that keep an eye on backups: schedules and metrics. */
 
 const schedule = z.strictObject({
   every: durationMs.optional().describe('How often; or say when with cron.'),
@@ -56,40 +56,6 @@ function isTimeZone(name: string): boolean {
   }
 }
 
-const address = line.regex(/^[^@\s<>,;]+@[^@\s<>,;]+$/, 'expected an address');
-
-export const notify = z
-  .strictObject({
-    webhooks: z
-      .array(
-        z.strictObject({
-          url: url.describe('Gets a POST with JSON.'),
-          secret: secretRef
-            .optional()
-            .describe('Signs the body: Tyk-Dr-Signature is sha256= and its HMAC-SHA256 in hexadecimal.'),
-        }),
-      )
-      .default([]),
-    email: z
-      .strictObject({
-        host: host.describe('The SMTP server.'),
-        port: z.int().min(1).max(65_535).default(587),
-        tls: z
-          .enum(['starttls', 'implicit', 'none'])
-          .default('starttls')
-          .describe('starttls is demanded, not tried: a server without it gets no mail.'),
-        user: line.optional(),
-        password: secretRef.optional(),
-        from: address,
-        to: z.array(address).min(1),
-      })
-      .optional(),
-    remindEvery: durationMs
-      .prefault('4h')
-      .describe('What stays out of bounds is told again after this long.'),
-  })
-  .describe('Who hears of failures and of staleness.');
-
 export const metrics = z
   .record(
     name,
@@ -101,5 +67,3 @@ export const metrics = z
     }),
   )
   .describe('What a worker shows Prometheus, by the name of the worker.');
-
-export type NotifyConfig = z.output<typeof notify>;

@@ -2,21 +2,10 @@ import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
-import {
-  argv,
-  component,
-  durationMs,
-  host,
-  hostPort,
-  line,
-  name,
-  path,
-  port,
-  secretRef,
-  url,
-} from './config-parts.ts';
+import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
-import { metrics, notify, schedules } from './config-watch.ts';
+import { contacts, notify, vendorSupport } from './config-notify.ts';
+import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
@@ -226,6 +215,8 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   backup,
   notify: notify.optional(),
+  contacts,
+  vendorSupport,
   approvals: approvals.optional(),
   approvers: approvers.optional(),
   traffic: traffic.optional(),

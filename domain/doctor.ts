@@ -1,4 +1,4 @@
-import type { HostFigures } from './standing.ts';
+import type { HostFigures } from './figures.ts';
 
 /** What `tyk-dr doctor` looks at, and what it found: everything that a recovery will need, checked now. Plain JSON. */
 

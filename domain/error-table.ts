@@ -212,6 +212,10 @@ export const ERRORS = {
     (d) => `the age identity ${d.identity} does not open backup set ${d.set}`,
     'Use the identity of one of the recipients that the manifest names.',
   ),
+  FILE_UNREADABLE: refused(
+    (d) => `${d.path} cannot be read as the configuration that it should be: ${d.reason}`,
+    'Look at the file. A configuration of another day comes from an older set, or from git with --config-ref.',
+  ),
   TREE_LEADS_OUTSIDE: refused(
     (d) => `${d.entry} is a link to ${d.target}, outside ${d.root}`,
     'What it leads to would not be in the backup. Put the file itself there, or make the link relative within the folder.',

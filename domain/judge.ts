@@ -9,7 +9,8 @@ import {
   type KeyName,
 } from './doctor.ts';
 import { groupBy } from './group.ts';
-import { liveHosts, liveSites, standingLine, standings, storesOf, type HostFigures } from './standing.ts';
+import type { HostFigures } from './figures.ts';
+import { liveHosts, liveSites, standingLine, standings, storesOf } from './standing.ts';
 import { compareVersions } from './version.ts';
 
 /** What no host can see alone: whether they agree with each other, and whether one of them is enough. Pure. */

@@ -73,6 +73,8 @@ export interface RecoverPlan {
   readonly leftOut: Readonly<Record<string, LeftOut>>;
   readonly workers: Readonly<Record<Where, readonly string[]>>;
   readonly onFailure: 'ask' | 'abort';
+  /** The deployment declares whom to tell: people hear of the run. */
+  readonly notifies?: true;
   /** Those of its steps before which it waits for people; absent where there are none. */
   readonly approvals?: readonly ApprovalPolicy[];
 }

@@ -1,5 +1,5 @@
 import { formatDuration } from './duration.ts';
-import type { Store } from './standing.ts';
+import type { Store } from './figures.ts';
 
 /**
  * To which moment each store of a recovery comes back, and how far these lie apart. What was written in between is in

@@ -1,5 +1,5 @@
 import type { Json } from './json.ts';
-import { isObject } from './json.ts';
+import { isObject, parseJson } from './json.ts';
 import type { RelationFacts } from './manifest.ts';
 import type { Definitions } from './versioned.ts';
 
@@ -74,7 +74,7 @@ export class Relations {
 /** The JSON of a session, as Redis has it. */
 export function keyRelations(text: string): KeyRelations | undefined {
   try {
-    const session = JSON.parse(text) as Json;
+    const session = parseJson(text) as Json;
     if (!isObject(session)) return undefined;
     const policies = session['apply_policies'];
     // Before there could be several.

@@ -2,7 +2,7 @@ import { longestGapMs, parseCron } from './cron.ts';
 import { formatDuration } from './duration.ts';
 import { SCHEDULABLE, SCHEDULE_KINDS, type ScheduleConfig, type Schedules } from './schedules.ts';
 import { SNAPSHOT_KINDS, snapshotKind, type SnapshotKind } from './snapshot.ts';
-import type { SetFigures, Store } from './standing.ts';
+import type { SetFigures, Store } from './figures.ts';
 
 /**
  * Whether schedules can meet an RPO at all: what is lost at worst is what came in since the newest point that had

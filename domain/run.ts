@@ -2,6 +2,7 @@ import type { Approval, NeededApproval, RefusedApproval } from './approvals.ts';
 import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
+import type { Acknowledgement } from './tell.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
 import type { SnapshotKind } from './snapshot.ts';
@@ -120,6 +121,8 @@ export interface StepRecord {
   reliesOn?: readonly string[];
   /** Since when no worker has taken it; it is called again until one does. */
   awaySince?: string;
+  /** When one took it after all, the last time. */
+  cameBackAt?: string;
 }
 
 export interface PhaseRecord {
@@ -228,6 +231,8 @@ export interface RunRecord {
   refusedApprovals?: RefusedApproval[];
   waits: Wait[];
   alarms: Alarm[];
+  /** Who has said that they have heard. */
+  acknowledgements?: Acknowledgement[];
   /** Present while it is paused: no further step begins. */
   paused?: Decision;
   /** What state each component of the target is in, where the run ended before its time. */

@@ -1,5 +1,5 @@
 import type { SiteWorkers } from './backup.ts';
-import type { Store } from './standing.ts';
+import type { Store } from './figures.ts';
 
 /** What can be scheduled. A kind needs one entry here, and one in `workflows/launch.ts` that says what it starts. */
 

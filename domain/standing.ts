@@ -1,90 +1,17 @@
 import { formatDuration } from './duration.ts';
+import {
+  STORES,
+  type ArchiveFigures,
+  type HostFigures,
+  type SetFigures,
+  type SnapshotFigures,
+  type Store,
+} from './figures.ts';
 
 /**
  * How much would be lost now, store by store, against the RPO: from figures that workers measured and sets that
  * were proven. Never from a schedule's promise. Pure.
  */
-
-export const STORES = ['redis', 'database', 'config'] as const;
-export type Store = (typeof STORES)[number];
-
-/** One usable set of the repository, as far as watching needs it. */
-export interface SetFigures {
-  readonly set: string;
-  readonly startedAt: string;
-  readonly createdAt: string;
-  readonly verifiedAt?: string;
-  readonly stores: Readonly<Partial<Record<Store, StoreFigures>>>;
-  /** The generation of the database repository that it lies in. */
-  readonly generation?: string;
-  /** Sealed anew long after its data were taken: how long that took says nothing of a backup. */
-  readonly resealed?: boolean;
-  /** Where it is whole off-site, and since when. */
-  readonly copies?: readonly CopyFigures[];
-}
-
-export interface CopyFigures {
-  readonly name: string;
-  readonly at: string;
-  /** All WAL that was archived before `walAt` is there, through this segment. */
-  readonly walThrough?: string;
-  readonly walAt?: string;
-}
-
-export interface StoreFigures {
-  /** Nothing later is in it. */
-  readonly pointAt: string;
-  readonly bytes: number;
-  readonly durationMs?: number;
-}
-
-/** One usable snapshot, of the one store that it holds. */
-export interface SnapshotFigures extends SetFigures {
-  readonly belongsTo: string;
-}
-
-/** A point to which a store can be brought besides those of sets: a snapshot, a shipped log. */
-export interface Point {
-  readonly store: Store;
-  readonly at: string;
-  readonly label: string;
-}
-
-/** What the archive of a running PostgreSQL says (`pg_stat_archiver`, `pg_ls_archive_statusdir`). */
-export interface ArchiveFigures {
-  readonly generation?: string;
-  readonly archivedAt?: string;
-  /** The segment that was archived last. */
-  readonly archivedThrough?: string;
-  readonly failedAt?: string;
-  /** Finished segments that wait to be archived. */
-  readonly waiting: number;
-  /** After this long a segment with something in it is finished; 0: never by time. */
-  readonly timeoutMs: number;
-}
-
-/** What one worker measured of its site. */
-export interface HostFigures {
-  readonly site: string;
-  readonly worker: string;
-  readonly measuredAt: string;
-  /** Its stores run and nobody has fenced them. */
-  readonly live: boolean;
-  readonly fencedBy?: string;
-  /** The stores of the site that this worker serves. */
-  readonly serves: readonly Store[];
-  readonly archive?: ArchiveFigures;
-  /** When anything in the configuration trees was changed last. */
-  readonly configChangedAt?: string;
-  readonly points: readonly Point[];
-  /** Off-site copies are configured: only what is in one of them counts. */
-  readonly offSite?: boolean;
-  /** Newest first. Absent where the repository could not be read. */
-  readonly sets?: readonly SetFigures[];
-  /** Newest first; absent where they could not be read, or from workers of earlier versions. */
-  readonly snapshots?: readonly SnapshotFigures[];
-  readonly problems: readonly string[];
-}
 
 export interface Trend {
   readonly value: number;

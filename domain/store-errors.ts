@@ -3,6 +3,11 @@ import { failed, refused, transient, type ErrorEntry } from './error-kinds.ts';
 /** The part of the error table (see there) that is about Redis and the database. */
 
 export const STORE_ERRORS = {
+  VALUE_TOO_LARGE: refused(
+    (d) =>
+      `a value in Redis takes ${d.bytes} bytes; by commands none can be put back that is larger than ${d.limit}`,
+    'Use redis.method: files, which has no such limit, or find out with redis-cli --memkeys what wrote it.',
+  ),
   SET_OF_ANOTHER_METHOD: refused(
     (d) =>
       `the database of backup set ${d.set} was backed up by ${d.actual}; site ${d.site} is configured for ${d.expected}`,

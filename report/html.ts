@@ -6,6 +6,7 @@ import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { decisions } from './html-decisions.ts';
 import { STYLE } from './html-style.ts';
+import { contactRows, type People } from './people.ts';
 import { timeline } from './html-timeline.ts';
 
 /** The report as one self-contained file: no script, no request to anywhere, good on screen and on paper. Pure. */
@@ -19,7 +20,8 @@ const TONE: Readonly<Record<Outcome, string>> = {
   REFUSED: 'bad',
 };
 
-export function htmlReport(record: RunRecord): string {
+/** @param people of the deployment, where its configuration is at hand. */
+export function htmlReport(record: RunRecord, people?: People): string {
   const sections = [
     verdict(record),
     objectives(record),
@@ -34,6 +36,8 @@ export function htmlReport(record: RunRecord): string {
     points(record),
     forecast(record),
     decisions(record),
+    acknowledged(record),
+    contacts(people),
     provenance(record),
   ];
   return `<!doctype html>
@@ -194,6 +198,21 @@ function forecast({ forecast: expected, clock }: RunRecord): string {
     row([part.name, formatDuration(part.durationMs), part.arithmetic]),
   );
   return `<section><h2>Forecast from start to traffic: ${formatDuration(expected.totalMs)}; ${beside}</h2>${table(['part', 'time', 'arithmetic'], rows)}</section>`;
+}
+
+function acknowledged({ acknowledgements = [] }: RunRecord): string {
+  if (acknowledgements.length === 0) return '';
+  const rows = acknowledgements.map(({ at, actor }) => row([at, actor]));
+  return `<section><h2>Acknowledged</h2>${table(['at (UTC)', 'who'], rows)}</section>`;
+}
+
+function contacts(people: People | undefined): string {
+  const rows = people ? contactRows(people) : [];
+  if (rows.length === 0) return '';
+  return `<section><h2>Contacts</h2>${table(
+    ['level', 'name', 'role, or where', '', ''],
+    rows.map((cells) => row(cells)),
+  )}</section>`;
 }
 
 function provenance(record: RunRecord): string {

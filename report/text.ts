@@ -4,14 +4,17 @@ import { identityText } from '../domain/approvals.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
+import { columns } from './columns.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
+import { contactRows, type People } from './people.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
 
-export function textReport(record: RunRecord): string {
+/** @param people of the deployment, where its configuration is at hand. */
+export function textReport(record: RunRecord, people?: People): string {
   const nowMs = Date.parse(record.endedAt ?? new Date().toISOString());
   return [
     ...verdict(record),
@@ -55,9 +58,14 @@ export function textReport(record: RunRecord): string {
       record.alarms.map((alarm) => `  ${alarm.at}  ${alarm.text}`),
     ),
     ...section(
+      'ACKNOWLEDGED',
+      (record.acknowledgements ?? []).map(({ at, actor }) => `  ${at}  ${actor}`),
+    ),
+    ...section(
       'STATE OF THE TARGET',
       Object.entries(record.componentStates ?? {}).map(([name, state]) => `  ${name}: ${state}`),
     ),
+    ...section('CONTACTS', people ? columns(contactRows(people), '  ') : []),
   ].join('\n');
 }
 

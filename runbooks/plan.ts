@@ -57,6 +57,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
       workersElsewhere(shape, from, request.to),
     ),
     onFailure: request.onFailure,
+    ...(shape.notifies ? { notifies: true } : {}),
   };
   const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
   const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);

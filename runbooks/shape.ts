@@ -16,6 +16,8 @@ export interface DeploymentShape {
   readonly hasTraffic: boolean;
   readonly hasAnalyticsProbe: boolean;
   readonly hasWitness: boolean;
+  /** It declares whom to tell. */
+  readonly notifies?: boolean;
   readonly sites: Readonly<Record<string, SiteShape>>;
   readonly trafficWorker?: string;
   readonly approvals?: readonly ApprovalPolicy[];

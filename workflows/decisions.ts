@@ -198,5 +198,6 @@ function nothingToDecide(record: RunRecord, decision: DecisionKind): DrError {
 
 function stateOf(record: RunRecord): string {
   const state = record.steps.find((step) => step.state === 'running' || step.state === 'waiting');
-  return state ? `at ${state.id}, ${state.state}` : (record.outcome ?? 'between steps');
+  if (!state) return record.outcome ?? 'between steps';
+  return `at ${state.id}, ${state.state}${state.needsApproval ? ` for ${state.waitsFor}` : ''}`;
 }

@@ -7,7 +7,7 @@ import {
   type HostReport,
 } from '../domain/doctor.ts';
 import { workerQueue } from '../domain/messages.ts';
-import type { HostFigures } from '../domain/standing.ts';
+import type { HostFigures } from '../domain/figures.ts';
 
 /** A worker that has not begun by then is away; one that has not ended by then hangs. */
 const QUEUE_PATIENCE_MS = 3_500;

@@ -11,6 +11,7 @@ export { recover } from './recover.ts';
 export { resolveConfigRef } from './resolve-ref.ts';
 export { rewrap } from './rewrap.ts';
 export { shipRedisAof } from './ship-redis-aof.ts';
+export { tell } from './tell.ts';
 export { shipWal } from './ship-wal.ts';
 export { testKeys } from './test-keys.ts';
 export { unfence } from './unfence.ts';

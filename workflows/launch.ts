@@ -14,7 +14,7 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { BackupInput } from '../domain/backup.ts';
 import { ERRORS } from '../domain/error-table.ts';
 import { backupId, redisAofId, shipWalId, snapshotId, workerQueue } from '../domain/messages.ts';
-import type { NoticeEvent } from '../domain/notice.ts';
+import { incidentKey, NOTICE_EVENTS, type NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput, ScheduleKind } from '../domain/schedules.ts';
 import type { SnapshotKind } from '../domain/snapshot.ts';
 import { sendNotice } from './notify.ts';
@@ -80,8 +80,11 @@ export async function launch(input: LaunchInput): Promise<unknown> {
     return await inTurn(input, LAUNCHES[kind](backupInput, input.verify));
   } catch (error) {
     if (isCancellation(error)) throw error;
+    const event = LAUNCHES[kind]({} as BackupInput, false).failure;
     await sendNotice(everyWorker(input), {
-      event: LAUNCHES[kind]({} as BackupInput, false).failure,
+      event,
+      severity: NOTICE_EVENTS[event].severity,
+      opens: incidentKey(input.deployment, event),
       deployment: input.deployment,
       at: now(),
       title: `tyk-dr: the scheduled ${kind} of ${input.deployment} failed`,

@@ -11,6 +11,7 @@ import { withRtoClock } from './rto-clock.ts';
 import { markClock, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import type { StepContext } from './step-context.ts';
+import { withTelling } from './tell-people.ts';
 
 /**
  * The recovery, told in the guide's order. Each line is a row of `runbooks/recover.ts` and an activity of the same
@@ -37,6 +38,11 @@ export async function recover(input: RecoverInput): Promise<RunRecord> {
   publish(record, { phase: 'infrastructure', rto: 'within' });
   showDetails(record);
 
+  return withTelling(context, () => toItsEnd(context));
+}
+
+async function toItsEnd(context: StepContext): Promise<RunRecord> {
+  const { record } = context;
   await withRtoClock(record, async () => {
     try {
       await untilAborted(context, () => tell(context));

@@ -104,6 +104,7 @@ async function attempt(
 function isThere(row: StepRecord): void {
   if (row.awaySince === undefined) return;
   delete row.awaySince;
+  row.cameBackAt = now();
   delete row.waitsFor;
 }
 

@@ -1,6 +1,6 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { formatDuration } from '../domain/duration.ts';
-import type { Notice } from '../domain/notice.ts';
+import { incidentKey, NOTICE_EVENTS, type Notice } from '../domain/notice.ts';
 import type { LaunchInput } from '../domain/schedules.ts';
 import { standingLine, standings, storesOf, type Standing } from '../domain/standing.ts';
 import { measure } from './doctor.ts';
@@ -25,8 +25,10 @@ export async function watch(input: LaunchInput): Promise<Watched> {
   // No worker answers for any store: that is not well either.
   const bad = seen.filter(({ state }) => state !== 'in bounds').map(standingLine);
   if (seen.length === 0) bad.push('no worker answers: what would be lost is not measured');
+  const incident = incidentKey(deployment, 'stale');
   const notice = (event: 'stale' | 'fresh-again', title: string, lines: readonly string[]): Notice => ({
-    ...{ event, deployment, title, lines },
+    ...{ event, severity: NOTICE_EVENTS[event].severity, deployment, title, lines },
+    ...(event === 'stale' ? { opens: incident } : { closes: [incident] }),
     at: now(),
     about: `RPO ${formatDuration(rpoMs)}`,
   });

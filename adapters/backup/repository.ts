@@ -10,6 +10,7 @@ import {
   type Manifest,
   type PostgresFacts,
 } from '../../domain/manifest.ts';
+import { parseJson } from '../../domain/json.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { isSetOrSnapshot, type SnapshotKind } from '../../domain/snapshot.ts';
 import { parseManifest } from './manifest-shape.ts';
@@ -116,7 +117,7 @@ export async function readAttestation(
     manifest.set,
   );
   if (!bytes) return undefined;
-  const attestation = JSON.parse(bytes.toString('utf8')) as Attestation;
+  const attestation = parseJson(bytes.toString('utf8')) as Attestation;
   return attestation.set === manifest.set && attestation.manifestSha256 === sha256 ? attestation : undefined;
 }
 

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { BackupConfig } from '../../domain/config.ts';
@@ -16,6 +16,7 @@ export async function unlessMissing<T>(path: string, reading: Promise<T>): Promi
   try {
     return await reading;
   } catch (error) {
+    if (error instanceof DrError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return undefined;
     throw new DrError('REPOSITORY_UNREADABLE', { path, reason: code ?? message }, { cause: error });
@@ -42,7 +43,7 @@ export async function readSigned(
   set: string,
 ): Promise<Buffer | undefined> {
   const read = (file: string): Promise<Buffer | undefined> =>
-    unlessMissing(join(folder, file), readFile(join(folder, file)));
+    unlessMissing(join(folder, file), readSmall(join(folder, file), set));
   const bytes = await read(name);
   if (!bytes) return undefined;
   const text = (await read(`${name}.sig`))?.toString('utf8');
@@ -53,6 +54,15 @@ export async function readSigned(
     : 'the signature file is damaged';
   if (problem !== undefined) throw new DrError('MANIFEST_ALTERED', { set, reason: problem });
   return bytes;
+}
+
+/** None of ours is nearly as long: what is would only fill the worker before its signature is found wrong. */
+const LONGEST = 64 << 20;
+
+async function readSmall(path: string, set: string): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > LONGEST) throw new DrError('MANIFEST_ALTERED', { set, reason: `${path} has ${size} bytes` });
+  return readFile(path);
 }
 
 /** Only as we write it: base64 has spare bits, in which a flipped one would otherwise go unseen. */

@@ -12,7 +12,16 @@ import { SECRET_REF } from '../../domain/secret.ts';
  */
 export function configDigest(deployment: Deployment): string {
   // Whom a host tells, and where a client of ours writes what it saw, are the business of that host.
-  const { sites, backup, traffic, notify: _notify, witness, ...shared } = deployment;
+  const {
+    sites,
+    backup,
+    traffic,
+    notify: _notify,
+    contacts: _contacts,
+    vendorSupport: _vendorSupport,
+    witness,
+    ...shared
+  } = deployment;
   const agreed = {
     ...shared,
     witness: witness !== undefined,

@@ -1,12 +1,12 @@
 import { createTransport } from 'nodemailer';
-import type { NotifyConfig } from '../../domain/config-watch.ts';
+import type { ChannelConfig } from '../../domain/config-notify.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Notice } from '../../domain/notice.ts';
 import { redact, type Secret } from '../../domain/secret.ts';
 
 /** One plain text mail. */
 
-export type EmailConfig = NonNullable<NotifyConfig['email']>;
+type EmailConfig = Extract<ChannelConfig, { kind: 'email' }>;
 
 /** @throws DrError NOTICE_UNSENT */
 export async function mailNotice(
@@ -37,7 +37,13 @@ export async function mailNotice(
   }
 }
 
-function mailText({ title, lines, event, deployment, at, about }: Notice): string {
-  const facts = [`event: ${event}`, `deployment: ${deployment}`, `at: ${at}`, `about: ${about}`];
+function mailText({ title, lines, event, severity, deployment, at, about }: Notice): string {
+  const facts = [
+    `event: ${event}`,
+    `severity: ${severity}`,
+    `deployment: ${deployment}`,
+    `at: ${at}`,
+    `about: ${about}`,
+  ];
   return [title, '', ...lines, '', ...facts].join('\n');
 }

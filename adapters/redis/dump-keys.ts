@@ -1,9 +1,11 @@
+import { DrError } from '../../domain/errors.ts';
 import type { Client } from './client.ts';
 import type { KeyRecord } from './dump-format.ts';
 import { expiriesOf, GONE } from './expiry.ts';
 import { isMark } from './mark.ts';
 import { isAnalytics, scanKeys } from './scan.ts';
 import type { Shard, Shards } from './shards.ts';
+import { sizesOf } from './sizes.ts';
 
 /**
  * Every key of a running Redis by commands alone, for one without file access: names by SCAN, values by DUMP, a few at
@@ -21,11 +23,14 @@ export async function* dumpKeys(shards: Shards, signal?: AbortSignal): AsyncGene
 }
 
 async function* dumpShard({ client, owns }: Shard, signal?: AbortSignal): AsyncGenerator<KeyRecord[]> {
-  const measure = await knowsMemoryUsage(client);
+  // Whether the server tells sizes at all, asked once.
+  const tells = (await sizesOf(client, [Buffer.from('tyk-dr')])) !== undefined;
   for await (const names of scanKeys(client)) {
     signal?.throwIfAborted();
     const keys = names.filter((key) => owns(key) && !isAnalytics(key) && !isMark(key));
-    for (const batch of groups(keys, measure ? await sizes(client, keys) : [])) {
+    const bytes = (tells && (await sizesOf(client, keys))) || [];
+    await refuseGiants(client, keys, bytes);
+    for (const batch of groups(keys, bytes)) {
       // Value and expiry directly behind each other in one pipeline: as near to one moment as commands get.
       const [payloads, { atMs }] = await Promise.all([
         Promise.all(batch.map((key) => client.dumpBuffer(key) as Promise<Buffer | null>)),
@@ -39,6 +44,22 @@ async function* dumpShard({ client, owns }: Shard, signal?: AbortSignal): AsyncG
           : [];
       });
     }
+  }
+}
+
+/** No command may be longer than this (proto-max-bulk-len): a larger value could be read, and never put back. */
+const LARGEST_VALUE = 512 << 20;
+
+async function refuseGiants(
+  client: Client,
+  keys: readonly Buffer[],
+  bytes: readonly number[],
+): Promise<void> {
+  for (const [index, key] of keys.entries()) {
+    if ((bytes[index] ?? 0) <= LARGEST_VALUE) continue;
+    // One large element makes the estimate of many small ones too high: before anything is refused, all are counted.
+    const exact = Number((await client.call('MEMORY', 'USAGE', key, 'SAMPLES', 0)) ?? 0);
+    if (exact > LARGEST_VALUE) throw new DrError('VALUE_TOO_LARGE', { bytes: exact, limit: LARGEST_VALUE });
   }
 }
 
@@ -56,17 +77,4 @@ function* groups(keys: readonly Buffer[], bytes: readonly number[]): Generator<B
     sum += size;
   }
   if (group.length > 0) yield group;
-}
-
-async function knowsMemoryUsage(client: Client): Promise<boolean> {
-  return client.call('MEMORY', 'USAGE', 'tyk-dr').then(
-    () => true,
-    () => false,
-  );
-}
-
-/** An estimate from one element each, which costs the server next to nothing. */
-async function sizes(client: Client, keys: readonly Buffer[]): Promise<number[]> {
-  const usages = await Promise.all(keys.map((key) => client.call('MEMORY', 'USAGE', key, 'SAMPLES', 1)));
-  return usages.map((usage) => Number(usage ?? 0));
 }

@@ -5,6 +5,7 @@ import type { Proof } from '../../domain/run.ts';
 import { parseInfo, type Client } from './client.ts';
 import { valueDigest } from './digest.ts';
 import { expiriesOf } from './expiry.ts';
+import { sizesOf } from './sizes.ts';
 import { countKeys } from './mark.ts';
 import { ANALYTICS, scanKeys } from './scan.ts';
 import { shardsOf, type Keys } from './shards.ts';
@@ -37,7 +38,10 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
   }
   const samples = await takeSamples(
     client,
-    picked.map(({ key }) => key),
+    await withoutGiants(
+      client,
+      picked.map(({ key }) => key),
+    ),
   ).then((all) => all.map(({ exact: _, ...told }): RedisSample => told));
   const largest = [...prefixes].sort(([, a], [, b]) => b - a).slice(0, 30);
   const now = await keyspace(client);
@@ -47,6 +51,14 @@ export async function collectFacts(client: Client): Promise<CountedFacts> {
   const expires = now.expires + keys - now.keys;
   return { keys, expires, prefixes: Object.fromEntries(largest), samples };
 }
+
+/** A value that would fill the worker is counted and not sampled. Where sizes are not to be had, all are. */
+async function withoutGiants(client: Client, keys: readonly Buffer[]): Promise<readonly Buffer[]> {
+  const bytes = await sizesOf(client, keys);
+  return bytes === undefined ? keys : keys.filter((_key, index) => bytes[index]! <= LARGEST_SAMPLE);
+}
+
+const LARGEST_SAMPLE = 16 << 20;
 
 /** Keys of the RDB that was loaded, those that had expired included. Redis tells since 7.0. */
 async function loadedKeys(client: Client): Promise<number> {

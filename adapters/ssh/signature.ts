@@ -39,7 +39,7 @@ export async function signByAgent(text: string, publicKey: string): Promise<stri
   });
 }
 
-export interface Signer {
+interface Signer {
   readonly name: string;
   /** The line of the public key. */
   readonly key: string;

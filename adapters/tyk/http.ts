@@ -1,9 +1,12 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { parseJson } from '../../domain/json.ts';
 
 /** One HTTP call to a Tyk component: plain, without connection reuse, so that each answer proves a connection. */
 
 const TIMEOUT_MS = 5_000;
+/** Some ten times the definitions of the largest deployments; what is longer would only fill the worker. */
+const LARGEST_ANSWER = 64 << 20;
 
 export interface Answer {
   /** 0 where no answer came. */
@@ -28,7 +31,13 @@ export function call(url: string, options: Call = {}): Promise<Answer> {
   return new Promise((resolve) => {
     const request = send(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
       const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      let bytes = 0;
+      response.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        bytes += chunk.length;
+        if (bytes > LARGEST_ANSWER)
+          request.destroy(new Error(`the answer is larger than ${LARGEST_ANSWER} bytes`));
+      });
       response.on('error', (error) => resolve(noAnswer(error.message)));
       response.on('end', () =>
         resolve({
@@ -50,10 +59,10 @@ function noAnswer(error: string): Answer {
   return { status: 0, body: '', headers: {}, error };
 }
 
-/** The body as JSON, or undefined where it is none. */
+/** The body as JSON, or undefined where it is none, or nested as no document of Tyk's is. */
 export function json(answer: Answer): unknown {
   try {
-    return JSON.parse(answer.body) as unknown;
+    return parseJson(answer.body);
   } catch {
     return undefined;
   }

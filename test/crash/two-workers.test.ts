@@ -2,7 +2,6 @@ import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../domain/run.ts';
 import { lockId } from '../../domain/messages.ts';
-import { killService } from '../../lab/break.ts';
 import { siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';

@@ -254,7 +254,7 @@ describe('a run that is followed', () => {
     expect(await lab.expect('history', '--until', '2020-01-01')).toBe('no such run');
     const log = await lab.expect('logs', recovered!.run, 'restore-database-data');
     expect(log).toMatch(/ attempt +restore-database-data done: .*, by dr@\d+ tyk-dr /);
-    expect(await lab.expect('logs', recovered!.run)).toMatch(/ outcome +RECOVERED$/);
+    expect(await lab.expect('logs', recovered!.run)).toMatch(/ outcome +RECOVERED$/m);
     expect((await lab.run('logs', 'acme', 'no-such-step')).exitCode).toBe(2);
     expect((await lab.run('history', '--site', 'nowhere', 'acme')).stderr).toContain("no site 'nowhere'");
     expect((await lab.run('history', '--since', 'yesterday')).stderr).toContain('expected a day such as');

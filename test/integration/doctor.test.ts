@@ -10,7 +10,7 @@ import { sealStream } from '../../adapters/backup/seal.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
 import type { ExamineInput, Finding, HostReport } from '../../domain/doctor.ts';
 import { judge } from '../../domain/judge.ts';
-import type { HostFigures } from '../../domain/standing.ts';
+import type { HostFigures } from '../../domain/figures.ts';
 import { wire } from '../../worker/wire.ts';
 import {
   ageIdentity,

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { longestGapMs, parseCron } from '../../domain/cron.ts';
 import { arithmeticText, rpoArithmetic, takesMs, type RpoInput } from '../../domain/rpo.ts';
-import { standings, type HostFigures, type SetFigures, type Standing } from '../../domain/standing.ts';
+import type { HostFigures, SetFigures } from '../../domain/figures.ts';
+import { standings, type Standing } from '../../domain/standing.ts';
 import { statusText } from '../../report/standing.ts';
 
 const MINUTE_MS = 60_000;

@@ -117,7 +117,7 @@ describe('a step that needs approval', () => {
             ApplicationFailure.create({ message: 'not hers', type: 'APPROVAL_REFUSED', nonRetryable: true }),
           )
         : Promise.resolve({ summary: 'signed', identity: 'proven', key: 'SHA256:x' });
-    const { record } = await recover(input, { 'check-approval': checked as never }, async (handle) => {
+    const { record } = await recover(input, { 'check-approval': checked }, async (handle) => {
       await awaitState(handle, asked);
       for (const replayed of [
         signed({ run: 'rec-another' }),

@@ -10,7 +10,7 @@ import { applySchedules } from '../../cli/schedule-changes.ts';
 import type { Config } from '../../domain/config.ts';
 import type { Notice } from '../../domain/notice.ts';
 import { scheduleId } from '../../domain/schedules.ts';
-import type { HostFigures } from '../../domain/standing.ts';
+import type { HostFigures } from '../../domain/figures.ts';
 import { writeDeployment } from '../harness/deployment.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 
@@ -153,9 +153,10 @@ describe('what a schedule starts', () => {
         ...{ live: site === 'primary', serves: ['redis'], sets: [] },
         ...figures,
       }),
-    'send-notice': (notice: Notice) => {
+    'route-notice': () => Promise.resolve({ targets: [{ channel: 'chat' }], people: [] }),
+    'tell-channel': (notice: Notice) => {
       told.push(notice);
-      return Promise.resolve({ sent: ['webhook'], failed: [] });
+      return Promise.resolve();
     },
   };
 

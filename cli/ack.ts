@@ -1,0 +1,58 @@
+import { userInfo } from 'node:os';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { Command } from 'commander';
+import { DrError } from '../domain/errors.ts';
+import { ACKNOWLEDGE, acknowledgeObjection, tellId, type AcknowledgeArgs } from '../domain/tell.ts';
+import { actorArgument, runArgument } from './arguments.ts';
+import { findRun, withDoor, type Door } from './client.ts';
+import { refusal, TAKEN_DEADLINE_MS } from './decide.ts';
+import { soon } from './run-record.ts';
+
+/** `tyk-dr ack`: somebody has heard, and nobody further is told. */
+
+export function registerAck(program: Command, config: () => string | undefined): void {
+  program
+    .command('ack')
+    .description('Say that you have heard of what a run asks: it is not escalated further')
+    .argument('<run>', 'a run id, or a deployment for its newest run', runArgument('RUN'))
+    .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
+    .action(async (run: string, { actor = userInfo().username }: { actor?: string }) => {
+      const refused = acknowledgeObjection({ actor });
+      if (refused) throw refused;
+      await withDoor(config(), async (door) => {
+        const answer = await acknowledge(door, run, await listener(door, run), { actor });
+        process.stdout.write(`${answer}\n`);
+      });
+    });
+}
+
+/** The run; once it is over, the workflow that still tells people of it. @throws DrError NOTHING_TO_DECIDE */
+async function listener(door: Door, name: string): Promise<WorkflowHandle> {
+  const handle = await findRun(door, name);
+  const { status, memo, workflowId } = await soon(door, () => handle.describe());
+  if (status.name === 'RUNNING') return handle;
+  const run = String(memo?.['run'] ?? name);
+  const teller = door.client.workflow.getHandle(tellId(workflowId.replace(/^run\//, ''), run));
+  try {
+    if ((await soon(door, () => teller.describe())).status.name === 'RUNNING') return teller;
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+  const state = `over (${status.name.toLowerCase()}), and nobody is being told of it any more`;
+  throw new DrError('NOTHING_TO_DECIDE', { run: name, decision: 'ack', state });
+}
+
+async function acknowledge(
+  door: Door,
+  run: string,
+  handle: WorkflowHandle,
+  args: AcknowledgeArgs,
+): Promise<string> {
+  return door.client
+    .withDeadline(Date.now() + TAKEN_DEADLINE_MS, () =>
+      handle.executeUpdate<string, [AcknowledgeArgs]>(ACKNOWLEDGE, { args: [args] }),
+    )
+    .catch((error: unknown) => {
+      throw refusal(error, run, 'ack');
+    });
+}

@@ -1,0 +1,156 @@
+import { achievedRtoMs, rtoBasis } from './clock.ts';
+import type { Wait } from './decision.ts';
+import { formatDuration } from './duration.ts';
+import { incidentKey, NOTICE_EVENTS, type Notice, type NoticeEvent, type Severity } from './notice.ts';
+import type { Outcome, RunRecord, StepRecord } from './run.ts';
+import type { RunNotice } from './tell.ts';
+
+/**
+ * Everything that people are to be told of a run, as its record stands: a pure list, in the order of its making, each
+ * with an id of its own. Whoever has told some of them compares ids, so that none is told twice.
+ *
+ * @param over whether the outcome is the last word: the close of a run can still lower it.
+ */
+export function noticesOf(record: RunRecord, over: boolean): RunNotice[] {
+  const told = [
+    declared(record),
+    ...record.waits.flatMap((wait, index) => waitNotices(record, wait, index)),
+    ...record.steps.flatMap((step) => workerNotices(record, step)),
+    ...record.alarms.flatMap((alarm) => alarmNotice(record, alarm.text, alarm.at) ?? []),
+  ];
+  return over && record.outcome !== undefined ? [...told, outcomeNotice(record, record.outcome)] : told;
+}
+
+type Fields = Pick<Notice, 'at' | 'title' | 'lines'> & Partial<Notice>;
+
+function notice(record: RunRecord, id: string, event: NoticeEvent, fields: Fields): RunNotice {
+  const { deployment, run } = record;
+  return {
+    id,
+    notice: { event, severity: NOTICE_EVENTS[event].severity, deployment, about: run, ...fields },
+  };
+}
+
+const keyOf = ({ deployment, run }: RunRecord, ...rest: string[]): string =>
+  incidentKey(deployment, run, ...rest);
+
+function declared(record: RunRecord): RunNotice {
+  const { deployment, component, from, to, actor, reason, scenario, objectives, clock, run } = record;
+  const deadline = new Date(Date.parse(rtoBasis(clock).at) + objectives.rtoMs).toISOString();
+  return notice(record, 'declared', 'declared', {
+    at: clock.find(({ name }) => name === 'declared')!.at,
+    title: `tyk-dr: recovery of ${deployment} from ${from} to ${to} was started by ${actor}`,
+    lines: [
+      `${component ?? 'everything'}, scenario ${scenario}: ${reason}`,
+      `RTO ${formatDuration(objectives.rtoMs)}: it breaches at ${deadline}`,
+      `follow it: tyk-dr status ${run} --watch`,
+      `say that you have heard: tyk-dr ack ${run}`,
+    ],
+    opens: keyOf(record),
+  });
+}
+
+const WAIT_EVENTS: Readonly<Record<string, NoticeEvent>> = {
+  approval: 'approval-wanted',
+  decision: 'decision-wanted',
+  pause: 'paused',
+};
+
+function waitNotices(record: RunRecord, wait: Wait, index: number): RunNotice[] {
+  const { deployment, run, steps } = record;
+  const event = WAIT_EVENTS[wait.kind ?? 'decision'] ?? 'decision-wanted';
+  const step = steps.find(({ id }) => id === wait.for.split(':')[0]);
+  const key = keyOf(record, 'wait', String(index + 1));
+  const error = step?.error && wait.until === undefined ? [step.error.message, step.error.hint] : [];
+  const begun = notice(record, `wait-${index + 1}`, event, {
+    at: wait.from,
+    title: `tyk-dr: ${deployment} waits: ${wait.for}`.slice(0, 300),
+    lines: [...error, `what to type: tyk-dr status ${run}`],
+    opens: key,
+  });
+  if (wait.until === undefined) return [begun];
+  const lasted = formatDuration(Date.parse(wait.until) - Date.parse(wait.from));
+  const ended = notice(record, `wait-${index + 1}-over`, 'wait-over', {
+    at: wait.until,
+    title: `tyk-dr: ${deployment} no longer waits: ${wait.for}`.slice(0, 300),
+    lines: [`It waited ${lasted}.`, ...decisionSince(record, wait)],
+    closes: [key],
+  });
+  return [begun, ended];
+}
+
+/** Whoever decided while it waited. */
+function decisionSince({ decisions }: RunRecord, { from, until }: Wait): string[] {
+  return decisions
+    .filter(({ at }) => at >= from && (until === undefined || at <= until))
+    .map(({ kind, step, actor, reason }) => `${kind} ${step}, by ${actor}: ${reason}`);
+}
+
+/** Once a run and step: a worker that is started again and again is one piece of news. */
+function workerNotices(record: RunRecord, { id, queue, awaySince, cameBackAt }: StepRecord): RunNotice[] {
+  const since = awaySince ?? cameBackAt;
+  if (since === undefined) return [];
+  const { deployment, run } = record;
+  const key = keyOf(record, 'worker', id);
+  const missing = notice(record, `worker-missing-${id}`, 'worker-missing', {
+    at: since,
+    title: `tyk-dr: ${deployment}: no worker answers on ${queue ?? 'its queue'}: ${id} must wait`,
+    lines: ['It goes on by itself when the worker is back.', `what to start: tyk-dr status ${run}`],
+    opens: key,
+  });
+  if (cameBackAt === undefined) return [missing];
+  const back = notice(record, `worker-back-${id}`, 'wait-over', {
+    at: cameBackAt,
+    title: `tyk-dr: ${deployment}: a worker has taken ${id}`,
+    lines: [`run ${run}`],
+    closes: [key],
+  });
+  return [missing, back];
+}
+
+/** Undefined where the alarm is told as something else. */
+function alarmNotice(record: RunRecord, text: string, at: string): RunNotice | undefined {
+  const percent = /^(50|80)% of the RTO/.exec(text)?.[1];
+  const breached = /^RTO of .* breached/.test(text);
+  const phase = /^phase (\S+) overran/.exec(text)?.[1];
+  const { deployment } = record;
+  const fields = { at, title: `tyk-dr: ${deployment}: ${text}`, lines: [`run ${record.run}`] };
+  if (breached) return notice(record, 'rto-100', 'rto-100', { ...fields, opens: keyOf(record, 'rto') });
+  if (percent !== undefined)
+    return notice(record, `rto-${percent}`, percent === '50' ? 'rto-50' : 'rto-80', fields);
+  return phase === undefined ? undefined : notice(record, `phase-${phase}`, 'phase-overrun', fields);
+}
+
+const OUTCOME_SEVERITY: Readonly<Record<Outcome, Severity>> = {
+  RECOVERED: 'info',
+  RECOVERED_WITH_EXCEPTIONS: 'warning',
+  REFUSED: 'warning',
+  FAILED_UNDONE: 'critical',
+  ABORTED: 'critical',
+  STUCK: 'critical',
+};
+
+function outcomeNotice(record: RunRecord, outcome: Outcome): RunNotice {
+  const severity = OUTCOME_SEVERITY[outcome];
+  const achieved = achievedRtoMs(record.clock);
+  const target = formatDuration(record.objectives.rtoMs);
+  const own = keyOf(record);
+  const opened = noticesOf(record, false).flatMap((each) => each.notice.opens ?? []);
+  // What ended badly stays an open incident: somebody has to do something.
+  const stays = severity === 'critical';
+  return notice(record, 'outcome', 'outcome', {
+    severity,
+    at: record.endedAt ?? record.clock.at(-1)!.at,
+    title: `tyk-dr: ${outcome}: ${record.deployment} from ${record.from} to ${record.to}`,
+    lines: [
+      achieved === undefined
+        ? `traffic was not verified; RTO ${target} not reached`
+        : `RTO ${formatDuration(achieved)} of ${target}, ${achieved <= record.objectives.rtoMs ? 'MET' : 'MISSED'}`,
+      ...(record.error ? [record.error.message, record.error.hint] : []),
+      ...record.exceptions.map((exception) => `exception: ${exception}`),
+      `the report: tyk-dr report ${record.run}`,
+    ],
+    ...(stays ? { opens: own } : {}),
+    closes: opened.filter((key) => !stays || key !== own),
+  });
+}
