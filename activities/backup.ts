@@ -148,7 +148,7 @@ async function sealSet(
   if (belongsTo) await requireParent(manifest, (set) => readManifest(backup, input.deployment, set));
   await writeManifest(backup, manifest, await call.secret(backup.signingKey));
   await noteMade(folder);
-  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call) };
+  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call), runbook: true };
 }
 
 /** Of each store, the longest of its parts: they were made at the same time. */

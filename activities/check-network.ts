@@ -3,7 +3,7 @@ import { nameProblem, tcpProblem } from '../adapters/host/ports.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Proof } from '../domain/run.ts';
-import { addressOf, addressesOf, type Address } from './addresses.ts';
+import { addressOf, addressesOf, type Address } from '../domain/addresses.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { servicesOf } from './site.ts';

@@ -5,7 +5,7 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
-import { addressesOf } from './addresses.ts';
+import { addressesOf } from '../domain/addresses.ts';
 import { networkProofs } from './check-network.ts';
 import { checkConfigRef } from './config-ref.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';

@@ -1,7 +1,7 @@
 import type { RedisConfig } from '../domain/config.ts';
 import type { Endpoints } from '../domain/tyk-conf.ts';
 import type { RedisTarget } from '../domain/tyk-conf-redis.ts';
-import { addressesOf } from './addresses.ts';
+import { addressesOf } from '../domain/addresses.ts';
 import type { Call } from './guard.ts';
 
 /** Where a restored configuration must point, and where it must not. */

@@ -4,6 +4,7 @@ import type { Connection } from '../adapters/postgres/client.ts';
 import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
 import type { RedisEndpoint, RedisTls } from '../adapters/redis/client.ts';
 import type { RedisStore } from '../adapters/redis/shards.ts';
+import { hostPort } from '../domain/addresses.ts';
 import type { BackupConfig, ClusterConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
@@ -37,11 +38,6 @@ export async function redisStore(config: RedisConfig, secret: Resolve): Promise<
   };
   const nodes = sentinel.nodes.map((address) => ({ ...login, ...hostPort(address) }));
   return { node, sentinel: { name: sentinel.name, nodes } };
-}
-
-export function hostPort(address: string): { host: string; port: number } {
-  const at = address.lastIndexOf(':');
-  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
 }
 
 async function redisTls(

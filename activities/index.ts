@@ -9,6 +9,7 @@ import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
+import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
 import type { Build } from '../domain/build.ts';
@@ -34,7 +35,7 @@ import { createVerificationActivities } from './verification.ts';
 import { createWitnessActivities } from './witness.ts';
 
 /** Every effect of tyk-dr, by the id of its step. */
-export function createActivities(deps: Deps, build: Build) {
+export function createActivities(deps: Deps, build: Build, render: RenderRunbook) {
   return {
     ...createPingActivities(deps, build),
     ...createApprovalActivities(deps),
@@ -65,6 +66,7 @@ export function createActivities(deps: Deps, build: Build) {
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, build.version),
     ...createCopyActivities(deps),
+    ...createExportActivities(deps, render),
     ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),
     ...createTestKeysActivities(deps),

@@ -14,7 +14,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Manifest, ServiceFacts } from '../domain/manifest.ts';
 import type { Secret } from '../domain/secret.ts';
 import { leftovers, rewriteConf, type ConfKind } from '../domain/tyk-conf.ts';
-import { addressesOf } from './addresses.ts';
+import { addressesOf } from '../domain/addresses.ts';
 import { awaitUntil } from './await-until.ts';
 import { targetEndpoints } from './config-endpoints.ts';
 import type { ScratchDatabase } from './database/method.ts';

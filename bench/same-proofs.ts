@@ -5,7 +5,7 @@ import { requireNewestUsable } from '../adapters/backup/repository.ts';
 import { withClient } from '../adapters/postgres/client.ts';
 import { checkRelations, databaseFacts } from '../adapters/postgres/proof.ts';
 import { adminConnection } from '../activities/endpoints.ts';
-import { shapeOf } from '../cli/shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
 import { clusterOf } from '../domain/cluster.ts';
 import type { Deployment } from '../domain/config.ts';

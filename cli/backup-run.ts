@@ -15,7 +15,7 @@ import { callLine, callsOf, type CallProgress } from './backup-progress.ts';
 import { deploymentOf, requireWorkers, TASK_TIMEOUT_MS, type Door } from './client.ts';
 import { cutOff, isTemporalLost, toldByWorker, workerAway } from './failures.ts';
 import { soon } from './run-record.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 import { watch } from './watch.ts';
 
 /** How every workflow around backup sets is started and followed; one at a time for each deployment. */

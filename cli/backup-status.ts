@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { runbookWrittenAt } from '../adapters/runbook/write.ts';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
 import { SCHEDULABLE } from '../domain/schedules.ts';
 import { STORES, type Store } from '../domain/figures.ts';
@@ -8,7 +9,7 @@ import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { measureNow } from './measure.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr backup status`: what would be lost now, store by store, and whether it is more than it may be. */
 
@@ -22,6 +23,8 @@ export interface DeploymentStatus {
   readonly stores: readonly StoreStatus[];
   /** What could not be measured, and why. */
   readonly problems: readonly string[];
+  /** When the runbook for a lost Temporal was written beside the sets; absent where none is whole and signed there. */
+  readonly runbookWrittenAt?: string;
 }
 
 export function registerBackupStatus(command: Command, config: () => string | undefined): void {
@@ -53,9 +56,11 @@ async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
   };
   const [figures, schedules] = await Promise.all([measureNow(door, name), findSchedules(door.client, name)]);
   const stores = STORES.filter((store) => has[store] || storesOf(figures).includes(store));
+  const written = await runbookWrittenAt(deployment.backup, name);
   const { rpoMs } = shapeOf(name, deployment).objectives;
   return {
     deployment: name,
+    ...(written === undefined ? {} : { runbookWrittenAt: written }),
     stores: standings(figures, stores, rpoMs).map((standing) => {
       const nextAt = nextOf(standing.store, schedules);
       return { ...standing, ...(nextAt === undefined ? {} : { nextAt }) };

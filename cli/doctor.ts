@@ -13,7 +13,7 @@ import { nameArgument } from './arguments.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { scheduleChanges } from './schedule-changes.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 import { BUILD } from './version.ts';
 
 /** `tyk-dr doctor`: everything that a recovery will need, checked now. */

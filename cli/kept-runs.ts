@@ -7,7 +7,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import type { readRuns } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, type Door } from './client.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /**
  * Records that runs have left beside the backup sets: read directly where the repository can be reached from here,

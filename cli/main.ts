@@ -9,6 +9,8 @@ import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
+import { registerExport } from './export.ts';
+import { registerImportRun } from './import-run.ts';
 import { registerHistory } from './history.ts';
 import { registerInit } from './init.ts';
 import { registerKeys } from './keys.ts';
@@ -50,6 +52,8 @@ export function buildProgram(): Command {
   registerUnfence(program, config);
   registerReport(program, config);
   registerBackup(program, config);
+  registerExport(program, config);
+  registerImportRun(program, config);
   registerDoctor(program, config);
   registerSchedule(program, config);
   registerConfig(program, config);

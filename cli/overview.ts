@@ -10,7 +10,7 @@ import { deploymentOf, type Door } from './client.ts';
 import { memoSummary } from './memo-summary.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { soon } from './run-record.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** All deployments at once, for `tyk-dr status`: what each one's lock holds, and what that waits for. */
 

@@ -17,7 +17,7 @@ import { exitWithDifference } from './exit.ts';
 import { askForecast } from './forecast.ts';
 import { earlierPlan } from './plan-earlier.ts';
 import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr plan`: the plan that recover would run, without running it. It needs no worker; a forecast does. */
 

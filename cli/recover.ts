@@ -24,7 +24,7 @@ import { withConfigRef } from './config-ref.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
 

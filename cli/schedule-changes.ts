@@ -12,7 +12,7 @@ import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { SCHEDULE_KINDS, withWatch, type ScheduleKind } from '../domain/schedules.ts';
 import { siteWorkers } from './backup-run.ts';
 import { deploymentOf, type Door } from './client.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** The schedules that the configuration wants beside those that Temporal has. */
 

@@ -9,7 +9,7 @@ import type { unfence } from '../workflows/index.ts';
 import { nameArgument, textArgument } from './arguments.ts';
 import { deploymentOf, alreadyRunning, requireWorkers, withDoor, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';
-import { shapeOf } from './shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr unfence`: a site that was given up may start again. */
 

@@ -66,9 +66,11 @@ export interface ParentResult extends StepResult {
   readonly belongsTo: BelongsTo;
 }
 
-/** Says whether there is a git repository to commit the set's configuration to. */
+/** Says whether there is a git repository to commit the set's configuration to, and whether the worker exports. */
 export interface SealResult extends StepResult {
   readonly git?: boolean;
+  /** Absent from workers of before the exported runbook. */
+  readonly runbook?: boolean;
 }
 
 export interface CommitResult extends StepResult {

@@ -107,6 +107,10 @@ export const ERRORS = {
     'A run id looks like rec-20261124-031500-1f2e.',
     () => 'tyk-dr history',
   ),
+  LOG_REFUSED: refused(
+    (d) => `${d.file} is not taken into the history: ${d.reason}`,
+    'Take the log that the script kept in the repository, unchanged and whole; an unfinished run is finished, or given up, by its script first.',
+  ),
   ...DECISION_ERRORS,
 
   // Tools and hosts

@@ -38,7 +38,6 @@ const MOST_ACTOR = 100;
 export function acknowledgeObjection(args: unknown): DrError | undefined {
   const actor = (args as Partial<AcknowledgeArgs> | null | undefined)?.actor;
   const text = typeof actor === 'string' ? actor : '';
-  // eslint-disable-next-line no-control-regex -- nobody is called by one
   if (text.trim() !== '' && text.length <= MOST_ACTOR && !/[\u0000-\u001F\u007F]/.test(text))
     return undefined;
   return new DrError('BAD_ARGUMENT', {

@@ -11,11 +11,15 @@ interface Status {
   readonly deployment: string;
   readonly stores: readonly Row[];
   readonly problems: readonly string[];
+  readonly runbookWrittenAt?: string;
 }
 
 const HEADINGS = ['STORE', 'EXPOSED', 'RPO', 'STATE', 'LAST SET', 'VERIFIED', 'SIZE', 'TOOK', 'NEXT RUN'];
 
-export function statusText({ deployment, stores, problems }: Status, nowMs: number): string {
+export function statusText(
+  { deployment, stores, problems, runbookWrittenAt }: Status,
+  nowMs: number,
+): string {
   const ago = (at: string | undefined): string =>
     at === undefined ? 'never' : `${formatDuration(Math.max(0, nowMs - Date.parse(at)))} ago`;
   const rows = [
@@ -38,6 +42,9 @@ export function statusText({ deployment, stores, problems }: Status, nowMs: numb
     `${deployment}: ${bad === 0 ? 'every store is within its RPO' : `${bad} of ${stores.length} stores are NOT within their RPO`}`,
     ...rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ')}`.trimEnd()),
     ...stores.map(({ store, basis }) => `  ${store}: ${basis}`),
+    runbookWrittenAt === undefined
+      ? `  runbook for a lost Temporal: none beside the sets; tyk-dr export ${deployment}`
+      : `  runbook for a lost Temporal: written ${ago(runbookWrittenAt)}`,
     ...stores.flatMap((row) => walLines(row, nowMs)),
     ...problems.map((problem) => `  not measured: ${problem}`),
   ].join('\n');

@@ -100,6 +100,16 @@ export const BACKUP_STEPS = [
     limitMs: 15 * MINUTE_MS,
   },
   {
+    id: 'export-runbook',
+    after: ['verify-set'],
+    risk: 'probe',
+    purpose:
+      'Keep the runbook for a lost Temporal fresh beside the sets and at their copies: page and scripts.',
+    proof:
+      'a signed list holds the SHA-256 of each file; where it fails, the set stays sound and the run says so',
+    limitMs: 15 * MINUTE_MS,
+  },
+  {
     id: 'test-keys',
     after: [],
     risk: 'probe',

@@ -6,6 +6,7 @@ import type { Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
+import { renderRunbook } from './render-runbook.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
 export function wire(
@@ -39,5 +40,5 @@ export function wire(
     usedSecrets: () => [...used.values()],
     ...(leaving && { leaving }),
   };
-  return { activities: createActivities(deps, build), deps };
+  return { activities: createActivities(deps, build, renderRunbook(build.version)), deps };
 }

@@ -14,7 +14,7 @@ import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import { BACKUP_STEPS, type BackupStepId } from '../runbooks/backup.ts';
 import { activityOf } from './activity-of.ts';
-import { commitConfig } from './commit-config.ts';
+import { commitConfig, exportRunbook } from './commit-config.ts';
 import { now } from './run-state.ts';
 
 /** One backup set, or a snapshot of one store, made and proven. A step that fails for good fails the run: there is nothing to undo. */
@@ -57,9 +57,13 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   const commit = (): Promise<StepResult> => callStep(input, site, live.database, 'commit-config');
   const committed = sealed.git ? await commitConfig(live.database, commit) : undefined;
   if (committed) steps.push({ id: 'commit-config', ...committed });
+  const exporting = (): Promise<StepResult> => callStep(input, site, live.database, 'export-runbook');
+  const exported = sealed.runbook ? await exportRunbook(live.database, exporting) : undefined;
+  if (exported) steps.push({ id: 'export-runbook', ...exported });
   if (offSite.status === 'rejected') throw offSite.reason;
   if (verify && copies.length > 0) await copySet();
 
+  const warnings = [committed?.warning, exported?.warning].filter((warning) => warning !== undefined);
   return {
     run: input.run,
     set: input.set,
@@ -71,7 +75,7 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
     startedAt,
     endedAt: now(),
     steps,
-    ...(committed?.warning === undefined ? {} : { warnings: [committed.warning] }),
+    ...(warnings.length > 0 ? { warnings } : {}),
   };
 }
 

@@ -6,17 +6,26 @@ import type { StepResult } from '../domain/run.ts';
  * The last step of a backup, and of a verification of a set that exists, which gets its tag then. Whatever becomes of
  * it: the set is there, and sound.
  */
-export async function commitConfig(
-  worker: string,
-  call: () => Promise<StepResult>,
-): Promise<CommitResult & { readonly durationMs: number }> {
+export function commitConfig(worker: string, call: () => Promise<StepResult>): Promise<Timed> {
+  const lost = `the configuration was not committed to git: the worker ${worker} was lost or did not answer`;
+  return orWarning(call, 'not committed', lost);
+}
+
+/** After every set, whether it is proven or not: the runbook names what the configuration is now. */
+export function exportRunbook(worker: string, call: () => Promise<StepResult>): Promise<Timed> {
+  const lost = `the runbook was not exported: the worker ${worker} was lost or did not answer`;
+  return orWarning(call, 'not exported', lost);
+}
+
+type Timed = CommitResult & { readonly durationMs: number };
+
+async function orWarning(call: () => Promise<StepResult>, summary: string, warning: string): Promise<Timed> {
   const begun = Date.now();
   try {
     const result: CommitResult = await call();
     return { ...result, durationMs: Date.now() - begun };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const warning = `the configuration was not committed to git: the worker ${worker} was lost or did not answer`;
-    return { summary: 'not committed', warning, durationMs: Date.now() - begun };
+    return { summary, warning, durationMs: Date.now() - begun };
   }
 }

@@ -86,7 +86,7 @@ export async function tell({ workers }: TellInput): Promise<string[]> {
     const before = acknowledged;
     const { opens, closes = [] } = notice;
     // An incident is closed only after it was opened, however slow that was.
-    const first = Promise.all(closes.map((key) => opened.get(key))).then(() => send(notice, 1));
+    const first = Promise.all(closes.flatMap((key) => opened.get(key) ?? [])).then(() => send(notice, 1));
     for (const key of closes) closed.add(key);
     if (opens !== undefined) opened.set(opens, first);
     deliveries.set(

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import { run } from '../process/run.ts';
-import { serviceCommands } from './commands.ts';
+import { serviceCommands } from '../../domain/service-commands.ts';
 
 /**
  * Starts, stops and looks at a component through its configured commands. Starting what runs and stopping what is

@@ -1,11 +1,16 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { queryValue, withClient } from '../../adapters/postgres/client.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
-import { keyFile, outside, sitePort, type SiteName } from '../../lab/layout.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { keyFile, outside, siteDir, sitePort, type SiteName } from '../../lab/layout.ts';
+import { stop } from '../../lab/services.ts';
+import { runScript, scriptEvents } from '../harness/exported-script.ts';
 import { startProgram, type Program } from '../contract/pump/program.ts';
 import { eventually } from '../harness/gateway.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
@@ -117,6 +122,121 @@ describe('what was acknowledged', () => {
     expect((await keys('dr')).numbers).toEqual(expect.arrayContaining(redis));
   });
 });
+
+describe('with Temporal and the workers gone, the exported script', () => {
+  const SCRIPT = ['--reason', 'nothing of tyk-dr answers', '--fence-here'];
+  beforeAll(async () => {
+    await lab.resetDr();
+    for (const name of ['worker-dr', 'worker-primary', 'temporal']) await stop(lab.lab, name);
+  });
+
+  test.each([
+    ['a flipped bit in an object', 'redis.zst.age', 'damaged'],
+    ['a manifest that somebody has changed', 'manifest.json', 'not signed by a trusted key, or was changed'],
+  ])('refuses %s before anything changes', async (_what, file, said) => {
+    const copy = await mkdtemp('/var/tmp/tyk-dr-test-copy-');
+    try {
+      const [set] = (await sets()).slice(-1);
+      await cp(outside(lab.lab, 'sets', 'acme', set!), join(copy, 'acme', set!), { recursive: true });
+      const bytes = await readFile(join(copy, 'acme', set!, file));
+      bytes[bytes.length >> 1]! ^= 1;
+      await writeFile(join(copy, 'acme', set!, file), bytes);
+      const before = await lab.starts();
+      const refused = await runScript(lab.lab, [...SCRIPT, '--set', set!, '--repository', copy, '--new']);
+      expect(refused.exitCode, refused.said).toBe(10);
+      expect(refused.said).toContain(said);
+      expect(await lab.starts()).toEqual(before);
+      expect(existsSync(siteDir(lab.lab, 'dr', 'state', 'epoch.json'))).toBe(false);
+    } finally {
+      await rm(copy, { recursive: true, force: true });
+    }
+  });
+
+  test('killed in each store’s restore, goes on, does nothing twice, and proves the same', async ({
+    annotate,
+  }) => {
+    const before = await lab.starts();
+    const began = (step: string) => async (): Promise<boolean> =>
+      (await scriptEvents(lab.lab)).some(({ event, step: of }) => event === 'start' && of === step);
+    const command = [...SCRIPT, '--new', '--occurred', occurredAt];
+    expect((await runScript(lab.lab, command, began('restore-redis-data'))).exitCode).toBeNull();
+    const data = siteDir(lab.lab, 'dr', 'postgres');
+    const replaying = async (): Promise<boolean> =>
+      (await readdir(data)).some((name) => /^data\.tyk-dr-new-.*\d\.log$/.test(name));
+    expect(
+      (
+        await runScript(
+          lab.lab,
+          command.filter((each) => each !== '--new'),
+          replaying,
+        )
+      ).exitCode,
+    ).toBeNull();
+    const end = await runScript(
+      lab.lab,
+      command.filter((each) => each !== '--new'),
+    );
+    expect(end.exitCode, end.said).toBe(0);
+    expect(end.said).toContain('RECOVERED: acme, from primary to dr');
+
+    const after = await lab.starts();
+    const started = Object.keys(after).filter((name) => after[name] !== before[name]);
+    expect(started.sort()).toEqual([
+      'dr-dashboard',
+      'dr-gw1',
+      'dr-gw2',
+      'dr-postgres',
+      'dr-pump',
+      'dr-redis',
+    ]);
+    expect(started.map((name) => after[name]! - (before[name] ?? 0))).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(await servers()).toEqual(['dr-gw1', 'dr-gw2']);
+    for (const [store, found, atLeast] of [
+      ['postgres', await rows('dr'), safe.postgres],
+      ['redis', (await keys('dr')).numbers, safe.redis],
+    ] as const) {
+      const comparison = compareJournal(await journal(store), found);
+      await annotate(await loss(store, comparison));
+      expect(comparison.holes).toEqual([]);
+      expect(comparison.lastRecovered).toBeGreaterThanOrEqual(atLeast);
+    }
+  });
+
+  test('leaves a log that the history takes, whole and unchanged only', async () => {
+    const events = await scriptEvents(lab.lab);
+    const run = String(events[0]!['run']);
+    const file = outside(lab.lab, 'sets', 'acme', 'runs', `${run}.jsonl`);
+    const text = await readFile(file, 'utf8');
+    const edited = outside(lab.lab, 'edited.jsonl');
+    await writeFile(edited, text.replace('"nothing of tyk-dr answers"', '"a rehearsal"'));
+    const refused = await lab.run('import-run', edited);
+    expect(refused.exitCode).toBe(10);
+    expect(refused.stderr).toContain('the line before line 2 was changed or taken out');
+    await lab.expect('import-run', file);
+    const record = JSON.parse(await lab.expect('report', run, '--format', 'json')) as RunRecord;
+    expect(record).toMatchObject({ run, outcome: 'RECOVERED_WITH_EXCEPTIONS', from: 'primary', to: 'dr' });
+    expect(record.exceptions.join()).toContain('asserted by its log');
+    expect(record.steps.find(({ id }) => id === 'restore-database-data')).toMatchObject({
+      state: 'done',
+      calls: 2,
+    });
+    expect(record.proofs.filter(({ verdict }) => verdict === 'pass').length).toBeGreaterThan(50);
+    expect(record.alarms.filter(({ text: told }) => told.includes('interrupted')).length).toBe(2);
+  });
+
+  test('is refused where a newer run commands the target', async () => {
+    await writeFile(
+      siteDir(lab.lab, 'dr', 'state', 'epoch.json'),
+      '{"epoch":9999999999999,"run":"rec-newer"}',
+    );
+    const refused = await runScript(lab.lab, SCRIPT);
+    expect(refused.exitCode, refused.said).toBe(10);
+    expect(refused.said).toContain('is no longer in command of dr: epoch 9999999999999 (rec-newer) is');
+  });
+});
+
+const sets = async (): Promise<string[]> =>
+  (await readdir(outside(lab.lab, 'sets', 'acme'))).filter((name) => /^\d{8}T/.test(name)).sort();
 
 /** Which servers clients may reach, as far as it is up to us. */
 const servers = async (): Promise<string[]> =>

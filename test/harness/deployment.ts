@@ -7,7 +7,7 @@ import { writeManifest } from '../../adapters/backup/repository.ts';
 import { publicKeyOf } from '../../adapters/backup/signing.ts';
 import { configDigest } from '../../adapters/config/digest.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
-import { shapeOf } from '../../cli/shape.ts';
+import { shapeOf } from '../../runbooks/shape-of.ts';
 import type { Deployment, PostgresConfig } from '../../domain/config.ts';
 import { MANIFEST_FORMAT, type Manifest } from '../../domain/manifest.ts';
 import type { BackupStepInput } from '../../domain/backup.ts';

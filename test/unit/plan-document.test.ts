@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { configDigest, planDigest } from '../../adapters/config/digest.ts';
 import { parseConfig } from '../../adapters/config/load.ts';
 import { EXAMPLE } from '../../cli/init-example.ts';
-import { shapeOf } from '../../cli/shape.ts';
+import { shapeOf } from '../../runbooks/shape-of.ts';
 import type { ForecastAnswer } from '../../domain/plan.ts';
 import type { PlanDocument } from '../../domain/plan-document.ts';
 import { planDiff } from '../../report/plan-diff.ts';

@@ -1,5 +1,4 @@
-import type { RedisConfig, Site } from '../domain/config.ts';
-import { hostPort } from './endpoints.ts';
+import type { RedisConfig, Site } from './config.ts';
 
 /** Where the components of a site are reached. An IPv6 address stands in brackets, as in a URL. */
 
@@ -39,4 +38,9 @@ export function addressOf(component: string, url: string, name = component): Add
     host: hostname,
     port: Number(port) || (protocol === 'https:' ? 443 : 80),
   };
+}
+
+export function hostPort(address: string): { host: string; port: number } {
+  const at = address.lastIndexOf(':');
+  return { host: address.slice(0, at), port: Number(address.slice(at + 1)) };
 }

@@ -1,4 +1,4 @@
-import type { ServiceConfig } from '../../domain/config.ts';
+import type { ServiceConfig } from './config.ts';
 
 /** The three commands that drive a component, whatever it is driven with. */
 export interface ServiceCommands {

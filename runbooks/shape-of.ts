@@ -1,6 +1,6 @@
 import type { Deployment } from '../domain/config.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
-import type { DeploymentShape } from '../runbooks/shape.ts';
+import type { DeploymentShape } from './shape.ts';
 
 /** What the planner needs to know of a deployment: which parts it has and which workers serve them. */
 export function shapeOf(name: string, deployment: Deployment): DeploymentShape {

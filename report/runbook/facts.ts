@@ -1,0 +1,123 @@
+import { addressesOf, type Address } from '../../domain/addresses.ts';
+import type { Deployment, Site } from '../../domain/config.ts';
+import type { SecretRef } from '../../domain/secret.ts';
+
+/** What a script has to know of a deployment, out of its configuration. Pure. */
+
+/** Why no script can recover this site; empty where one can. */
+export function byHand(deployment: Deployment, siteName: string): string[] {
+  const site = deployment.sites[siteName]!;
+  const reasons: string[] = [];
+  const { redis, database } = site;
+  if (redis?.method === 'commands')
+    reasons.push('its Redis is restored by commands (managed, Sentinel or Cluster)');
+  else if (redis && !redis.service) reasons.push('its Redis is not started and stopped from here');
+  if (database?.kind === 'mongodb') reasons.push('its database is a MongoDB');
+  else if (database?.method === 'dump') reasons.push('its database is restored from a dump');
+  else if (database && !database.service) reasons.push('its database is not started and stopped from here');
+  const workers = workersOf(site);
+  if (workers.length > 1) reasons.push(`it lives on several hosts (workers ${workers.join(', ')})`);
+  return reasons;
+}
+
+export function workersOf(site: Site): string[] {
+  const all = [site.redis, site.database, site.dashboard, ...site.gateways, site.pump];
+  return [...new Set([site.worker, ...all.flatMap((each) => (each ? [each.worker ?? site.worker] : []))])];
+}
+
+/** One component's folder: `dashboard`, `gateway-gw1`, `pump`; the object of the set has the same name. */
+export interface TreeFacts {
+  readonly name: string;
+  readonly kind: 'dashboard' | 'gateway' | 'pump';
+  readonly root: string;
+  readonly config: string;
+  /** The configuration file and what else belongs to it; none lies in another. */
+  readonly entries: readonly string[];
+  readonly listen?: string;
+}
+
+export function treesOf(site: Site): TreeFacts[] {
+  return [
+    ...(site.dashboard ? [treeOf('dashboard', 'dashboard', site.dashboard)] : []),
+    ...site.gateways.map((gateway) => treeOf(`gateway-${gateway.name}`, 'gateway', gateway)),
+    ...(site.pump ? [treeOf('pump', 'pump', site.pump)] : []),
+  ];
+}
+
+interface Tree {
+  readonly root: string;
+  readonly config: string;
+  readonly include: readonly string[];
+  readonly url?: string | undefined;
+}
+
+function treeOf(name: string, kind: TreeFacts['kind'], { root, config, include, url }: Tree): TreeFacts {
+  const plain = [...new Set([config, ...include].map((entry) => entry.replace(/\/+$/, '')))];
+  const entries = plain.filter((entry) => !plain.some((other) => entry.startsWith(`${other}/`)));
+  return { name, kind, root, config, entries, ...(url === undefined ? {} : { listen: url }) };
+}
+
+/** Where a configuration must point: what `rewrite.jq` is told as `$to`. No secret is in it. */
+export function endpointsOf(site: Site, tree: TreeFacts): Record<string, unknown> {
+  const { redis, database, dashboard, gateways } = site;
+  const gateway = gateways[0] && new URL(gateways[0].url);
+  return {
+    root: tree.root,
+    ...(tree.listen === undefined ? {} : { listenPort: Number(portOf(new URL(tree.listen))) }),
+    ...(redis
+      ? {
+          redis: {
+            host: redis.host,
+            port: redis.port,
+            database: redis.database,
+            ...(redis.username === undefined ? {} : { username: redis.username }),
+            ...(redis.tls ? { tls: { ca: redis.tls.ca, cert: redis.tls.cert, key: redis.tls.key } } : {}),
+          },
+        }
+      : {}),
+    ...(database?.kind === 'postgresql'
+      ? { database: { host: database.host, port: database.port, name: database.name, user: database.user } }
+      : {}),
+    ...(dashboard ? { dashboardUrl: dashboard.url } : {}),
+    ...(gateway
+      ? { gateway: { host: `${gateway.protocol}//${gateway.hostname}`, port: portOf(gateway) } }
+      : {}),
+  };
+}
+
+function portOf(url: URL): string {
+  return url.port || (url.protocol === 'https:' ? '443' : '80');
+}
+
+/** The secrets that go into configurations, by the names that `rewrite.jq` knows. */
+export function namedSecrets({ secrets }: Deployment, { redis, database }: Site): [string, SecretRef][] {
+  const all: [string, string | undefined][] = [
+    ['gateway', secrets.gateway],
+    ['node', secrets.node],
+    ['admin', secrets.admin],
+    ['certificate', secrets.certificate],
+    ['redis', redis?.password],
+    ['database', database?.password],
+  ];
+  return all.filter((each): each is [string, SecretRef] => each[1] !== undefined);
+}
+
+/** Every secret that the run needs, so that a missing one is found before anything changes. */
+export function everySecret(deployment: Deployment, site: Site): string[] {
+  const { database, dashboard } = site;
+  const all = [
+    ...namedSecrets(deployment, site).map(([, reference]) => reference),
+    dashboard?.accessKey,
+    database?.kind === 'postgresql' ? database.admin.password : undefined,
+    deployment.backup.pgbackrest?.passphrase,
+    deployment.analytics?.key,
+    ...deployment.probes.map(({ key }) => key),
+  ];
+  return [...new Set(all.filter((reference) => reference !== undefined))];
+}
+
+/** Addresses of one site that are not also another's. */
+export function addressesOnlyOf(site: Site, other: Site): Address[] {
+  const shared = new Set(addressesOf(other).map(({ host, port }) => `${host}:${port}`));
+  return addressesOf(site).filter(({ host, port }) => !shared.has(`${host}:${port}`));
+}

@@ -1,0 +1,159 @@
+# ---------------------------------------------------------------------------------------------------------------------
+# Redis
+# ---------------------------------------------------------------------------------------------------------------------
+
+# The password goes by the environment, which only this user and root can read.
+redis() { REDISCLI_AUTH="$(redis_password)" redis-cli "${REDIS_CLI[@]}" "$@"; }
+redis_password() { if [ -n "$REDIS_PASSWORD" ]; then secret "$REDIS_PASSWORD"; fi; }
+
+# With `appendonly yes` Redis ignores a mere dump.rdb and starts EMPTY: then the RDB goes in as the base of an append-only set.
+appends_only() {
+  local last
+  if [ -z "$REDIS_CONFIG_FILE" ] || [ ! -f "$REDIS_CONFIG_FILE" ]; then return 0; fi
+  last=$(sed -n 's/^[[:space:]]*appendonly[[:space:]]\{1,\}"\{0,1\}\(yes\|no\)"\{0,1\}[[:space:]]*$/\1/p' "$REDIS_CONFIG_FILE" | tail -n 1)
+  [ "$last" = yes ]
+}
+
+restore-redis-data() {
+  local staging="$REDIS_DATA_DIR.tyk-dr-new-$RUN" folder state
+  if ! has_object redis; then
+    SUMMARY='the set has no Redis'
+    return 0
+  fi
+  if [ "$(fact .redis.method)" = commands ]; then
+    fail 10 "the Redis of $SET was saved by commands, which this script cannot put back" 'Use tyk-dr recover, or docs/restore-by-hand.md.'
+  fi
+  state=$(seen "$REDIS_DATA_DIR" restore-redis-data)
+  if [ "$state" = done ]; then
+    SUMMARY='the restored data are in place already'
+    return 0
+  fi
+  if [ "$state" = absent ]; then
+    # What an attempt that was killed has left has no ledger: it is nothing.
+    rm -rf "$staging"
+    if appends_only; then
+      folder="$staging/appendonlydir"
+      mkdir -p "$folder"
+      open_into redis "$folder/appendonly.aof.1.base.rdb"
+      : >"$folder/appendonly.aof.1.incr.aof"
+      printf 'file appendonly.aof.1.base.rdb seq 1 type b\nfile appendonly.aof.1.incr.aof seq 1 type i\n' >"$folder/appendonly.aof.manifest"
+    else
+      mkdir -p "$staging"
+      open_into redis "$staging/dump.rdb"
+    fi
+    chmod -R u=rwX,g=rX,o= "$staging"
+    write_ledger "$staging" restore-redis-data
+    if [ "$EUID" = 0 ] && [ -n "$REDIS_RUN_AS" ]; then chown -R "$REDIS_RUN_AS:" "$staging"; fi
+  fi
+  switch_in "$REDIS_DATA_DIR" restore-redis-data
+  SUMMARY="$(object redis .plain.bytes) bytes restored beside the old data and switched in"
+}
+
+redis_answers() { [ "$(redis ping 2>/dev/null)" = PONG ]; }
+
+start-redis() {
+  local dropped=0 keys
+  start_service redis
+  wait_for 600 redis_answers || fail 10 "Redis of $TO does not answer, or is still loading" 'Its own log says why.'
+  # A snapshot brings back analytics that the Pump had already taken. Only now: later ones are new.
+  if ! step_is_done start-redis; then
+    while IFS= read -r key; do
+      if [ -z "$key" ]; then continue; fi
+      redis unlink "$key" >/dev/null
+      dropped=$((dropped + 1))
+    done < <(redis --raw keys 'analytics-*')
+  fi
+  keys=$(redis dbsize)
+  SUMMARY="started: $STARTED; $keys keys, $dropped old analytics lists dropped"
+}
+
+# A digest that is equal wherever the value is: members and fields sorted, lists and sorted sets in their order. For each
+# key (in base64: they may be binary, and may be credentials) a line: type, expiry, and what is hashed, as \\x escapes.
+CANONICAL='
+local letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+local function decoded(text)
+  local out, bits, count = {}, 0, 0
+  for i = 1, #text do
+    local at = string.find(letters, string.sub(text, i, i), 1, true)
+    if at then
+      bits, count = bits * 64 + at - 1, count + 6
+      if count >= 8 then
+        local rest = 2 ^ (count - 8)
+        out[#out + 1] = string.char(math.floor(bits / rest))
+        bits, count = bits % rest, count - 8
+      end
+    end
+  end
+  return table.concat(out)
+end
+local function less(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return #a < #b
+end
+local function parts(key, kind)
+  if kind == "string" then return {redis.call("GET", key)} end
+  if kind == "list" then return redis.call("LRANGE", key, 0, -1) end
+  if kind == "zset" then return redis.call("ZRANGE", key, 0, -1, "WITHSCORES") end
+  if kind == "set" then
+    local all = redis.call("SMEMBERS", key)
+    table.sort(all, less)
+    return all
+  end
+  local all, fields, flat = redis.call("HGETALL", key), {}, {}
+  for i = 1, #all, 2 do fields[#fields + 1] = {all[i], all[i + 1]} end
+  table.sort(fields, function(a, b) return less(a[1], b[1]) end)
+  for _, each in ipairs(fields) do flat[#flat + 1] = each[1]; flat[#flat + 1] = each[2] end
+  return flat
+end
+local lines = {}
+for text in string.gmatch(KEYS[1], "[^\n]+") do
+  local key = decoded(text)
+  local kind = redis.call("TYPE", key)["ok"]
+  local out = {kind .. "\n"}
+  if kind == "string" or kind == "list" or kind == "set" or kind == "zset" or kind == "hash" then
+    for _, part in ipairs(parts(key, kind)) do out[#out + 1] = #part .. "\n" .. part end
+  end
+  local escaped = string.gsub(table.concat(out), ".", function(c) return string.format("\\x%02x", string.byte(c)) end)
+  lines[#lines + 1] = kind .. " " .. redis.call("PEXPIRETIME", key) .. " " .. escaped
+end
+return table.concat(lines, "\n")'
+
+prove-redis() {
+  local keys least most type digest expires found found_type found_expires escaped equal=0 expired=0 other=0
+  if ! has_object redis; then
+    SUMMARY='the set has no Redis'
+    return 0
+  fi
+  most=$(fact .redis.keys)
+  least=$((most - $(fact .redis.expires | grep . || echo 0)))
+  keys=$(redis dbsize)
+  if [ "$keys" -lt "$least" ] || [ "$keys" -gt "$most" ]; then
+    proof 'Redis keys, less what has expired' fail "$least to $most" "$keys"
+  fi
+  proof 'Redis keys, less what has expired' pass "$least to $most" "$keys"
+  open_into redis-samples "$WORK/samples.json"
+  if [ "$(jq length "$WORK/samples.json")" -gt 0 ]; then
+    jq -r '.[].key' "$WORK/samples.json" | redis --raw -x eval "$CANONICAL" 1 >"$WORK/found"
+  else
+    : >"$WORK/found"
+  fi
+  while read -r type digest expires found_type found_expires escaped; do
+    # shellcheck disable=SC2059
+    found=$(printf "$escaped" | sha256sum)
+    if [ "$found_type $found_expires ${found%% *}" = "$type $expires $digest" ]; then
+      equal=$((equal + 1))
+    elif [ "$found_type" = none ] && [ "$expires" -gt 0 ] && [ "$expires" -le $(($(date +%s%3N) + 2000)) ]; then
+      expired=$((expired + 1))
+    elif [[ ! $type =~ ^(string|list|set|zset|hash)$ ]]; then
+      other=$((other + 1))
+    else
+      proof 'sampled values, types and expiries' fail "$type ${digest:0:12}, expires $expires" "$found_type ${found:0:12}, expires $found_expires"
+    fi
+  done < <(jq -r '.[] | "\(.type) \(.digest) \(.expiresAtMs)"' "$WORK/samples.json" | paste -d ' ' - "$WORK/found")
+  rm -f "$WORK/found" "$WORK/samples.json"
+  proof 'sampled values, types and expiries' pass 'all equal or expired' "$equal equal, $expired expired, $other of a type that is not compared here"
+  SUMMARY="$keys keys; $equal samples equal, $expired expired"
+}
