@@ -8,7 +8,7 @@ import { Stage } from './matrix/stage.ts';
 /**
  * A quick selection of the crash matrix (`npm run crash` plays all of it): a recovery survives kill -9 anywhere with
  * nothing done twice, by witnesses outside our own bookkeeping. Which cells is drawn anew each day; CRASH_SEED=N draws
- * those of another.
+ * those of another. Undo and backup are played by `npm run crash` only.
  */
 
 const DAY_MS = 86_400_000;
@@ -66,8 +66,4 @@ test('killed at any byte and on either side of any rename', async () => {
 
 test('Temporal killed, and the worker restarted with a new build, in the middle of a step', async () => {
   await expectRight('recover', drawn('recover', ['temporal-killed', 'new-build'], 3));
-});
-
-test('killed over its undo once it was given up', async () => {
-  await expectRight('undo', drawn('undo', ['before', 'after', 'rename'], 2));
 });

@@ -148,6 +148,8 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   // One call after the other dies at the byte of the next of them; other moments know but one call.
   if (same.some(({ moment }) => moment !== 'byte' || cell.moment !== 'byte')) return false;
   if (same.length >= SAME_POINT) return false;
+  // One works on while it is held: two at once would wait for each other.
+  if (isHeld(cell) && pack.some((other) => isHeld(other) && branchOf(other) === branchOf(cell))) return false;
   if (!isCostly(cell)) return true;
   const costly = pack.filter(isCostly);
   return (
@@ -158,6 +160,10 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
 /** A worker that dies is missed after seconds, and what runs beside it is lost as well. */
 function isCostly({ moment }: Cell): boolean {
   return moment !== 'fails-once' && moment !== 'refused-once';
+}
+
+function isHeld({ moment }: Cell): boolean {
+  return moment === 'temporal-killed' || moment === 'new-build';
 }
 
 /** What may run at the same time. */
