@@ -57,6 +57,7 @@ const GOOD: Readonly<Record<Kind, string>> = {
     ref: 'main',
     run: 'acme',
     set: 'latest',
+    url: 'http://127.0.0.1:1',
   },
   ...{ text: 'because', time: '2026-01-01T00:00:00Z' },
 };

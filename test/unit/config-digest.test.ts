@@ -37,9 +37,10 @@ describe('what concerns one host only makes no drift', () => {
     [
       'whom it tells',
       line(
-        '    notify: { channels: { siren: { kind: command, command: [siren] } }, routes: [{ channels: [siren] }] }\n',
+        '    notify: { channels: { mail: { kind: email, host: smtp, from: a@b, to: [a@b] } }, routes: [{ channels: [mail] }] }\n',
       ),
     ],
+    ['whom it calls', ['+44 20 5550 0100', '+44 20 5550 0199']],
     ['when backups are made', ["cron: '0 3 * * *'", "cron: '5 3 * * *'"]],
     [
       'what it shows Prometheus',
