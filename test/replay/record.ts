@@ -1,0 +1,39 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { VERSION } from '../../cli/version.ts';
+import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
+import { startTemporal, withWorkers } from '../harness/temporal.ts';
+import { STORIES } from './stories.ts';
+
+/**
+ * `npm run record`, once a release: lets every story happen on a real Temporal server and keeps its history under
+ * `histories/VERSION/`. Those of earlier releases stay: runs that began on them must still end on today's code.
+ */
+
+const folder = join(import.meta.dirname, 'histories', VERSION);
+await mkdir(folder, { recursive: true });
+const environment = await startTemporal();
+try {
+  for (const { name, workflow, workflowId, args, activities, meanwhile, fails } of STORIES) {
+    await withWorkers(environment, { primary: activities!, dr: activities! }, async () => {
+      const handle = await environment.client.workflow.start(workflow, {
+        ...{ workflowId, taskQueue: WORKFLOW_QUEUE, args: [...args] },
+      });
+      await meanwhile?.(handle);
+      const failed = await handle.result().then(
+        () => false,
+        () => true,
+      );
+      if (failed !== (fails ?? false)) throw new Error(`${name} ${failed ? 'failed' : 'did not fail'}`);
+      const history = historyToJSON(await handle.fetchHistory());
+      // Without the host of whoever recorded it.
+      const text = history.replaceAll(/"identity": ?"[^"]*"/g, '"identity": "recorder"');
+      await writeFile(join(folder, `${name}.json.gz`), gzipSync(text, { level: 9 }));
+      process.stdout.write(`${name}: ${(JSON.parse(text) as { events: unknown[] }).events.length} events\n`);
+    });
+  }
+} finally {
+  await environment.teardown();
+}

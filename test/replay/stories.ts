@@ -1,0 +1,197 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { BackupInput } from '../../domain/backup.ts';
+import type { LaunchInput } from '../../domain/schedules.ts';
+import { fakes, recoverInput } from '../harness/recover-input.ts';
+import { eventually } from '../harness/gateway.ts';
+import { FULL_SHAPE } from '../harness/shape.ts';
+
+/**
+ * What every runbook may go through, told by activities that answer as they are told. Recorded once a release by
+ * `npm run record`; replayed against today's workflow code by every test run.
+ */
+
+type Activities = Readonly<Record<string, (...args: never[]) => Promise<unknown>>>;
+
+export interface Story {
+  /** The workflow's name and what happens to it: `recover-aborted`. */
+  readonly name: string;
+  readonly workflow: string;
+  readonly workflowId: string;
+  readonly args: readonly unknown[];
+  readonly activities?: Activities;
+  /** What people do meanwhile. */
+  readonly meanwhile?: (handle: WorkflowHandle) => Promise<unknown>;
+  /** It ends as a failed workflow. */
+  readonly fails?: boolean;
+}
+
+const BACKUP: BackupInput = {
+  run: 'bak-test',
+  set: '20260101T000000Z-0001',
+  deployment: 'acme',
+  configDigest: 'c'.repeat(64),
+  sites: [{ site: 'primary', all: ['primary'], redis: 'primary', database: 'primary' }],
+  full: false,
+  actor: 'tester',
+  copies: ['elsewhere'],
+};
+
+const LAUNCH: LaunchInput = {
+  ...{ deployment: 'acme', kind: 'full', sites: BACKUP.sites, rpoMs: 300_000, priority: 1 },
+  ...{ verify: true, remindMs: 1_000 },
+};
+
+const part = { summary: 'done', objects: [] };
+
+const PRODUCERS: Activities = {
+  'answer-ping': () =>
+    Promise.resolve({
+      worker: 'primary',
+      digest: BACKUP.configDigest,
+      version: '1',
+      now: new Date().toISOString(),
+    }),
+  'find-live-site': () => Promise.resolve({ summary: 'live', live: true }),
+  'back-up-redis': () => Promise.resolve(part),
+  'back-up-config': () => Promise.resolve(part),
+  'back-up-database': () => Promise.resolve(part),
+  'seal-set': () => Promise.resolve({ summary: 'sealed', git: true }),
+  'verify-set': () => Promise.resolve({ summary: 'verified', git: true }),
+  'copy-set': () => Promise.resolve({ summary: 'copied' }),
+  'commit-config': () => Promise.resolve({ summary: 'committed' }),
+  'test-keys': () => Promise.resolve({ summary: 'opened', tests: [], failed: 0 }),
+  'prune-sets': () => Promise.resolve({ summary: 'pruned', verdicts: [], deleted: [] }),
+  'ship-redis-aof': () => Promise.resolve({ summary: 'shipped' }),
+  'send-notice': () => Promise.resolve({ sent: ['webhook'], failed: [] }),
+  'look-at-writers': () => Promise.resolve([]),
+  'lower-fence': () => Promise.resolve('the fence is down'),
+  'examine-host': () => Promise.resolve({ site: 'primary', worker: 'primary', findings: [] }),
+  'measure-host': () =>
+    Promise.resolve({
+      ...{
+        site: 'primary',
+        worker: 'primary',
+        measuredAt: new Date().toISOString(),
+        points: [],
+        problems: [],
+      },
+      ...{ live: true, serves: ['redis'], sets: [] },
+    }),
+  'forecast-recovery': () =>
+    Promise.resolve({ set: 's', site: 'primary', forecast: { totalMs: 1, parts: [] } }),
+  'resolve-config-ref': () => Promise.resolve('0123456789abcdef0123456789abcdef01234567'),
+};
+
+function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<never> {
+  let left = times;
+  return () =>
+    left-- <= 0
+      ? Promise.resolve(undefined as never)
+      : Promise.reject(
+          ApplicationFailure.create({ message: `it is ${code}`, type: code, nonRetryable: true }),
+        );
+}
+
+const by = { actor: 'ann', reason: 'as agreed' };
+const decides = (kind: string) => async (handle: WorkflowHandle) =>
+  eventually(() => handle.executeUpdate(kind, { args: [by] }));
+
+function recovery(
+  name: string,
+  activities: ReturnType<typeof fakes>['activities'],
+  more: Partial<Story> & { request?: Parameters<typeof recoverInput>[0]; shape?: typeof FULL_SHAPE } = {},
+): Story {
+  const { request, shape, ...rest } = more;
+  const input = recoverInput(request, shape ?? FULL_SHAPE);
+  return {
+    ...{ name: `recover-${name}`, workflow: 'recover', workflowId: `run/acme-${name}`, args: [input] },
+    activities,
+    ...rest,
+  };
+}
+
+const backups = (name: string, workflow: string, ...more: unknown[]): Story => ({
+  ...{ name, workflow, workflowId: `replay/${name}`, args: [BACKUP, ...more] },
+});
+
+export const STORIES: readonly Story[] = [
+  recovery('elsewhere', fakes().activities),
+  recovery('in-place', fakes().activities, { request: { to: 'primary', inPlace: true } }),
+  recovery('component', fakes().activities, { request: { to: 'primary', component: 'redis' } }),
+  recovery('refused', fakes({ 'check-target': fails('PORT_TAKEN') }).activities, { fails: true }),
+  recovery('retried', fakes({ 'start-redis': fails('SERVICE_FAILED', 1) }).activities, {
+    meanwhile: decides('retry'),
+  }),
+  recovery('fence-asserted', fakes({ 'fence-source': fails('NOT_FENCED', 1) }).activities, {
+    meanwhile: decides('confirm'),
+  }),
+  recovery('aborted', fakes({ 'start-dashboard': fails('SERVICE_FAILED') }).activities, {
+    fails: true,
+    meanwhile: async (handle) => {
+      await eventually(() => handle.executeUpdate('retry', { args: [by] }));
+      await decides('abort')(handle);
+    },
+  }),
+  recovery('undone', fakes({ 'start-redis': fails('SERVICE_FAILED') }).activities, {
+    fails: true,
+    request: { onFailure: 'abort' },
+  }),
+  recovery(
+    'stuck',
+    fakes({ 'start-redis': fails('SERVICE_FAILED'), 'undo-switch': fails('TARGET_IS_ANOTHER') }).activities,
+    { fails: true, request: { onFailure: 'abort' } },
+  ),
+  recovery('late', fakes({ 'start-redis': () => later(1_500) }).activities, {
+    shape: { ...FULL_SHAPE, objectives: { rtoMs: 1_500, rpoMs: 1 } },
+  }),
+  backups('backup', 'backup', true),
+  backups('verify', 'verify'),
+  backups('copy', 'copy'),
+  backups('prune', 'prune', false),
+  backups('ship-redis-aof', 'shipRedisAof'),
+  backups('test-keys', 'testKeys'),
+  { name: 'launch', workflow: 'launch', workflowId: 'replay/launch', args: [LAUNCH] },
+  { name: 'watch', workflow: 'watch', workflowId: 'replay/watch', args: [{ ...LAUNCH, kind: 'watch' }] },
+  {
+    ...{ name: 'launch-failed', workflow: 'launch', workflowId: 'replay/launch-failed', args: [LAUNCH] },
+    activities: { ...PRODUCERS, 'back-up-redis': fails('DISK_TOO_SMALL') },
+    fails: true,
+  },
+  {
+    ...{ name: 'doctor', workflow: 'doctor', workflowId: 'replay/doctor' },
+    args: [{ deployment: 'acme', rpoMs: 1, hosts: [{ site: 'primary', worker: 'primary' }] }],
+  },
+  {
+    ...{ name: 'forecast', workflow: 'forecast', workflowId: 'replay/forecast' },
+    args: [recoverInput().plan],
+  },
+  {
+    ...{ name: 'measure', workflow: 'measure', workflowId: 'replay/measure' },
+    args: [{ deployment: 'acme', rpoMs: 1, hosts: [{ site: 'primary', worker: 'primary' }] }],
+  },
+  {
+    ...{ name: 'unfence', workflow: 'unfence', workflowId: 'replay/unfence' },
+    args: [
+      {
+        ...{ deployment: 'acme', site: 'primary', workers: ['primary'], othersAreDown: false },
+        others: [{ site: 'dr', workers: ['dr'] }],
+      },
+    ],
+  },
+  {
+    ...{ name: 'fence', workflow: 'fence', workflowId: 'replay/fence' },
+    args: [{ ...recoverInput(), step: 'fence-source' }, 'primary'],
+    activities: fakes().activities,
+  },
+  { name: 'ping', workflow: 'ping', workflowId: 'replay/ping', args: ['primary', 'acme'] },
+  {
+    ...{ name: 'resolve-config-ref', workflow: 'resolveConfigRef', workflowId: 'replay/resolve-config-ref' },
+    args: ['primary', 'acme', 'primary', 'main'],
+  },
+].map((story: Story) => ({ activities: PRODUCERS, ...story }));
+
+async function later(ms: number): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return undefined as never;
+}
