@@ -2,6 +2,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { BackupInput } from '../../domain/backup.ts';
 import type { LaunchInput } from '../../domain/schedules.ts';
+import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
 import { fakes, recoverInput } from '../harness/recover-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
@@ -64,6 +65,10 @@ const PRODUCERS: Activities = {
   'prune-sets': () => Promise.resolve({ summary: 'pruned', verdicts: [], deleted: [] }),
   'ship-redis-aof': () => Promise.resolve({ summary: 'shipped' }),
   'send-notice': () => Promise.resolve({ sent: ['webhook'], failed: [] }),
+  'rewrap-set': () => Promise.resolve({ summary: 'sealed anew', set: '20260101T000000Z-0002' }),
+  'ship-wal': () => Promise.resolve({ summary: 'shipped', behind: [] }),
+  'export-runbook': () => Promise.resolve({ summary: 'written' }),
+  'list-runs': () => Promise.resolve([]),
   'look-at-writers': () => Promise.resolve([]),
   'lower-fence': () => Promise.resolve('the fence is down'),
   'examine-host': () => Promise.resolve({ site: 'primary', worker: 'primary', findings: [] }),
@@ -83,6 +88,16 @@ const PRODUCERS: Activities = {
   'resolve-config-ref': () => Promise.resolve('0123456789abcdef0123456789abcdef01234567'),
 };
 
+const NOTICE = {
+  ...{ event: 'declared', severity: 'critical', deployment: 'acme', about: 'rec-test', lines: [] },
+  ...{ title: 'acme is being recovered', at: '2026-01-01T00:00:00.000Z' },
+};
+const CHANNELS: Activities = {
+  'route-notice': () => Promise.resolve({ targets: [{ channel: 'chat' }], people: [] }),
+  'tell-channel': () => Promise.resolve(),
+};
+const approves = () => Promise.resolve({ summary: 'ann may', identity: 'asserted' });
+
 function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<never> {
   let left = times;
   return () =>
@@ -94,12 +109,12 @@ function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<ne
 }
 
 const by = { actor: 'ann', reason: 'as agreed' };
-const decides = (kind: string) => async (handle: WorkflowHandle) =>
-  eventually(() => handle.executeUpdate(kind, { args: [by] }));
+const decides = (kind: string, step?: string) => async (handle: WorkflowHandle) =>
+  eventually(() => handle.executeUpdate(kind, { args: [{ ...by, ...(step && { step }) }] }));
 
 function recovery(
   name: string,
-  activities: ReturnType<typeof fakes>['activities'],
+  activities: Activities,
   more: Partial<Story> & { request?: Parameters<typeof recoverInput>[0]; shape?: typeof FULL_SHAPE } = {},
 ): Story {
   const { request, shape, ...rest } = more;
@@ -145,12 +160,58 @@ export const STORIES: readonly Story[] = [
   recovery('late', fakes({ 'start-redis': () => later(1_500) }).activities, {
     shape: { ...FULL_SHAPE, objectives: { rtoMs: 1_500, rpoMs: 1 } },
   }),
+  recovery('skipped', fakes({ 'prove-analytics': fails('PROOF_FAILED', 1) }).activities, {
+    meanwhile: decides('skip', 'prove-analytics'),
+  }),
+  recovery('by-hand', fakes({ 'start-redis': fails('SERVICE_FAILED', 1) }).activities, {
+    meanwhile: decides('done', 'start-redis'),
+  }),
+  recovery('undone-once', fakes({ 'restore-redis-data': fails('DISK_TOO_SMALL', 1) }).activities, {
+    meanwhile: async (handle) => {
+      await decides('undo', 'restore-redis-data')(handle);
+      await decides('retry')(handle);
+    },
+  }),
+  recovery('paused', fakes({ 'start-redis': () => later(1_000) }).activities, {
+    meanwhile: async (handle) => {
+      await decides('pause')(handle);
+      await decides('resume')(handle);
+    },
+  }),
+  recovery(
+    'approved',
+    { ...fakes().activities, 'check-approval': approves },
+    {
+      shape: {
+        ...FULL_SHAPE,
+        approvals: [
+          { step: 'switch-traffic', count: 1, roles: [], timeoutMs: 600_000, onTimeout: 'escalate' },
+        ],
+      },
+      meanwhile: decides('approve', 'switch-traffic'),
+    },
+  ),
+  recovery('told', { ...fakes().activities, ...CHANNELS }, { shape: { ...FULL_SHAPE, notifies: true } }),
+  {
+    ...{ name: 'tell', workflow: 'tell', workflowId: 'replay/tell', args: [{ workers: ['primary'] }] },
+    activities: CHANNELS,
+    meanwhile: async (handle: WorkflowHandle) => {
+      await handle.signal(NOTICE_SIGNAL, { id: 'declared', notice: NOTICE });
+      await handle.signal(OVER_SIGNAL);
+    },
+  },
   backups('backup', 'backup', true),
   backups('verify', 'verify'),
   backups('copy', 'copy'),
   backups('prune', 'prune', false),
   backups('ship-redis-aof', 'shipRedisAof'),
   backups('test-keys', 'testKeys'),
+  backups('rewrap', 'rewrap', true),
+  backups('ship-wal', 'shipWal'),
+  {
+    ...{ name: 'read-runs', workflow: 'readRuns', workflowId: 'replay/read-runs' },
+    args: [{ deployment: 'acme', workers: ['primary'] }],
+  },
   { name: 'launch', workflow: 'launch', workflowId: 'replay/launch', args: [LAUNCH] },
   { name: 'watch', workflow: 'watch', workflowId: 'replay/watch', args: [{ ...LAUNCH, kind: 'watch' }] },
   {
