@@ -28,6 +28,11 @@ export interface ErrorEntry {
 
 type Next = (details: ErrorDetails) => string;
 
+/** Whether a detail is there that a command can do without: to look at it in another way says that it is needed. */
+export function isGiven(details: ErrorDetails, name: string): boolean {
+  return Object.getOwnPropertyDescriptor(details, name)?.value !== undefined;
+}
+
 export const refused = (message: ErrorEntry['message'], hint: string, next?: Next): ErrorEntry => ({
   class: 'refused',
   retryable: false,

@@ -1,6 +1,6 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
 import { DECISION_ERRORS } from './decision-errors.ts';
-import { failed, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
+import { failed, isGiven, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { shown } from './plain-text.ts';
 import { SNAPSHOT_ERRORS } from './snapshot-errors.ts';
@@ -90,7 +90,7 @@ export const ERRORS = {
     retryable: false,
     message: (d) => `a ${d.kind} of ${d.deployment} is already under way: ${d.run}`,
     hint: 'Backup sets of a deployment are made, verified and deleted one at a time. Follow that one.',
-    next: (d) => `tyk-dr backup watch ${d.deployment}${d.only ? ` --only ${d.only}` : ''}`,
+    next: (d) => `tyk-dr backup watch ${d.deployment}${isGiven(d, 'only') ? ` --only ${d.only}` : ''}`,
   },
   RUN_CUT_OFF: {
     class: 'stuck',
@@ -185,7 +185,7 @@ export const ERRORS = {
     (d) => `no backup set of ${d.deployment} in ${d.repository}`,
     'Make one; it is proven by a restore before it counts. Where the repository was lost, look at an off-site copy.',
     (d) =>
-      d.copy === undefined ? `tyk-dr backup ${d.first}` : `tyk-dr backup list ${d.first} --copy ${d.copy}`,
+      isGiven(d, 'copy') ? `tyk-dr backup list ${d.first} --copy ${d.copy}` : `tyk-dr backup ${d.first}`,
   ),
   REPOSITORY_UNREADABLE: refused(
     (d) => `${d.path} of the backup repository cannot be read: ${d.reason}`,

@@ -140,7 +140,9 @@ export async function backUp(
   const used = chain.some(({ damagedPages }) => damagedPages) ? 'full' : type;
   // With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way.
   const lock = `${tool.configFile}.lock`;
-  await pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS });
+  await whenUnlocked(() =>
+    pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
+  );
   const known = new Set(before.map(({ label }) => label));
   const fresh = (await listBackups(tool)).find(({ label }) => !known.has(label));
   if (!fresh) {
@@ -154,6 +156,23 @@ export async function backUp(
     });
   }
   return fresh;
+}
+
+/** Helpers of a pgBackRest that was killed with its worker hold its own lock for a moment longer. */
+const LOCK_PATIENCE_MS = 10_000;
+const LOCK_PAUSE_MS = 500;
+
+async function whenUnlocked(work: () => Promise<unknown>): Promise<void> {
+  for (const until = Date.now() + LOCK_PATIENCE_MS; ;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      const isLocked = error instanceof DrError && error.message.includes('unable to acquire lock');
+      if (!isLocked || Date.now() > until) throw error;
+      await sleep(LOCK_PAUSE_MS);
+    }
+  }
 }
 
 interface InfoBackup {

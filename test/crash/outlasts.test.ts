@@ -2,13 +2,15 @@ import { readdir } from 'node:fs/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { RunRecord } from '../../domain/run.ts';
 import { lockId } from '../../domain/messages.ts';
+import { killService } from '../../lab/break.ts';
 import { siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
 import { readWitnesses, since } from './matrix/witnesses.ts';
 
 /**
- * Two processes of one name on a host: they share the work, and one goes on where the other ends. What happened is
+ * Two processes of one name on a host share the work, and one goes on where the other ends; so does a run whose Temporal
+ * server is killed. What happened is
  * counted by witnesses outside our own bookkeeping: process starts, pgBackRest's log, HAProxy's log.
  */
 
@@ -83,6 +85,15 @@ describe('two workers of one name on a host', () => {
     );
     expect(said.trimEnd()).toMatch(/worker dr has stopped$/);
     expect(record.decisions).toEqual([]);
+  });
+});
+
+test('a recovery goes on when the Temporal server is killed and started again', async () => {
+  await lab.restartWorker('dr');
+  await recoverThrough(async () => {
+    await databaseRestoreBegins();
+    await killService(lab.lab, 'temporal');
+    await lab.revive('temporal');
   });
 });
 
