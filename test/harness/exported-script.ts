@@ -44,12 +44,21 @@ export async function runScript(
   return { exitCode, said };
 }
 
-/** The events of the newest run that is logged on the site. */
+/** The events of the newest run that is logged on the site: newest by what stands in it, not by its name. */
 export async function scriptEvents(lab: Lab): Promise<Record<string, unknown>[]> {
-  const folder = siteDir(lab, 'dr', 'state', 'by-script');
-  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.jsonl')).sort();
-  if (names.length === 0) return [];
-  const text = await readFile(join(folder, names.at(-1)!), 'utf8');
+  const folder = scriptLogs(lab);
+  const names = (await readdir(folder).catch(() => [])).filter((name) => name.endsWith('.jsonl'));
+  const logs = await Promise.all(
+    names.map(async (name) => linesOf(await readFile(join(folder, name), 'utf8'))),
+  );
+  const begunAt = (log: Record<string, unknown>[]): number => Number(log[0]?.['epoch'] ?? 0);
+  return logs.sort((a, b) => begunAt(a) - begunAt(b)).at(-1) ?? [];
+}
+
+export const scriptLogs = (lab: Lab): string => siteDir(lab, 'dr', 'state', 'by-script');
+
+/** The last one may just be being written. */
+function linesOf(text: string): Record<string, unknown>[] {
   return text
     .split('\n')
     .slice(0, -1)

@@ -97,7 +97,7 @@ arguments() {
 
 # begin_run: a new one, or the unfinished one that lies here.
 begin_run() {
-  local runs="$STATE_DIR/by-script" found='' each begun
+  local runs="$STATE_DIR/by-script" found='' each begun newest=0
   mkdir -p "$runs"
   chmod 700 "$runs"
   exec 9>"$runs/lock"
@@ -108,7 +108,11 @@ begin_run() {
   mkdir -m 700 "$WORK"
   ACTOR="$(id -un)@$(hostname)"
   # The newest: an older one that never ended was given up for it.
-  for each in "$runs"/rec-*.jsonl; do if [ -f "$each" ]; then found=$each; fi; done
+  for each in "$runs"/rec-*.jsonl; do
+    # By the moment that is written in it: the names of two of the same second sort by chance.
+    begun=$(head -n 1 "$each" 2>/dev/null | jq -r '.epoch // 0' 2>/dev/null) || begun=0
+    if [ "${begun:-0}" -gt "$newest" ]; then newest=$begun found=$each; fi
+  done
   if [ -n "$found" ] && tail -n 1 "$found" | jq -e '.event == "finish"' >/dev/null 2>&1; then found=''; fi
   if [ "$ONLY" = give-up ] && [ -z "$found" ]; then bad 'there is no unfinished run to give up'; fi
   if [ "$ONLY" = give-up ]; then FROM=$(jq -rn 'input.from' "$found") POINT=$(jq -rn 'input.point' "$found"); fi

@@ -110,6 +110,7 @@ test('killed at any moment, several times in a row, the next call ends with the 
     await Promise.race([call.end, sleep(wholeMs * (part + (Math.random() - 0.5) / 5))]);
     call.kill();
     await call.end;
+    expect(await whatIsInPlace()).not.toBe('nothing');
   }
   const end = await callActivity(callOf(STEP));
   expect(end.error).toBeUndefined();
