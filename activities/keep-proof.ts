@@ -17,6 +17,28 @@ import type { BackupCall } from './guard.ts';
 import { setOf } from './open-set.ts';
 
 /**
+ * A proof of a set or a snapshot, bound to the bytes of its manifest.
+ *
+ * @param begun by `performance.now()`, when the proof began.
+ */
+export function proofOf(
+  { input }: BackupCall,
+  manifestSha256: string,
+  begun: number,
+  proven: Pick<Attestation, 'redis' | 'database' | 'relations' | 'services'>,
+): Attestation {
+  return {
+    format: 'tyk-dr/attestation/v1',
+    set: input.set,
+    manifestSha256,
+    verifiedAt: new Date().toISOString(),
+    durationMs: Math.round(performance.now() - begun),
+    ...(input.copy === undefined ? {} : { copy: input.copy }),
+    ...proven,
+  };
+}
+
+/**
  * Where a proof is kept: beside the set that was restored. That of a set which came from one copy alone lies at that
  * copy; where the same manifest is in the repository as well, the record of the copy says so there, and a set without
  * any proof has this one: it is bound to the manifest, and so to the digest of every object.

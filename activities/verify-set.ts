@@ -8,7 +8,7 @@ import { checkSet, type CheckedSet } from './check-set.ts';
 import { methodOf, requireMethod } from './database/choose.ts';
 import type { ScratchDatabase } from './database/method.ts';
 import type { BackupCall } from './guard.ts';
-import { keepProof } from './keep-proof.ts';
+import { keepProof, proofOf } from './keep-proof.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
 import { manifestOf, setOf } from './open-set.ts';
 import { verifySnapshot } from './verify-snapshot.ts';
@@ -34,16 +34,10 @@ export async function verifySet(call: BackupCall): Promise<StepResult> {
       scratch === undefined ? undefined : await method?.verify(call, manifest, scratch, whileUp);
     if (!stores) await whileUp();
     const trees = await verifyTrees(call, manifest, scratchPath(site, 'verify', input.set));
-    const attestation: Attestation = {
-      format: 'tyk-dr/attestation/v1',
-      set: input.set,
-      manifestSha256: sha256,
-      verifiedAt: new Date().toISOString(),
-      durationMs: Math.round(performance.now() - begun),
-      ...(input.copy === undefined ? {} : { copy: input.copy }),
+    const attestation = proofOf(call, sha256, begun, {
       ...stores,
       ...(database ? { database: database.facts } : {}),
-    };
+    });
     const unkept = await keepProof(call, attestation);
     return { summary: [summarise(attestation, database?.detail, trees), ...unkept].join('; ') };
   } finally {

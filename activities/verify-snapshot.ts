@@ -1,11 +1,11 @@
 import { requireParent } from '../adapters/backup/snapshots.ts';
-import type { Attestation, Manifest } from '../domain/manifest.ts';
+import type { Manifest } from '../domain/manifest.ts';
 import { relationText } from '../domain/relations.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { Definitions } from '../domain/versioned.ts';
 import { checkSet } from './check-set.ts';
 import type { BackupCall } from './guard.ts';
-import { keepProof } from './keep-proof.ts';
+import { keepProof, proofOf } from './keep-proof.ts';
 import { clearLeftovers, scratchPath } from './leftovers.ts';
 import { manifestOf, readPart, setOf } from './open-set.ts';
 import { verifyStores, type ProvenStores } from './verify-stores.ts';
@@ -27,14 +27,7 @@ export async function verifySnapshot(call: BackupCall): Promise<StepResult> {
       ? await verifyStores(call, manifest, { definitions: await definitionsOf(call, parent.manifest) })
       : undefined;
     const trees = stores ? 0 : await verifyTrees(call, manifest, scratchPath(site, 'verify', input.set));
-    const attestation: Attestation = {
-      format: 'tyk-dr/attestation/v1',
-      set: input.set,
-      manifestSha256: sha256,
-      verifiedAt: new Date().toISOString(),
-      durationMs: Math.round(performance.now() - begun),
-      ...stores,
-    };
+    const attestation = proofOf(call, sha256, begun, stores ?? {});
     const unkept = await keepProof(call, attestation);
     const shown = stores ? redisText(stores) : `${trees} configuration trees unpacked`;
     return {

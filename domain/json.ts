@@ -6,6 +6,15 @@ export function isObject(value: unknown): value is { [key: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Undefined where it is no JSON, or not all of it; also for what is nested so deep that nobody meant it. */
+export function jsonOf(text: string): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** No document of Tyk's is nested nearly as deep; walking one that is would end the worker, not the walk. */
 const DEEPEST = 200;
 
@@ -43,12 +52,7 @@ function endOfString(text: string, from: number): number {
 
 /** Undefined where the text is not JSON, or holds numbers that JavaScript would round. */
 export function parseExactly(text: string): Json | undefined {
-  if (/[:[,\s]-?\d{16,}/.test(text)) return undefined;
-  try {
-    return parseJson(text) as Json;
-  } catch {
-    return undefined;
-  }
+  return /[:[,\s]-?\d{16,}/.test(text) ? undefined : (jsonOf(text) as Json | undefined);
 }
 
 /** Fields sorted by name, two blanks deep. */

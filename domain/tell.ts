@@ -1,3 +1,4 @@
+import { textProblem } from './decision.ts';
 import { DrError } from './errors.ts';
 import type { Notice } from './notice.ts';
 
@@ -37,12 +38,6 @@ const MOST_ACTOR = 100;
 /** Why nobody can be taken at this word; undefined where it can. Takes anything: it may come from the Temporal UI. */
 export function acknowledgeObjection(args: unknown): DrError | undefined {
   const actor = (args as Partial<AcknowledgeArgs> | null | undefined)?.actor;
-  const text = typeof actor === 'string' ? actor : '';
-  if (text.trim() !== '' && text.length <= MOST_ACTOR && !/[\u0000-\u001F\u007F]/.test(text))
-    return undefined;
-  return new DrError('BAD_ARGUMENT', {
-    argument: 'actor',
-    value: text.slice(0, MOST_ACTOR),
-    expected: `the name of who has heard, at most ${MOST_ACTOR} characters`,
-  });
+  const problem = textProblem('actor', actor, MOST_ACTOR, 'the name of who has heard');
+  return problem && new DrError('BAD_ARGUMENT', { ...problem });
 }

@@ -1,6 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { jsonOf } from '../../domain/json.ts';
 import { writeDurably } from '../files/durable.ts';
 import { oneAtATime } from '../files/one-at-a-time.ts';
 
@@ -77,15 +78,7 @@ export class CopyLedger {
 
 async function read(file: string, remote: string): Promise<Map<string, string>> {
   const text = await readFile(file, 'utf8').catch(() => '');
-  const known = shape.safeParse(parsed(text));
+  const known = shape.safeParse(jsonOf(text));
   const fits = known.success && known.data.remote === remote;
   return new Map(fits ? Object.entries(known.data.files) : []);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

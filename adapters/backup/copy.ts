@@ -36,6 +36,28 @@ export interface CopiedDatabase {
   readonly walFrom?: string | undefined;
 }
 
+export interface ArchivedSince {
+  readonly files: readonly RepositoryFile[];
+  /** What the record of the copy says once they are there. */
+  readonly point: Pick<CopyRecord, 'walThrough' | 'walAt'>;
+}
+
+/** What the archive has got behind the set. It counts as of the moment before it was listed. */
+export async function archivedSince(
+  { root, files, walFrom }: CopiedDatabase,
+  folder: string,
+  ledger: CopyLedger,
+  signal: AbortSignal | undefined,
+): Promise<ArchivedSince> {
+  const walAt = new Date().toISOString();
+  const known = (path: string): string | undefined => ledger.get(`${folder}/${path}`);
+  const later = await laterArchive(root, files, { from: walFrom, known, signal });
+  return {
+    files: later.files,
+    point: later.through === undefined ? {} : { walThrough: later.through, walAt },
+  };
+}
+
 /** @throws DrError OBJECT_MISSING, OBJECT_DAMAGED where the set itself is not whole; COPY_UNUSABLE, COPY_DAMAGED */
 export async function copySet(request: CopyRequest): Promise<{ record: CopyRecord; sentBytes: number }> {
   const { config, copy, remote, signed, database, signal } = request;
@@ -53,14 +75,8 @@ export async function copySet(request: CopyRequest): Promise<{ record: CopyRecor
   if (database && physical && folders.pgbackrest !== undefined) {
     say('files of the database backup');
     const { pgbackrest: folder } = folders;
-    const walAt = new Date().toISOString();
-    const known = (path: string): string | undefined => ledger.get(`${folder}/${path}`);
-    const later = await laterArchive(database.root, database.files, {
-      from: database.walFrom,
-      known,
-      signal,
-    });
-    if (later.through !== undefined) wal = { walThrough: later.through, walAt };
+    const later = await archivedSince(database, folder, ledger, signal);
+    wal = later.point;
     const there = await listingOf(remote, folder, signal);
     const files = [...database.files, ...later.files];
     sentBytes += await sendFiles(sender, { from: database.root, folder, there, files });

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { DrError } from '../../domain/errors.ts';
 import { MANIFEST_FORMAT, SET_ID, SNAPSHOT_FORMAT, type Manifest } from '../../domain/manifest.ts';
-import { parseJson } from '../../domain/json.ts';
+import { jsonOf } from '../../domain/json.ts';
 import { SNAPSHOT_ID, snapshotKind } from '../../domain/snapshot.ts';
 
 /** What a manifest must look like for everything else to rely on it. */
@@ -45,19 +45,11 @@ const SNAPSHOT = COMMON.extend({
   'a snapshot holds the one store that its id names',
 );
 
-/** Undefined fits no shape: a signature does not make a document of what is none. */
-function parsed(bytes: Buffer): unknown {
-  try {
-    return parseJson(bytes.toString('utf8'));
-  } catch {
-    return undefined;
-  }
-}
-
 /** @param set whose manifest was asked for. @throws DrError MANIFEST_ALTERED */
 export function parseManifest(bytes: Buffer, set: string): Manifest {
+  // Undefined fits no shape: a signature does not make a document of what is none.
   const kind = snapshotKind(set) === undefined ? SET : SNAPSHOT;
-  const shape = kind.safeParse(parsed(bytes));
+  const shape = kind.safeParse(jsonOf(bytes.toString('utf8')));
   if (shape.success) return shape.data as unknown as Manifest;
   const format = kind === SET ? MANIFEST_FORMAT : SNAPSHOT_FORMAT;
   throw new DrError('MANIFEST_ALTERED', {

@@ -1,6 +1,7 @@
 import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
+import { jsonOf } from '../../domain/json.ts';
 import { summaryOf, type RunSummary } from '../../domain/run-summary.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { mapParallel } from '../files/map-parallel.ts';
@@ -40,7 +41,7 @@ export async function readRun(
   if (!RUN_ID.test(run)) return undefined;
   const file = join(runsFolder(config, deployment), `${run}.json`);
   const text = await readFile(file, 'utf8').catch(() => undefined);
-  const record = text === undefined ? undefined : parsed(text);
+  const record = text === undefined ? undefined : jsonOf(text);
   return isRecord(record) ? record : undefined;
 }
 
@@ -95,7 +96,7 @@ function indexLine(summary: RunSummary): string {
 /** The last line of a run counts: it may have been written again. */
 async function readIndex(config: Repository, deployment: string): Promise<Map<string, RunSummary>> {
   const text = await readFile(join(runsFolder(config, deployment), INDEX), 'utf8').catch(() => '');
-  const lines = text.split('\n').map(parsed) as (Partial<RunSummary & { version: number }> | undefined)[];
+  const lines = text.split('\n').map(jsonOf) as (Partial<RunSummary & { version: number }> | undefined)[];
   return new Map(
     lines.flatMap((line): [string, RunSummary][] =>
       line?.version === INDEX_VERSION && typeof line.run === 'string' && Array.isArray(line.clock)
@@ -103,15 +104,6 @@ async function readIndex(config: Repository, deployment: string): Promise<Map<st
         : [],
     ),
   );
-}
-
-/** Undefined where it is no JSON: a line or a file that was cut off. */
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function isRecord(value: unknown): value is RunRecord {

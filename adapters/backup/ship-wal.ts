@@ -1,10 +1,10 @@
 import type { BackupConfig } from '../../domain/config.ts';
 import type { CopyConfig } from '../../domain/config-copies.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { infoFiles, laterArchive, segmentOf } from '../postgres/repository-extras.ts';
+import { infoFiles, segmentOf } from '../postgres/repository-extras.ts';
 import { listFiles, type HashKind } from '../rclone/rclone.ts';
 import { remoteText, type Remote } from '../rclone/remote.ts';
-import { NOTES, present, type CopiedDatabase } from './copy.ts';
+import { archivedSince, NOTES, present, type CopiedDatabase } from './copy.ts';
 import { CopyLedger } from './copy-ledger.ts';
 import { copyFolders, ledgerFile, writeCopyRecord, type CopyRecord } from './copy-record.ts';
 import { setFolder, type SignedManifest } from './repository.ts';
@@ -57,16 +57,10 @@ export async function shipWal(request: ShipRequest): Promise<Shipped | undefined
   let wal: Pick<CopyRecord, 'walThrough' | 'walAt'> = {};
   if (database && folders.pgbackrest !== undefined) {
     const { pgbackrest: folder } = folders;
-    const walAt = new Date().toISOString();
-    const known = (path: string): string | undefined => ledger.get(`${folder}/${path}`);
-    const later = await laterArchive(database.root, database.files, {
-      from: database.walFrom,
-      known,
-      signal,
-    });
-    const fresh = later.files.filter(({ path }) => known(path) === undefined);
+    const later = await archivedSince(database, folder, ledger, signal);
+    wal = later.point;
+    const fresh = later.files.filter(({ path }) => ledger.get(`${folder}/${path}`) === undefined);
     segments = fresh.filter(({ path }) => segmentOf(path) !== undefined).length;
-    if (later.through !== undefined) wal = { walThrough: later.through, walAt };
     const from = database.root;
     sentBytes += await sendFiles(sender, { from, folder, there: 'as-noted', files: fresh });
     // Not the catalogue of the backups: it may name one that is on no copy yet.

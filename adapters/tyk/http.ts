@@ -1,6 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { parseJson } from '../../domain/json.ts';
+import { jsonOf } from '../../domain/json.ts';
 
 /** One HTTP call to a Tyk component: plain, without connection reuse, so that each answer proves a connection. */
 
@@ -61,9 +61,5 @@ function noAnswer(error: string): Answer {
 
 /** The body as JSON, or undefined where it is none, or nested as no document of Tyk's is. */
 export function json(answer: Answer): unknown {
-  try {
-    return parseJson(answer.body);
-  } catch {
-    return undefined;
-  }
+  return jsonOf(answer.body);
 }

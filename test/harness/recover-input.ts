@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { ApplicationFailure } from '@temporalio/common';
 import type { CheckBackupResult, RecoverInput, StepInput } from '../../domain/plan.ts';
-import type { StepResult } from '../../domain/run.ts';
+import type { FailureDetails, StepResult } from '../../domain/run.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
 import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
@@ -66,4 +67,24 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
     ]),
   );
   return { activities, calls };
+}
+
+/** An activity that fails for good, so many times or always. */
+export function fails(
+  code: string,
+  times = Number.POSITIVE_INFINITY,
+  details?: Partial<FailureDetails>,
+): () => Promise<never> {
+  let left = times;
+  return () => {
+    if (left-- <= 0) return Promise.resolve(undefined as never);
+    return Promise.reject(
+      ApplicationFailure.create({
+        message: `it is ${code}`,
+        type: code,
+        nonRetryable: true,
+        ...(details ? { details: [details] } : {}),
+      }),
+    );
+  };
 }

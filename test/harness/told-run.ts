@@ -5,7 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect } from 'vitest';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
-import type { FailureDetails, RunRecord, StepRecord } from '../../domain/run.ts';
+import type { RunRecord, StepRecord } from '../../domain/run.ts';
 import { fakes, type Fakes } from './recover-input.ts';
 import { withWorkers } from './temporal.ts';
 
@@ -40,25 +40,6 @@ export async function toldRun(
       return { record: error.cause.details![0] as RunRecord, calls, failedAs: error.cause.type! };
     }
   });
-}
-
-export function fails(
-  code: string,
-  times = Number.POSITIVE_INFINITY,
-  details?: Partial<FailureDetails>,
-): () => Promise<never> {
-  let left = times;
-  return () => {
-    if (left-- <= 0) return Promise.resolve(undefined as never);
-    return Promise.reject(
-      ApplicationFailure.create({
-        message: `it is ${code}`,
-        type: code,
-        nonRetryable: true,
-        ...(details ? { details: [details] } : {}),
-      }),
-    );
-  };
 }
 
 /** Cancellation reaches an activity with the answer to a heartbeat. */

@@ -1,9 +1,8 @@
 import type { WorkflowHandle } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
-import type { BackupInput } from '../../domain/backup.ts';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { fakes, recoverInput } from '../harness/recover-input.ts';
+import { fails, fakes, recoverInput } from '../harness/recover-input.ts';
+import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 
@@ -27,16 +26,7 @@ export interface Story {
   readonly fails?: boolean;
 }
 
-const BACKUP: BackupInput = {
-  run: 'bak-test',
-  set: '20260101T000000Z-0001',
-  deployment: 'acme',
-  configDigest: 'c'.repeat(64),
-  sites: [{ site: 'primary', all: ['primary'], redis: 'primary', database: 'primary' }],
-  full: false,
-  actor: 'tester',
-  copies: ['elsewhere'],
-};
+const BACKUP = { ...BACKUP_INPUT, copies: ['elsewhere'] };
 
 const LAUNCH: LaunchInput = {
   ...{ deployment: 'acme', kind: 'full', sites: BACKUP.sites, rpoMs: 300_000, priority: 1 },
@@ -97,16 +87,6 @@ const CHANNELS: Activities = {
   'tell-channel': () => Promise.resolve(),
 };
 const approves = () => Promise.resolve({ summary: 'ann may', identity: 'asserted' });
-
-function fails(code: string, times = Number.POSITIVE_INFINITY): () => Promise<never> {
-  let left = times;
-  return () =>
-    left-- <= 0
-      ? Promise.resolve(undefined as never)
-      : Promise.reject(
-          ApplicationFailure.create({ message: `it is ${code}`, type: code, nonRetryable: true }),
-        );
-}
 
 const by = { actor: 'ann', reason: 'as agreed' };
 const decides = (kind: string, step?: string) => async (handle: WorkflowHandle) =>

@@ -1,7 +1,7 @@
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BackupInput } from '../../domain/backup.ts';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
+import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 
 /** The story of a backup, with activities that only tell that they were called. */
@@ -11,16 +11,6 @@ beforeAll(async () => {
   environment = await startTemporal();
 }, 60_000);
 afterAll(() => environment.teardown());
-
-const INPUT: BackupInput = {
-  run: 'bak-test',
-  set: '20260101T000000Z-0001',
-  deployment: 'acme',
-  configDigest: 'c'.repeat(64),
-  sites: [{ site: 'primary', all: ['primary'], redis: 'primary', database: 'primary' }],
-  full: false,
-  actor: 'tester',
-};
 
 test('a set bears the time at which its last part was complete: a set from before some damage is free of it', async () => {
   let completeAt = '';
@@ -43,7 +33,7 @@ test('a set bears the time at which its last part was complete: a set from befor
     environment.client.workflow.execute('backup', {
       workflowId: 'backup/acme',
       taskQueue: WORKFLOW_QUEUE,
-      args: [INPUT, false],
+      args: [BACKUP_INPUT, false],
     }),
   );
   expect(completeAt).not.toBe('');

@@ -1,9 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { recoverInput } from '../harness/recover-input.ts';
+import { fails, recoverInput } from '../harness/recover-input.ts';
 import { startTemporal } from '../harness/temporal.ts';
-import { awaitState, fails, refused, rowOf, send, toldRun, waiting } from '../harness/told-run.ts';
+import { awaitState, refused, rowOf, send, toldRun, waiting } from '../harness/told-run.ts';
 
 /** What people decide about a run that waits, and what becomes of it. */
 

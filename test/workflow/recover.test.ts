@@ -9,10 +9,10 @@ import type { RecoverInput } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { eventually } from '../harness/gateway.ts';
-import { fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
+import { fails, fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
-import { awaitState, fails, heartbeating, toldRun, waiting } from '../harness/told-run.ts';
+import { awaitState, heartbeating, toldRun, waiting } from '../harness/told-run.ts';
 
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {

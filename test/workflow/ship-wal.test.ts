@@ -1,8 +1,8 @@
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { BackupInput } from '../../domain/backup.ts';
 import { backupId, shipWalId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
+import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 
 /** WAL is shipped beside a backup; what must be copied as a whole waits for it. */
@@ -12,12 +12,6 @@ beforeAll(async () => {
   environment = await startTemporal();
 }, 60_000);
 afterAll(() => environment.teardown());
-
-const INPUT: BackupInput = {
-  ...{ run: 'bak-test', set: '20260101T000000Z-0001', deployment: 'acme', configDigest: 'c'.repeat(64) },
-  sites: [{ site: 'primary', all: ['primary'], redis: 'primary', database: 'primary' }],
-  ...{ full: false, actor: 'tester' },
-};
 
 test('a copy that lacks the newest set gets it as a whole, unless sets are being worked on', async () => {
   const copied: string[] = [];
@@ -41,7 +35,11 @@ test('a copy that lacks the newest set gets it as a whole, unless sets are being
   };
   await withWorkers(environment, { primary: activities }, async () => {
     const start = (workflow: string, workflowId: string) =>
-      environment.client.workflow.start(workflow, { workflowId, taskQueue: WORKFLOW_QUEUE, args: [INPUT] });
+      environment.client.workflow.start(workflow, {
+        workflowId,
+        taskQueue: WORKFLOW_QUEUE,
+        args: [BACKUP_INPUT],
+      });
     const verify = await start('verify', backupId('acme'));
     await underWay;
     const first = await start('shipWal', shipWalId('acme'));
