@@ -29,13 +29,17 @@ const CELL_TIMEOUT_MS = 30_000;
 
 /** @param cells of one scene; none plays it undisturbed */
 export async function play(stage: Stage, scene: SceneName, cells: readonly Cell[]): Promise<Played> {
-  const faults = cells.map(({ fault }) => fault);
+  const faults = cells.flatMap(plantedBy);
   await stage.set(scene, scene === 'undo' ? [LAST_PROOF, ...faults] : faults);
   const startedAt = performance.now();
   const ended = scene === 'backup' ? backUp(stage, cells) : recover(stage, scene, cells);
   const { problems, outcome } = await ended;
   const trace = await stage.trace();
   return { problems, outcome, ms: performance.now() - startedAt, trace };
+}
+
+function plantedBy({ fault, held }: Cell): string[] {
+  return held === undefined ? [fault] : [fault, held];
 }
 
 type Judged = Pick<Played, 'problems' | 'outcome'>;
@@ -117,7 +121,7 @@ async function disturbed(
 /** A cell whose fault did not come has tested nothing. */
 async function unfired(stage: Stage, cells: readonly Cell[]): Promise<string[]> {
   const always = (cell: Cell): boolean => cell.fault.includes(':fails');
-  const wanted = cells.filter((cell) => !always(cell)).map(({ fault }) => fault);
+  const wanted = cells.filter((cell) => !always(cell)).flatMap(plantedBy);
   const come = await stage.keeper.come(wanted);
   return wanted.filter((fault) => !come.includes(fault)).map((fault) => `${fault} never came`);
 }
