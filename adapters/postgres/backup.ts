@@ -140,8 +140,9 @@ export async function backUp(
   const used = chain.some(({ damagedPages }) => damagedPages) ? 'full' : type;
   // With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way.
   const lock = `${tool.configFile}.lock`;
-  await whenUnlocked(() =>
-    pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
+  await whenUnlocked(
+    () => pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
+    signal,
   );
   const known = new Set(before.map(({ label }) => label));
   const fresh = (await listBackups(tool)).find(({ label }) => !known.has(label));
@@ -158,11 +159,14 @@ export async function backUp(
   return fresh;
 }
 
-/** Helpers of a pgBackRest that was killed with its worker hold its own lock for a moment longer. */
-const LOCK_PATIENCE_MS = 10_000;
+/**
+ * Helpers of a pgBackRest that was killed hold its own lock until they have ended what they copy and notice. On a busy
+ * host that was seen to take more than ten seconds.
+ */
+const LOCK_PATIENCE_MS = 60_000;
 const LOCK_PAUSE_MS = 500;
 
-async function whenUnlocked(work: () => Promise<unknown>): Promise<void> {
+async function whenUnlocked(work: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
   for (const until = Date.now() + LOCK_PATIENCE_MS; ;) {
     try {
       await work();
@@ -170,7 +174,7 @@ async function whenUnlocked(work: () => Promise<unknown>): Promise<void> {
     } catch (error) {
       const isLocked = error instanceof DrError && error.message.includes('unable to acquire lock');
       if (!isLocked || Date.now() > until) throw error;
-      await sleep(LOCK_PAUSE_MS);
+      await sleep(LOCK_PAUSE_MS, undefined, { signal });
     }
   }
 }

@@ -1,7 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../harness/random.ts';
-import { play } from './matrix/play.ts';
+import { play, type Played } from './matrix/play.ts';
 import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
 import { Stage } from './matrix/stage.ts';
 import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
@@ -34,7 +34,19 @@ async function main(): Promise<number> {
   const startedAt = performance.now();
   const verdicts = await kept();
   let ending = false;
-  const rising = Array.from({ length: Number(options.labs) }, () => Stage.up());
+  // One after the other: a lab that comes up needs the machine for itself.
+  const rising: Promise<Stage>[] = [];
+  for (let lab = 0; lab < Number(options.labs); lab += 1) {
+    const before = rising.at(-1);
+    const next = async (): Promise<Stage> => {
+      await before;
+      if (ending) throw new Error('the labs are ending');
+      return Stage.up();
+    };
+    rising.push(next());
+    // Whoever plays on it hears of it.
+    rising.at(-1)!.catch(() => undefined);
+  }
   const allDown = async (): Promise<void> => {
     for (const stage of await Promise.allSettled(rising))
       if (stage.status === 'fulfilled') await stage.value.down();
@@ -50,8 +62,7 @@ async function main(): Promise<number> {
   };
   process.on('SIGINT', end).on('SIGTERM', end);
   try {
-    const stages = await Promise.all(rising);
-    for (const scene of SCENES) await playScene(stages, scene, verdicts);
+    for (const scene of SCENES) await playScene(rising, scene, verdicts);
   } catch (error) {
     if (!ending) throw error;
   } finally {
@@ -63,13 +74,17 @@ async function main(): Promise<number> {
   return verdicts.length > 0 && verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
-async function playScene(stages: readonly Stage[], scene: SceneName, verdicts: Verdict[]): Promise<void> {
+async function playScene(
+  stages: readonly Promise<Stage>[],
+  scene: SceneName,
+  verdicts: Verdict[],
+): Promise<void> {
   if (
     !pointsOf(scene, () => true).some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)))
   )
     return;
   say(`${scene}: a run that nobody disturbs`);
-  const control = await play(stages[0]!, scene, []);
+  const control = await play(await stages[0]!, scene, []);
   if (control.problems.length > 0)
     throw new Error(`the undisturbed run of ${scene} is not right: ${control.problems.join('; ')}`);
   const planned = new Set(control.trace.map(({ point }) => point));
@@ -82,17 +97,38 @@ async function playScene(stages: readonly Stage[], scene: SceneName, verdicts: V
   const packs = packed(inShard(chosen), Number(options.pack))
     .sort((one, other) => Number(waits(one)) - Number(waits(other)) || other.length - one.length)
     .slice(0, options.runs === undefined ? undefined : Number(options.runs));
-  const left = [...packs.entries()];
-  const playAll = async (stage: Stage): Promise<void> => {
+  const left = packs.map((pack, index) => ({ pack, called: `${scene} ${index + 1}/${packs.length}` }));
+  const wrong: { readonly pack: readonly Cell[]; readonly played: Played }[] = [];
+  const playAll = async (rising: Promise<Stage>): Promise<void> => {
+    const stage = await rising;
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [index, pack] = next;
-      const called = `${scene} ${index + 1}/${packs.length}`;
+      const { pack, called } = next;
       say(`${called}: ${pack.map(({ name }) => name).join(' ')}`);
-      for (const verdict of await verdictsOf(stage, pack, called)) await keep(verdict, verdicts);
+      const played = await play(stage, scene, pack);
+      say(
+        `${called}: ${played.outcome}, ${seconds(played.ms)}${played.problems.map((each) => `\n  not right: ${each}`).join('')}`,
+      );
+      for (const cell of pack) await keep(verdictOf(cell, played, pack.length), verdicts);
+      if (played.problems.length === 0 || pack.length === 1) continue;
+      // Which of them it was is found by halves.
+      wrong.push({ pack, played });
+      const half = Math.ceil(pack.length / 2);
+      left.push(
+        { pack: pack.slice(0, half), called: `${called}a` },
+        { pack: pack.slice(half), called: `${called}b` },
+      );
     }
   };
   await Promise.all(stages.map(playAll));
+  for (const { pack, played } of wrong) {
+    const names = new Set(pack.map(({ name }) => name));
+    // Each by itself is right: it is their coming together that is not.
+    if (verdicts.every(({ name, problems }) => !names.has(name) || problems.length === 0))
+      for (const cell of pack) await keep(verdictOf(cell, played, pack.length), verdicts);
+  }
 }
+
+const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
 async function keep(verdict: Verdict, verdicts: Verdict[]): Promise<void> {
   const old = verdicts.findIndex(({ name }) => name === verdict.name);
@@ -108,22 +144,6 @@ function drawOf({ name }: Cell): number {
 /** Runs in which somebody is asked take longest. */
 function waits(pack: readonly Cell[]): boolean {
   return pack.some(({ expected }) => expected.retry);
-}
-
-/** What fails together is played one by one, so that each cell has its own verdict. */
-async function verdictsOf(stage: Stage, pack: readonly Cell[], called: string): Promise<Verdict[]> {
-  const together = await play(stage, pack[0]!.scene, pack);
-  const took = `${(together.ms / 1000).toFixed(1)} s`;
-  if (together.problems.length > 0)
-    say(`${called}: not right after ${took}: ${together.problems.join('; ')}`);
-  else say(`${called}: ${together.outcome}, ${took}`);
-  if (together.problems.length === 0 || pack.length === 1)
-    return pack.map((cell) => verdictOf(cell, together, pack.length));
-  const alone: Verdict[] = [];
-  for (const cell of pack) alone.push(...(await verdictsOf(stage, [cell], `${called}, ${cell.name} alone`)));
-  if (alone.some(({ problems }) => problems.length > 0)) return alone;
-  // Each alone is right: it is their coming together that is not.
-  return pack.map((cell) => verdictOf(cell, together, pack.length));
 }
 
 /** @param loosely whether another cell of this point could be meant */
