@@ -104,7 +104,10 @@ export async function createStanza(
   look: 'at-server' | 'at-files' = 'at-server',
 ): Promise<void> {
   const args = look === 'at-files' ? ['--no-online'] : [];
-  await pgbackrest(tool, 'stanza-create', args, { signal, timeoutMs: BACKUP_TIMEOUT_MS });
+  await whenUnlocked(
+    () => pgbackrest(tool, 'stanza-create', args, { signal, timeoutMs: BACKUP_TIMEOUT_MS }),
+    signal,
+  );
 }
 
 export interface BackupFacts {

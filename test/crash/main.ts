@@ -128,7 +128,9 @@ async function playScene(
   }
 }
 
-const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
 
 async function keep(verdict: Verdict, verdicts: Verdict[]): Promise<void> {
   const old = verdicts.findIndex(({ name }) => name === verdict.name);

@@ -102,6 +102,17 @@ test('the worker is killed while pgBackRest works, and then the database', async
   await nextRun();
 });
 
+test('helpers of a killed pgBackRest that hold its lock are waited for, before the stanza as before the backup', async () => {
+  const { lockPath } = scene.cluster.config.pgbackrest;
+  // A call that lost touch with Temporal is made again while the tools of the first one still end. Making the stanza
+  // takes the same lock, and did not wait: the run asked a person.
+  const lock = join(lockPath, 'acme-backup.lock');
+  await execa('sh', ['-c', 'umask 0; : >>"$0"', lock]);
+  const helper = execa('flock', [lock, 'sleep', '3']);
+  expect((await backupStep(scene, 'back-up-database', newSet())).summary).toMatch(/^(full|incr) /);
+  expect((await helper).exitCode).toBe(0);
+});
+
 test('the worker is killed in the middle of a proof: folders, passphrase and servers go', async () => {
   const [set] = setsBefore as [string];
   const { dataDir, pgbackrest } = scene.cluster.config;
