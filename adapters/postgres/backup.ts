@@ -141,12 +141,7 @@ export async function backUp(
   const before = await listBackups(tool);
   const chain = before.slice(before.findLastIndex((backup) => backup.type === 'full'));
   const used = chain.some(({ damagedPages }) => damagedPages) ? 'full' : type;
-  // With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way.
-  const lock = `${tool.configFile}.lock`;
-  await whenUnlocked(
-    () => pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
-    signal,
-  );
+  await whenUnlocked(() => beginBackup(tool, used, signal), signal);
   const known = new Set(before.map(({ label }) => label));
   const fresh = (await listBackups(tool)).find(({ label }) => !known.has(label));
   if (!fresh) {
@@ -163,19 +158,39 @@ export async function backUp(
 }
 
 /**
+ * Makes the first full backup of a repository unless it has one: that of a call before, too, which nobody heard of.
+ *
+ * @returns whether it had one. @throws DrError TOOL_FAILED
+ */
+export async function ensureBackup(tool: Pgbackrest, signal?: AbortSignal): Promise<'had' | 'made'> {
+  return whenUnlocked(async () => {
+    if ((await listBackups(tool)).length > 0) return 'had';
+    await beginBackup(tool, 'full', signal);
+    return 'made';
+  }, signal);
+}
+
+/** With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way. */
+async function beginBackup(tool: Pgbackrest, type: 'full' | 'incr', signal?: AbortSignal): Promise<void> {
+  const lock = `${tool.configFile}.lock`;
+  await pgbackrest(tool, 'backup', [`--type=${type}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS });
+}
+
+/**
  * Helpers of a pgBackRest that was killed hold its own lock until they have ended what they copy and notice. On a busy
  * host that was seen to take more than ten seconds.
  */
 const LOCK_PATIENCE_MS = 60_000;
 const LOCK_PAUSE_MS = 500;
 
-async function whenUnlocked(work: () => Promise<unknown>, signal?: AbortSignal): Promise<void> {
+async function whenUnlocked<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   for (const until = Date.now() + LOCK_PATIENCE_MS; ;) {
     try {
-      await work();
-      return;
+      return await work();
     } catch (error) {
-      const isLocked = error instanceof DrError && error.message.includes('unable to acquire lock');
+      const isLocked =
+        error instanceof DrError &&
+        (error.code === 'TARGET_BUSY' || error.message.includes('unable to acquire lock'));
       if (!isLocked || Date.now() > until) throw error;
       await sleep(LOCK_PAUSE_MS, undefined, { signal });
     }
