@@ -8,7 +8,7 @@ import type { Db, Document, MongoClient } from 'mongodb';
 import { rawDocuments } from '../../adapters/mongodb/dump.ts';
 import { waitReady, type MongoEndpoint } from '../../adapters/mongodb/client.ts';
 import { ferretdbCommand } from '../../lab/mongodb.ts';
-import { freePort } from './gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 
 /** The lab's MongoDB server, FerretDB, with a data folder of its own; it dies with the tests. */
 
