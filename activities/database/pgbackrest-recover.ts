@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareAtEnd, compareExact } from '../../adapters/postgres/compare.ts';
 import { queryValue, waitReady, withClient } from '../../adapters/postgres/client.ts';
-import { createStanza, ensureBackup } from '../../adapters/postgres/backup.ts';
+import { createStanza, listBackups, runBackup } from '../../adapters/postgres/backup.ts';
 import { giveTo, writePgbackrestConfig } from '../../adapters/postgres/pgbackrest-config.ts';
 import type { Pgbackrest } from '../../adapters/postgres/pgbackrest.ts';
 import { checkRelations, databaseFacts } from '../../adapters/postgres/proof.ts';
@@ -251,8 +251,9 @@ export async function protect(call: Call): Promise<StepResult> {
   const { signal } = call;
   const tool = await makeStanza(call);
   const generation = generationOf(call);
-  if ((await ensureBackup(tool, signal)) === 'had')
+  if ((await listBackups(tool)).length > 0)
     return { summary: `${generation} has a backup already`, observed: true };
+  await runBackup(tool, 'full', signal);
   return { summary: `first full backup of ${generation} is in its repository` };
 }
 

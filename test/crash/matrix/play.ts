@@ -49,9 +49,11 @@ async function recover(stage: Stage, scene: SceneName, cells: readonly Cell[]): 
   const before = await readWitnesses(lab);
   const asks = cells.some(({ expected }) => expected.retry);
   const place = scene === 'in-place' ? ['--in-place', '--yes'] : [];
-  const answer = await disturbed(stage, cells, () =>
-    lab.recover('--json', ...place, ...(asks ? [] : ['--on-failure', 'abort'])),
-  );
+  const answer = await disturbed(stage, cells, async () => {
+    const own = await lab.recover('--json', ...place, ...(asks ? [] : ['--on-failure', 'abort']));
+    // A command that is killed only lets go of its run: that one must come to its end before the next cell.
+    return own.exitCode < 0 ? lab.run('status', 'acme', '--watch', '--json') : own;
+  });
   const record = recordIn(answer);
   if (!record) return { problems: [`no record: ${endOf(answer)}`], outcome: 'NONE' };
   const happened = since(before, await readWitnesses(lab));

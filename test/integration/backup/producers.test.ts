@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,15 +102,20 @@ test('the worker is killed while pgBackRest works, and then the database', async
   await nextRun();
 });
 
-test('helpers of a killed pgBackRest that hold its lock are waited for, before the stanza as before the backup', async () => {
-  const { lockPath } = scene.cluster.config.pgbackrest;
-  // A call that lost touch with Temporal is made again while the tools of the first one still end. Making the stanza
-  // takes the same lock, and did not wait: the run asked a person.
-  const lock = join(lockPath, 'acme-backup.lock');
-  await execa('sh', ['-c', 'umask 0; : >>"$0"', lock]);
-  const helper = execa('flock', [lock, 'sleep', '3']);
-  expect((await backupStep(scene, 'back-up-database', newSet())).summary).toMatch(/^(full|incr) /);
-  expect((await helper).exitCode).toBe(0);
+/** That the backup of a configuration file has at work. */
+async function helpers(): Promise<number> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  const config = `--config=${scene.cluster.config.pgbackrest.configFile}`;
+  return lines.filter((line) => line.includes(config) && line.includes('--exec-id=')).length;
+}
+
+test('the helpers of a pgBackRest that was killed do not hold up the next one', async () => {
+  await killWhen('back-up-database', newSet(), async () => (await helpers()) > 0);
+  await nextRun();
+  expect(await helpers()).toBe(0);
 });
 
 test('the worker is killed in the middle of a proof: folders, passphrase and servers go', async () => {
