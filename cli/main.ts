@@ -9,6 +9,7 @@ import { registerConfig } from './config.ts';
 import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
+import { registerEvidence } from './evidence.ts';
 import { registerExport } from './export.ts';
 import { registerImportRun } from './import-run.ts';
 import { registerHistory } from './history.ts';
@@ -51,6 +52,7 @@ export function buildProgram(): Command {
   registerApprovals(program, config);
   registerUnfence(program, config);
   registerReport(program, config);
+  registerEvidence(program, config);
   registerBackup(program, config);
   registerExport(program, config);
   registerImportRun(program, config);

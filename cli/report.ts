@@ -35,7 +35,7 @@ interface Found {
 }
 
 /** A run's own record where it can be read from here; else Temporal's, else that which a worker can read. */
-async function recordOf(configPath: string | undefined, run: string | undefined): Promise<Found> {
+export async function recordOf(configPath: string | undefined, run: string | undefined): Promise<Found> {
   const config = await loadConfig(configPath);
   const isDeployment = run === undefined || run in config.deployments;
   const kept = isDeployment ? undefined : await keptRecord(config, run);

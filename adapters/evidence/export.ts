@@ -1,0 +1,43 @@
+import type { Deployment } from '../../domain/config.ts';
+import { DrError } from '../../domain/errors.ts';
+import type { KeptPack, RenderEvidence } from '../../domain/evidence.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import type { Secret, SecretRef } from '../../domain/secret.ts';
+import type { RunHistory } from '../temporal/history.ts';
+import { knownSecrets } from '../versioned/references.ts';
+import { keepPack } from './chain.ts';
+import { gather } from './gather.ts';
+
+/** Makes one evidence pack, where the repository and the signing key are. */
+
+export interface ExportDeps {
+  /** Of tyk-dr. */
+  readonly version: string;
+  readonly render: RenderEvidence;
+  secret(reference: SecretRef): Promise<Secret>;
+  /** Secrets that were read before and may stand somewhere still. */
+  readonly used?: readonly Secret[];
+}
+
+/**
+ * @throws DrError EVIDENCE_UNFINISHED, EVIDENCE_HOLDS_SECRET, EVIDENCE_DAMAGED, SECRET_MISSING, REPOSITORY_UNREADABLE,
+ *   DISK_FAILED
+ */
+export async function exportPack(
+  deployment: Deployment,
+  record: RunRecord,
+  history: RunHistory,
+  { version, render, secret, used = [] }: ExportDeps,
+): Promise<KeptPack> {
+  if (record.outcome === undefined) throw new DrError('EVIDENCE_UNFINISHED', { run: record.run });
+  const { backup } = deployment;
+  // First, for without it all else is in vain.
+  const signingKey = await secret(backup.signingKey);
+  const secrets = [
+    ...(await knownSecrets(deployment, record.to, secret)),
+    ...used.map((each) => ({ name: 'that was used', value: each.reveal() })),
+  ];
+  const { members, absent } = await gather({ record, deployment, history, more: {}, secrets, render });
+  const fresh = { run: record.run, tool: `tyk-dr ${version}`, members, absent };
+  return keepPack(backup, record.deployment, fresh, signingKey);
+}
