@@ -50,7 +50,7 @@ export function registerEvidence(program: Command, config: () => string | undefi
     .description(
       'Whether packs are what was signed, and follow one another; needs nothing but the packs and public keys',
     )
-    .argument('<packs...>', 'files, in the order of their numbers', fileArgument('PACKS'))
+    .argument('<packs...>', 'files, in the order of their numbers', collect(fileArgument('PACKS')))
     .option(
       '--key <key>',
       'a public key that counts, ed25519:BASE64 or a file; again for more; default those under backup.trustedKeys',
@@ -77,7 +77,7 @@ interface VerifyOptions {
   readonly json?: boolean;
 }
 
-/** An option that may be given again. */
+/** What may be given again and again. */
 function collect(parse: ReturnType<typeof fileArgument>) {
   return Object.assign(
     (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), parse(value)],

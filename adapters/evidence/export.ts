@@ -2,7 +2,8 @@ import type { Deployment } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { KeptPack, RenderEvidence } from '../../domain/evidence.ts';
 import type { RunRecord } from '../../domain/run.ts';
-import type { Secret, SecretRef } from '../../domain/secret.ts';
+import { findSecrets } from '../../domain/scrub.ts';
+import { isSecretRef, type Secret, type SecretRef } from '../../domain/secret.ts';
 import type { RunHistory } from '../temporal/history.ts';
 import { knownSecrets } from '../versioned/references.ts';
 import { keepPack } from './chain.ts';
@@ -35,6 +36,8 @@ export async function exportPack(
   const signingKey = await secret(backup.signingKey);
   const secrets = [
     ...(await knownSecrets(deployment, record.to, secret)),
+    // Written into the configuration itself, as in an address: not where it should be, and a secret all the same.
+    ...findSecrets(JSON.stringify(deployment)).filter(({ value }) => !isSecretRef(value)),
     ...used.map((each) => ({ name: 'that was used', value: each.reveal() })),
   ];
   const { members, absent } = await gather({ record, deployment, history, more: {}, secrets, render });
