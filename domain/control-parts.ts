@@ -21,6 +21,8 @@ export interface Part {
 }
 
 const unless = (there: boolean, why: string): string | undefined => (there ? undefined : why);
+/** No record has it yet. */
+const lossMissing = (_record: RunRecord): string | undefined => 'the loss of data was not measured';
 const passed = ({ record }: PackFacts, fits: RegExp): boolean =>
   record.proofs.some(
     ({ name, step, verdict }) => verdict !== 'not-measured' && fits.test(`${step}: ${name}`),
@@ -36,7 +38,7 @@ export const PARTS = {
   dataLoss: {
     what: 'the RPO, and the loss of data that was measured, store by store',
     where: 'record.json; report.txt',
-    lacks: () => 'the loss of data was not measured',
+    lacks: ({ record }) => lossMissing(record),
   },
   scenario: {
     what: 'the scenario, the reason and who declared it',
@@ -51,11 +53,7 @@ export const PARTS = {
   steps: {
     what: 'every step with its times, calls, errors and result',
     where: 'record.json (steps); logs/run.log',
-    lacks: ({ record }) =>
-      unless(
-        record.steps.some(({ startedAt }) => startedAt),
-        'no step was begun',
-      ),
+    lacks: ({ record }) => unless(record.outcome !== 'REFUSED', 'the run was refused: nothing was done'),
   },
   history: {
     what: 'the history of the workflow engine, event by event',
@@ -67,8 +65,8 @@ export const PARTS = {
     where: 'record.json (proofs); report.html',
     lacks: ({ record }) =>
       unless(
-        record.proofs.some(({ verdict }) => verdict === 'pass'),
-        'no proof was passed',
+        record.proofs.some(({ verdict, step }) => verdict === 'pass' && step.startsWith('prove-')),
+        'nothing was proven on the target',
       ),
   },
   notMeasured: {
@@ -76,7 +74,8 @@ export const PARTS = {
     where: 'record.json (proofs)',
     lacks: ({ record }) => {
       const names = record.proofs.filter(({ verdict }) => verdict === 'not-measured').map(({ name }) => name);
-      return unless(names.length === 0, `not measured: ${names.join(', ')}`);
+      const all = [...names, ...(lossMissing(record) === undefined ? [] : ['data loss (RPO)'])];
+      return unless(all.length === 0, `not measured: ${all.join(', ')}`);
     },
   },
   backupIntegrity: {

@@ -8,7 +8,8 @@ export const EVIDENCE_ERRORS = {
     'Bring the pack back from where a copy lies, and keep the one that differs: it is evidence too. A new pack behind a broken one would hide the break.',
   ),
   EVIDENCE_BROKEN: failed(
-    (d) => `the evidence is not what was signed: ${d.count} problem${d.count === 1 ? '' : 's'}; the first: ${d.first}`,
+    (d) =>
+      `the evidence is not what was signed: ${d.count} problem${d.count === 1 ? '' : 's'}; the first: ${d.first}`,
     'Keep what you were given. Compare it with the packs in the backup repository, and find out who changed it.',
   ),
   EVIDENCE_HOLDS_SECRET: refused(

@@ -96,6 +96,13 @@ export async function listRuns(config: Repository, deployment: string): Promise<
   return runs.flatMap((run) => index.get(run) ?? []);
 }
 
+/** Every record in full, oldest first; those that cannot be read are left out. */
+export async function listRecords(config: Repository, deployment: string): Promise<RunRecord[]> {
+  const runs = (await keptRuns(config, deployment)).reverse();
+  const read = await mapParallel(runs, (run) => readRun(config, deployment, run));
+  return read.filter((record) => record !== undefined);
+}
+
 /** How many runs are read in search of one that fits. */
 const MOST_READ = 20;
 
