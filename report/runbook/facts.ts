@@ -22,8 +22,19 @@ export function byHand(deployment: Deployment, siteName: string): string[] {
 }
 
 export function workersOf(site: Site): string[] {
-  const all = [site.redis, site.database, site.dashboard, ...site.gateways, site.pump];
-  return [...new Set([site.worker, ...all.flatMap((each) => (each ? [each.worker ?? site.worker] : []))])];
+  return [...new Set([site.worker, ...componentsOf(site).map(([, worker]) => worker)])];
+}
+
+/** Each component, and the worker on its host. */
+export function componentsOf(site: Site): [string, string][] {
+  const all: [string, { worker?: string | undefined } | undefined][] = [
+    ['redis', site.redis],
+    ['database', site.database],
+    ['dashboard', site.dashboard],
+    ...site.gateways.map((gateway): [string, typeof gateway] => [`gateway ${gateway.name}`, gateway]),
+    ['pump', site.pump],
+  ];
+  return all.flatMap(([name, component]) => (component ? [[name, component.worker ?? site.worker]] : []));
 }
 
 /** One component's folder: `dashboard`, `gateway-gw1`, `pump`; the object of the set has the same name. */

@@ -46,6 +46,7 @@ export const PART_NAMES = [
     'redis-commands.sh',
   ],
   ...['postgres.sh', 'postgres-steps.sh', 'dump.sh', 'dump-steps.sh', 'database.sh'],
+  ...['redis-keys.pl', 'by-hand.sh'],
   ...['config.sh', 'tyk.sh', 'verify.sh', 'traffic.sh', 'close.sh', 'main.sh', 'rewrite.jq', 'leftovers.jq'],
 ] as const;
 export type PartName = (typeof PART_NAMES)[number];
@@ -88,8 +89,9 @@ export function recoveryScript(input: ScriptInput): string {
     ...story(input),
     '',
     ...commands(deployment, siteName),
-    ...jqProgram('REWRITE', parts['rewrite.jq']),
-    ...jqProgram('LEFTOVERS', parts['leftovers.jq']),
+    ...(site.redis?.method === 'commands' ? heredoc('KEYS_TO_COMMANDS', parts['redis-keys.pl']) : []),
+    ...heredoc('REWRITE', parts['rewrite.jq']),
+    ...heredoc('LEFTOVERS', parts['leftovers.jq']),
     ...used
       .map((part) => parts[part].trimEnd())
       .join('\n\n')
@@ -142,7 +144,7 @@ function why(plan: RecoverPlan | undefined, id: string): string | undefined {
   return plan.leftOut[id];
 }
 
-function jqProgram(variable: string, text: string): string[] {
+function heredoc(variable: string, text: string): string[] {
   const end = `END_OF_${variable}`;
   return [`${variable}=$(`, `  cat <<'${end}'`, text.trimEnd(), end, ')', ''];
 }

@@ -85,7 +85,6 @@ export function settings(input: ScriptInput): string[] {
     `ANALYTICS_PATH=${word(deployment.analytics?.path ?? '')}`,
     `ANALYTICS_KEY=${word(deployment.analytics?.key ?? '')}`,
     `ANALYTICS_REQUESTS=${word(deployment.analytics?.requests ?? 0)}`,
-    `WITNESS=${word(deployment.witness ?? '')}`,
     '',
     ...trafficSettings(deployment),
   ];
@@ -164,18 +163,16 @@ function physical(
   ];
 }
 
-function trafficSettings({ traffic }: Deployment): string[] {
+function trafficSettings({ traffic, witness }: Deployment): string[] {
   if (!traffic)
-    return [
-      '# No load balancer is configured: whoever points clients at the target does it by hand.',
-      'TRAFFIC_URL=',
-    ];
+    return ['# No load balancer is configured: whoever points clients at the target does it by hand.'];
   return [
     '# The load balancer',
     `HAPROXY_SOCKET=${word(traffic.socket)}`,
     `HAPROXY_BACKEND=${word(traffic.backend)}`,
     `HAPROXY_STATE_FILE=${word(traffic.stateFile ?? '')}`,
     `TRAFFIC_URL=${word(traffic.url)}`,
+    `WITNESS=${word(witness ?? '')}`,
   ];
 }
 

@@ -1,9 +1,5 @@
-set -euo pipefail
-mkdir -p "$REPO" "$OUT"
-chmod 700 "$OUT"
-rclone copy "$REMOTE/$DEPLOYMENT" "$REPO/$DEPLOYMENT"
-cd "$REPO/$DEPLOYMENT/$SET"
-
+# The commands of docs/restore-by-hand.md, which a test runs, for the page of an exported runbook.
+#== signature
 sed -n 's/.*"key":"\([^"]*\)".*/signed by \1/p' manifest.json.sig
 sed -n 's/.*"key":"ed25519:\([^"]*\)".*/\1/p' manifest.json.sig | base64 -d >"$OUT/signer.raw"
 sed -n 's/.*"signature":"\([^"]*\)".*/\1/p' manifest.json.sig | base64 -d >"$OUT/signature"
@@ -14,12 +10,14 @@ openssl pkeyutl -verify -pubin -inkey "$OUT/signer.pem" -rawin -in manifest.json
 awk -F'"' '/"file":/ {file=$4} /"cipher":/ {now=1} now && /"sha256":/ {print $4 "  " file; now=0}' manifest.json |
   sha256sum --check --quiet -
 
+#== open
 for object in *.zst.age; do
   age --decrypt --identity "$KEY" "$object" | zstd -q -d -f -o "$OUT/${object%.zst.age}"
 done
 awk -F'"' '/"name":/ {name=$4} /"plain":/ {now=1} now && /"sha256":/ {print $4 "  " name; now=0}' manifest.json |
   (cd "$OUT" && sha256sum --check --quiet -)
 
+#== config
 for archive in "$OUT"/dashboard "$OUT"/gateway-* "$OUT"/pump; do
   if [ -f "$archive" ]; then
     mkdir -p "$archive.d"
@@ -27,6 +25,7 @@ for archive in "$OUT"/dashboard "$OUT"/gateway-* "$OUT"/pump; do
   fi
 done
 
+#== redis
 if [ -f "$OUT/redis" ]; then
   mkdir -p "$OUT/redis-data"
   cp "$OUT/redis" "$OUT/redis-data/dump.rdb"
@@ -35,6 +34,7 @@ if [ -f "$OUT/redis" ]; then
   redis-cli -p "$REDIS_PORT" info keyspace
 fi
 
+#== postgresql
 fact() { sed -n "s/^    \"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}\$/\1/p" manifest.json; }
 GENERATION=$(fact generation) STANZA=$(fact stanza) LABEL=$(fact label) TIMELINE=$(fact timeline)
 POINT=$(fact restorePoint)
@@ -69,6 +69,3 @@ END
 pg_ctl -D "$OUT/postgresql" -o "-c config_file=$OUT/postgresql.conf" -l "$OUT/postgresql.log" -w -t 600 start
 until [ "$(psql -h "$OUT" -p "$POSTGRES_PORT" -U postgres -Atc 'SELECT pg_is_in_recovery()' 2>/dev/null)" = f ]; do sleep 0.2; done
 psql -h "$OUT" -p "$POSTGRES_PORT" -U postgres -l
-
-pg_ctl -D "$OUT/postgresql" -m fast stop
-if [ -f "$OUT/redis" ]; then redis-cli -p "$REDIS_PORT" shutdown nosave; fi

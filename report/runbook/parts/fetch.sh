@@ -66,9 +66,10 @@ is_password() { # TYPE OPTION
 # fetched_from COPY: what of the deployment lies there, as rclone calls it, into REMOTE.
 fetched_from() {
   copy_remote "$1"
-  REMOTE="${REMOTE%/}/$DEPLOYMENT"
-  # `remote:` alone is the top of it.
-  REMOTE=${REMOTE/:\//:}
+  case $REMOTE in
+    *[:/]) REMOTE="$REMOTE$DEPLOYMENT" ;;
+    *) REMOTE="$REMOTE/$DEPLOYMENT" ;;
+  esac
 }
 
 fetch_manifests() { # COPY

@@ -146,12 +146,13 @@ fence-source() {
       say "Site $FROM must never write again before $TO may. Choose:"
       say "  stop   its commands work from this host: stop its services here, raise its fence marker"
       say "  yes    it cannot write (no power, no network, or recover-$FROM.sh --fence ran on its hosts); you answer for it"
-      read -r -p "stop, or yes typed in full, anything else ends here: " answer
+      # Ctrl-D is an answer as well: no.
+      read -r -p "stop, or yes typed in full, anything else ends here: " answer || answer=''
       case $answer in
         stop) FENCE=here ;;
         yes)
           FENCE=asserted
-          read -r -p 'Why can it not write? ' FENCE_REASON
+          read -r -p 'Why can it not write? ' FENCE_REASON || FENCE_REASON=''
           ;;
         *) fail 10 "$FROM is not fenced" 'Nothing was changed.' ;;
       esac
