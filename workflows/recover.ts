@@ -150,7 +150,14 @@ async function verification(context: StepContext): Promise<void> {
     runStep(context, 'prove-apis'),
     runStep(context, 'prove-authentication'),
     runStep(context, 'prove-analytics'),
+    measureTheLoss(context),
   ]);
+}
+
+/** What it finds stays in the record, whatever comes after; where nobody has measured, it is not met. */
+async function measureTheLoss(context: StepContext): Promise<void> {
+  const measured = await runStep(context, 'measure-loss');
+  if (measured) context.record.losses = measured.losses;
 }
 
 /** Only what this run has restored: where stores were left alone, there is no such moment. */
