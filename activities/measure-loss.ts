@@ -1,9 +1,11 @@
+import { readExposures } from '../adapters/beacon/exposure.ts';
 import { journalFolders } from '../adapters/beacon/files.ts';
 import { readBeaconJournal, type Journal, type Recovery } from '../adapters/beacon/read.ts';
 import { writeRecovery } from '../adapters/beacon/write.ts';
 import { readRun } from '../adapters/backup/runs.ts';
 import { mergeRuns, type MarkedStore } from '../domain/beacon.ts';
 import type { BeaconConfig } from '../domain/config.ts';
+import { exposureOf } from '../domain/exposure.ts';
 import {
   lossException,
   lossLine,
@@ -43,7 +45,14 @@ async function measure(call: Call): Promise<MeasureLossResult> {
   const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
   // The site's beacon has been writing since: what was found then counts.
   if (before) return { ...told(call, before.losses), observed: true };
-  const losses = await Promise.all(stores.map((store) => lossOf(call, journal, beacon, store)));
+  const looks = (await readExposures(folders, Date.now())).filter(({ at }) => at <= input.basisAt);
+  const exposures = exposureOf(looks);
+  const losses = await Promise.all(
+    stores.map(async (store): Promise<StoreLoss> => {
+      const exposure = exposures.find((each) => each.store === store);
+      return { ...(await lossOf(call, journal, beacon, store)), ...(exposure && { exposure }) };
+    }),
+  );
   const { plan, run, epoch } = input;
   const recovery: Recovery = {
     ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses },

@@ -1,5 +1,6 @@
 import { formatDuration } from './duration.ts';
 import { GAP_SECONDS, gapsIn, momentOf, numbersIn, type Gap, type MarkedStore, type Run } from './beacon.ts';
+import type { StoreExposure } from './exposure.ts';
 import { NAMES } from './points.ts';
 import type { Proof } from './run.ts';
 
@@ -30,6 +31,8 @@ export interface StoreLoss {
   readonly untilSource?: string;
   /** Stretches between the newest recovered number and the end of which the journal knows nothing. */
   readonly gaps?: readonly Gap[];
+  /** What would have been lost, as it was measured before the disaster and in the 30 days before. */
+  readonly exposure?: StoreExposure;
 }
 
 /** What the journal says of one store of the failed site. */

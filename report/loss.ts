@@ -1,4 +1,5 @@
 import { formatDuration } from '../domain/duration.ts';
+import { exposureText } from '../domain/exposure.ts';
 import { gapLines, lossLine, rangeText, rpoRange, rpoVerdict, skewSentence } from '../domain/loss.ts';
 import type { RunRecord } from '../domain/run.ts';
 
@@ -28,6 +29,7 @@ export function lossLines({ losses = [], objectives }: Pick<RunRecord, 'losses' 
   return [
     ...losses.map((loss) => `  ${lossLine(loss)}`),
     ...losses.flatMap(gapLines).map((line) => `  ? ${line}`),
+    ...losses.flatMap(({ exposure }) => (exposure ? [`  exposed before it: ${exposureText(exposure)}`] : [])),
     `  skew between Redis and the database, by these numbers: ${skewSentence(losses)}`,
     `  RPO of ${formatDuration(objectives.rpoMs)}: ${WORD[rpoVerdict(losses, objectives.rpoMs)]}`,
   ];
