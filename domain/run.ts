@@ -4,6 +4,7 @@ import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Acknowledgement } from './tell.ts';
+import type { StoreLoss } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
 import type { SnapshotKind } from './snapshot.ts';
@@ -221,6 +222,8 @@ export interface RunRecord {
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;
+  /** What each store has lost; absent where nobody has measured it. */
+  losses?: readonly StoreLoss[];
   set?: SetSummary;
   /** Of the stores that the run restores. */
   points?: readonly StorePoint[];
