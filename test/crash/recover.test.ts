@@ -72,11 +72,11 @@ test('a backup whose worker is killed, and handed over to another build', async 
 });
 
 test('killed before the effect, and handed over to another build', async () => {
-  trace = await expectRight('recover', drawn('recover', ['before', 'new-build'], 3));
+  trace = await expectRight('recover', drawn('recover', ['before', 'new-build'], 2));
 });
 
 test('killed at any byte, on either side of any rename and after the effect, before anybody heard of it', async () => {
-  await expectRight('recover', drawn('recover', ['byte', 'rename', 'after', 'fails-once'], 4));
+  await expectRight('recover', drawn('recover', ['byte', 'rename', 'after', 'fails-once'], 3));
 });
 
 test('killed in the middle of an undo', async () => {
@@ -84,5 +84,5 @@ test('killed in the middle of an undo', async () => {
 });
 
 test('killed while a person is waited for, and between the decision and its effect', async () => {
-  await expectRight('decide', drawn('decide', ['worker-decided', 'temporal-waiting'], 4));
+  await expectRight('decide', drawn('decide', ['worker-decided', 'temporal-waiting'], 2));
 });
