@@ -34,7 +34,7 @@ async function fileOf(from: Client): Promise<Buffer> {
     records.push({
       key,
       expiresAtMs: Math.max(0, await from.pexpiretime(key)),
-      payload: (await from.dumpBuffer(key))!,
+      payload: (await from.dumpBuffer(key)),
     });
   const parts: Buffer[] = [];
   for await (const part of encodeRecords([records].values() as unknown as AsyncIterable<KeyRecord[]>))
