@@ -121,10 +121,10 @@ async function verifiedSet(takenAt: Date): Promise<void> {
 }
 
 /** As a backup leaves it, with only what the doctor looks at. */
-async function exportedRunbook(writtenAt: string): Promise<void> {
+async function exportedRunbook(writtenAt: string, digest?: string): Promise<void> {
   const { backup } = scene.deployment;
   const configuration = (await loadConfig(scene.configFile)).deployments['acme']!;
-  const facts = { deployment: 'acme', writtenAt, configDigest: configDigest(configuration) };
+  const facts = { deployment: 'acme', writtenAt, configDigest: digest ?? configDigest(configuration) };
   await writeRunbook(
     runbookFolder(backup, 'acme'),
     { files: { 'runbook.html': 'the page' }, byHand: {} },
@@ -234,7 +234,7 @@ test('a runbook for a lost Temporal that is missing, old, of another configurati
   expect(await lines()).toBe('');
   await verifiedSet(new Date('2020-01-01T00:00:00Z'));
   expect(await lines()).toMatch(/^warning primary: .* is older than the set 20200101T000000Z/m);
-  await edit(({ sites }) => Object.assign(sites['dr']!['redis']!, { port: 4711 }));
+  await exportedRunbook('2019-01-01T00:00:00.000Z', '0'.repeat(64));
   expect(await lines()).toMatch(/^warning dr: that of 2019-01-01.* was written for another configuration/m);
   await writeFile(join(runbookFolder(scene.deployment.backup, 'acme'), 'runbook.html'), 'another page');
   expect(await lines()).toMatch(/^warning dr: there is no exported runbook/m);

@@ -2,13 +2,6 @@
 # Close-out
 # ---------------------------------------------------------------------------------------------------------------------
 
-# Only tyk-dr reads the beacon's numbers and its journal: here the loss is said to be unknown, never guessed.
-measure-loss() {
-  proof 'loss of the stores' not-measured 'within the RPO' 'not measured: the script does not read the beacon'
-  exception 'the loss of the stores was not measured: the script does not read the beacon'
-  SUMMARY='not measured by this script'
-}
-
 # An API edited through the Dashboard must reach the Gateways, and is put back: the way Tyk is operated from now on.
 every_gateway_names() { # API-ID NAME
   local gateway

@@ -60,7 +60,10 @@ test('every key comes back with its bytes and its expiry', async () => {
   expect((await client.getBuffer(binary))?.equals(binary)).toBe(true);
   expect(await client.call('PEXPIRETIME', binary)).toBe(expiresAtMs);
   expect(await client.hgetall('apikey-1')).toEqual({ quota: '5', name: 'ä\n' });
-  expect(await client.call('ZRANGE', 'z', '0', '-1', 'WITHSCORES')).toEqual(['a', '1', 'b', '2']);
+  expect(await client.call('ZRANGE', 'z', '0', '-1', 'WITHSCORES')).toEqual([
+    ['a', '1'],
+    ['b', '2'],
+  ]);
   const large = await client.getBuffer('large');
   expect(createHash('sha256').update(large!).digest()).toEqual(
     createHash('sha256')
