@@ -9,6 +9,7 @@ import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
+import { createEvidenceActivities, type EvidenceMakers } from './export-evidence.ts';
 import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
 import { createGatewayActivities } from './gateways.ts';
@@ -36,7 +37,12 @@ import { createVerificationActivities } from './verification.ts';
 import { createWitnessActivities } from './witness.ts';
 
 /** Every effect of tyk-dr, by the id of its step. */
-export function createActivities(deps: Deps, build: Build, render: RenderRunbook) {
+export function createActivities(
+  deps: Deps,
+  build: Build,
+  render: RenderRunbook,
+  evidence: Omit<EvidenceMakers, 'version'>,
+) {
   return {
     ...createPingActivities(deps, build),
     ...createApprovalActivities(deps),
@@ -68,6 +74,7 @@ export function createActivities(deps: Deps, build: Build, render: RenderRunbook
     ...createRecordActivities(deps),
     ...createBackupActivities(deps, build.version),
     ...createCopyActivities(deps),
+    ...createEvidenceActivities(deps, { version: build.version, ...evidence }),
     ...createExportActivities(deps, render),
     ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),

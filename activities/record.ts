@@ -1,4 +1,4 @@
-import { keepRun, listRuns, readRun } from '../adapters/backup/runs.ts';
+import { keepPlan, keepRun, listRuns, readRun } from '../adapters/backup/runs.ts';
 import type { RunSummary } from '../domain/run-summary.ts';
 import type { RunRecord, StepResult } from '../domain/run.ts';
 import { guarded, type Deps } from './guard.ts';
@@ -15,9 +15,10 @@ export function createRecordActivities(deps: Deps) {
       deps,
       // A run that was given up, or superseded, leaves its record as well.
       'release',
-      async ({ deployment }, record: RunRecord): Promise<StepResult> => ({
-        summary: await keepRun(deployment.backup, record),
-      }),
+      async ({ deployment, input }, record: RunRecord): Promise<StepResult> => {
+        await keepPlan(deployment.backup, record.run, input.plan);
+        return { summary: await keepRun(deployment.backup, record) };
+      },
     ),
     'list-runs': (deployment: string): Promise<RunSummary[]> =>
       asActivity(async () =>

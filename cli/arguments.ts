@@ -89,6 +89,30 @@ export function momentArgument(argument: string): Parser<string> {
   });
 }
 
+/** A day of the calendar, past or to come: `2026-12-01`. */
+export function dayArgument(argument: string): Parser<string> {
+  return expecting(
+    'moment',
+    argument,
+    'a day such as 2026-12-01',
+    matching((value) => {
+      const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(value) : Number.NaN;
+      return !Number.isNaN(time) && new Date(time).toISOString().startsWith(value);
+    }),
+  );
+}
+
+/** The id of a finding. */
+export function findingArgument(argument: string): Parser<string> {
+  const expected = 'an id such as F-0a1b2c3d, as findings list shows it';
+  return expecting(
+    'name',
+    argument,
+    expected,
+    matching((value) => /^[Ff]-[0-9a-fA-F]{8}$/.test(value)),
+  );
+}
+
 /** A whole number, with its bounds. */
 export function numberArgument(argument: string, least: number, most: number): Parser<number> {
   return expecting('number', argument, `a whole number from ${least} to ${most}`, (value) => {

@@ -1,4 +1,5 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
+import { EVIDENCE_ERRORS } from './error-table-evidence.ts';
 import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, isGiven, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
@@ -229,10 +230,10 @@ export const ERRORS = {
     'The archive was not made by tyk-dr. Keep it as evidence.',
   ),
 
+  ...EVIDENCE_ERRORS,
   ...GIT_ERRORS,
   ...SNAPSHOT_ERRORS,
   ...STORE_ERRORS,
-
   // Services and proofs
   SERVICE_FAILED: failed(
     (d) => `${d.service} on ${d.site} did not ${d.action}: ${d.reason}`,
@@ -258,7 +259,6 @@ export const ERRORS = {
     (d) => `the traffic switch ${d.backend} ${d.reason}`,
     'Look at the load balancer. Clients still reach what they reached before.',
   ),
-
   LAB_IDLE: refused(
     (d) => `no site of the lab serves: ${d.reason}`,
     'Recover one with tyk-dr recover, or begin anew with lab down --destroy.',

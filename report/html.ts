@@ -5,6 +5,7 @@ import { NAMES, skewText } from '../domain/points.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
+import { buildRows } from './builds.ts';
 import { decisions } from './html-decisions.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { STYLE } from './html-style.ts';
@@ -40,6 +41,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
     forecast(record),
     decisions(record),
     acknowledged(record),
+    builds(record),
     contacts(people),
     provenance(record),
   ];
@@ -215,6 +217,12 @@ function acknowledged({ acknowledgements = [] }: RunRecord): string {
   if (acknowledgements.length === 0) return '';
   const rows = acknowledgements.map(({ at, actor }) => row([at, actor]));
   return `<section><h2>Acknowledged</h2>${table(['at (UTC)', 'who'], rows)}</section>`;
+}
+
+function builds(record: RunRecord): string {
+  const rows = buildRows(record).map((cells) => row(cells));
+  if (rows.length === 0) return '';
+  return `<section><h2>Builds of tyk-dr that served the run</h2>${table(['build', 'workers, each from its first step'], rows)}</section>`;
 }
 
 function contacts(people: People | undefined): string {

@@ -5,6 +5,7 @@ import { rpoVerdict } from '../domain/loss.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
+import { buildLines } from './builds.ts';
 import { columns } from './columns.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
@@ -70,6 +71,7 @@ export function textReport(record: RunRecord, people?: People): string {
       'STATE OF THE TARGET',
       Object.entries(record.componentStates ?? {}).map(([name, state]) => `  ${name}: ${state}`),
     ),
+    ...section('BUILDS (of the workers that answered)', buildLines(record)),
     ...section('CONTACTS', people ? columns(contactRows(people), '  ') : []),
   ].join('\n');
 }

@@ -6,6 +6,8 @@ import type { Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
+import { historyByOwnDoor } from '../adapters/temporal/history.ts';
+import { EVIDENCE_TEXTS } from '../report/evidence.ts';
 import { renderRunbook } from './render-runbook.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
@@ -19,6 +21,7 @@ export function wire(
   const used = new Map<string, Secret>();
   const deps: Deps = {
     worker,
+    build,
     deployment(name) {
       const found = config.deployments[name];
       if (!found) {
@@ -40,5 +43,6 @@ export function wire(
     usedSecrets: () => [...used.values()],
     ...(leaving && { leaving }),
   };
-  return { activities: createActivities(deps, build, renderRunbook(build.version)), deps };
+  const evidence = { render: EVIDENCE_TEXTS, history: (run: string) => historyByOwnDoor(config, run) };
+  return { activities: createActivities(deps, build, renderRunbook(build.version), evidence), deps };
 }

@@ -77,6 +77,7 @@ function merged(workers: readonly string[], results: readonly StepResult[]): Ste
   const together: StepResult = {
     summary: results.map(({ summary }, index) => `${workers[index]}: ${summary}`).join('; '),
     proofs: results.flatMap(({ proofs }) => proofs ?? []),
+    servedBy: results.flatMap(({ servedBy }) => servedBy ?? []),
     observed: results.every(({ observed }) => observed === true),
     ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
   };

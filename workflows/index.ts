@@ -1,6 +1,7 @@
 export { backup } from './backup.ts';
 export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
+export { exportEvidence } from './export-evidence.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';
 export { launch } from './launch.ts';

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { jsonOf } from '../../domain/json.ts';
 import { summaryOf, type RunSummary } from '../../domain/run-summary.ts';
+import type { RecoverPlan } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { mapParallel } from '../files/map-parallel.ts';
 
@@ -31,6 +32,29 @@ export async function keepRun(config: Repository, record: RunRecord): Promise<st
   await appendFile(join(folder, INDEX), indexLine(summaryOf(record))).catch(() => undefined);
   return file;
 }
+
+/** Beside its record: Temporal forgets it, and evidence must not. */
+export async function keepPlan(config: Repository, run: string, plan: RecoverPlan): Promise<void> {
+  const file = planFile(config, plan.deployment, run);
+  await mkdir(runsFolder(config, plan.deployment), { recursive: true });
+  await writeFile(`${file}.new`, `${JSON.stringify(plan, undefined, 2)}\n`);
+  await rename(`${file}.new`, file);
+}
+
+/** Undefined where none was kept: runs of earlier versions have none. */
+export async function readPlan(
+  config: Repository,
+  deployment: string,
+  run: string,
+): Promise<RecoverPlan | undefined> {
+  if (!RUN_ID.test(run)) return undefined;
+  const text = await readFile(planFile(config, deployment, run), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (jsonOf(text) as RecoverPlan | undefined);
+}
+
+/** No id of a run has a dot in it: a plan is never taken for a record. */
+const planFile = (config: Repository, deployment: string, run: string): string =>
+  join(runsFolder(config, deployment), `${run}.plan.json`);
 
 /** Undefined where no such run was kept. */
 export async function readRun(
@@ -70,6 +94,13 @@ export async function listRuns(config: Repository, deployment: string): Promise<
   const read = await mapParallel(unlisted, (run) => readRun(config, deployment, run));
   for (const record of read) if (record) index.set(record.run, summaryOf(record));
   return runs.flatMap((run) => index.get(run) ?? []);
+}
+
+/** Every record in full, oldest first; those that cannot be read are left out. */
+export async function listRecords(config: Repository, deployment: string): Promise<RunRecord[]> {
+  const runs = (await keptRuns(config, deployment)).reverse();
+  const read = await mapParallel(runs, (run) => readRun(config, deployment, run));
+  return read.filter((record) => record !== undefined);
 }
 
 /** How many runs are read in search of one that fits. */

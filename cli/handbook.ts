@@ -1,0 +1,39 @@
+import { join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { listRecords } from '../adapters/backup/runs.ts';
+import { configDigest } from '../adapters/config/digest.ts';
+import { loadConfig } from '../adapters/config/load.ts';
+import { handbookDocument } from '../report/handbook.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
+import { fileArgument, nameArgument } from './arguments.ts';
+import { deploymentOf } from './client.ts';
+import { writeBoth } from './review.ts';
+import { VERSION } from './version.ts';
+
+/** `tyk-dr handbook`: everything that somebody needs who has to recover a deployment, on one page. */
+
+export function registerHandbook(program: Command, config: () => string | undefined): void {
+  program
+    .command('handbook')
+    .description(
+      'Write the DR handbook of a deployment, one HTML page and Markdown, from its configuration and runs',
+    )
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .option('--out <dir>', 'where to; default handbook/ beside the backup sets', fileArgument('--out'))
+    .option('--json', 'where it was written, as JSON')
+    .action(async (name: string, { out, json }: { out?: string; json?: boolean }) => {
+      const deployment = deploymentOf(await loadConfig(config()), name);
+      const { backup } = deployment;
+      const document = handbookDocument({
+        ...{ name, deployment, version: VERSION, configDigest: configDigest(deployment) },
+        objectives: shapeOf(name, deployment).objectives,
+        records: await listRecords(backup, name),
+        now: new Date().toISOString(),
+      });
+      const folder = out === undefined ? join(backup.repository, name, 'handbook') : resolve(out);
+      const files = await writeBoth(folder, 'handbook', document);
+      process.stdout.write(
+        json ? `${JSON.stringify({ version: 1, deployment: name, files })}\n` : `${files.join('\n')}\n`,
+      );
+    });
+}

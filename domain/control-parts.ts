@@ -1,0 +1,161 @@
+import { achievedRtoMs } from './clock.ts';
+import type { RunRecord } from './run.ts';
+
+/**
+ * The parts of an evidence pack that answer somebody's requirement: where each stands, and for one run whether it is
+ * there. Pure.
+ */
+
+/** What is looked at: the record of the run, and the members of the pack. */
+export interface PackFacts {
+  readonly record: RunRecord;
+  has(member: string): boolean;
+}
+
+export interface Part {
+  readonly what: string;
+  /** Members of the pack, and the place in them. */
+  readonly where: string;
+  /** Why this pack does not hold it; undefined where it does. */
+  readonly lacks: (facts: PackFacts) => string | undefined;
+}
+
+const unless = (there: boolean, why: string): string | undefined => (there ? undefined : why);
+/** No record has it yet. */
+const lossMissing = (_record: RunRecord): string | undefined => 'the loss of data was not measured';
+const passed = ({ record }: PackFacts, fits: RegExp): boolean =>
+  record.proofs.some(
+    ({ name, step, verdict }) => verdict !== 'not-measured' && fits.test(`${step}: ${name}`),
+  );
+
+export const PARTS = {
+  recoveryTime: {
+    what: 'the RTO, the clock and the recovery time that was reached',
+    where: 'record.json (objectives, clock); report.txt',
+    lacks: ({ record }) =>
+      unless(achievedRtoMs(record.clock) !== undefined, 'the run never verified traffic or its component'),
+  },
+  dataLoss: {
+    what: 'the RPO, and the loss of data that was measured, store by store',
+    where: 'record.json; report.txt',
+    lacks: ({ record }) => lossMissing(record),
+  },
+  scenario: {
+    what: 'the scenario, the reason and who declared it',
+    where: 'record.json (scenario, reason, actor)',
+    lacks: () => undefined,
+  },
+  plan: {
+    what: 'the plan that was run, bound to the record by its SHA-256',
+    where: 'plan.json; record.json (planDigest)',
+    lacks: ({ has }) => unless(has('plan.json'), 'the plan was not kept'),
+  },
+  steps: {
+    what: 'every step with its times, calls, errors and result',
+    where: 'record.json (steps); logs/run.log',
+    lacks: ({ record }) => unless(record.outcome !== 'REFUSED', 'the run was refused: nothing was done'),
+  },
+  history: {
+    what: 'the history of the workflow engine, event by event',
+    where: 'history.json',
+    lacks: ({ has }) => unless(has('history.json'), 'the server no longer had it'),
+  },
+  restoredData: {
+    what: 'proofs that data and service came back',
+    where: 'record.json (proofs); report.html',
+    lacks: ({ record }) =>
+      unless(
+        record.proofs.some(({ verdict, step }) => verdict === 'pass' && step.startsWith('prove-')),
+        'nothing was proven on the target',
+      ),
+  },
+  notMeasured: {
+    what: 'every criterion measured',
+    where: 'record.json (proofs)',
+    lacks: ({ record }) => {
+      const names = record.proofs.filter(({ verdict }) => verdict === 'not-measured').map(({ name }) => name);
+      const all = [...names, ...(lossMissing(record) === undefined ? [] : ['data loss (RPO)'])];
+      return unless(all.length === 0, `not measured: ${all.join(', ')}`);
+    },
+  },
+  backupIntegrity: {
+    what: 'the signed manifest of the set that was used, and the signed proof that it was restored before',
+    where: 'sets/',
+    lacks: ({ record, has }) =>
+      record.set === undefined
+        ? 'the run used no set'
+        : unless(
+            has(`sets/${record.set.set}/manifest.json`) && has(`sets/${record.set.set}/verified.json`),
+            has(`sets/${record.set.set}/manifest.json`)
+              ? 'the set was never verified by a restore'
+              : 'the manifest of the set is not in the repository any more',
+          ),
+  },
+  switchover: {
+    what: 'a switch of the clients to another site, verified there',
+    where: 'record.json (from, to, steps switch-traffic and prove-traffic)',
+    lacks: ({ record }) =>
+      unless(
+        record.from !== record.to &&
+          record.steps.some(({ id, state }) => id === 'switch-traffic' && state === 'done'),
+        'clients were not moved to another site',
+      ),
+  },
+  clients: {
+    what: 'the outage as a client outside saw it',
+    where: 'record.json (witness)',
+    lacks: ({ record }) => unless(record.witness !== undefined, 'no witness was configured'),
+  },
+  performance: {
+    what: 'performance against the SLOs under load',
+    where: 'record.json (proofs)',
+    lacks: (facts) =>
+      unless(passed(facts, /p95|p99|latency|availability|slo\b/i), 'performance under load was not measured'),
+  },
+  security: {
+    what: 'that wrong and expired keys are refused after the recovery',
+    where: 'record.json (proofs)',
+    lacks: (facts) =>
+      unless(passed(facts, /^prove-authentication:/), 'no key that must be refused was tried'),
+  },
+  approvals: {
+    what: 'approvals before dangerous steps, signed by their people',
+    where: 'approvals/',
+    lacks: ({ record: { approvals = [] } }) =>
+      approvals.length === 0
+        ? 'no approval was asked for'
+        : unless(
+            approvals.every(({ identity }) => identity === 'proven'),
+            'at least one approval is a typed name, not a signature',
+          ),
+  },
+  decisions: {
+    what: 'decisions of people, overrides and exceptions, with who and why',
+    where: 'record.json (decisions, exceptions, waits)',
+    lacks: () => undefined,
+  },
+  communication: {
+    what: 'who was told and has acknowledged',
+    where: 'record.json (acknowledgements)',
+    lacks: ({ record }) =>
+      unless((record.acknowledgements ?? []).length > 0, 'nobody has acknowledged a notice'),
+  },
+  configuration: {
+    what: 'the configuration of the deployment, without secrets, bound to the run by its digest',
+    where: 'config.json; record.json (configDigest)',
+    lacks: ({ has }) =>
+      unless(has('config.json'), 'the configuration has changed since, and that of the run was not kept'),
+  },
+  findings: {
+    what: 'the findings of the run, with owner, due date and what became of them',
+    where: 'findings.json',
+    lacks: ({ has }) => unless(has('findings.json'), 'findings were not kept'),
+  },
+  lessons: {
+    what: 'lessons that were drawn, with an owner',
+    where: 'lessons.json',
+    lacks: ({ has }) => unless(has('lessons.json'), 'no lesson was recorded: tyk-dr lesson add RUN'),
+  },
+} as const satisfies Record<string, Part>;
+
+export type PartId = keyof typeof PARTS;

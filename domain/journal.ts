@@ -1,0 +1,81 @@
+import type { Objectives } from './objectives.ts';
+import type { Severity } from './findings.ts';
+
+/** What people have said about findings, lessons and reviews: events, never changed and never removed. Plain JSON. */
+
+export const JOURNAL_FORMAT = 'tyk-dr/journal/v1';
+
+interface Said {
+  readonly actor: string;
+  /** UTC ISO. */
+  readonly at: string;
+}
+
+export interface ImportedFinding {
+  /** What it is about, the same each time: `doctor/keys/primary`, `audit/3.1`. */
+  readonly check: string;
+  readonly severity: Severity;
+  readonly text: string;
+}
+
+export type JournalEvent = Said &
+  (
+    | {
+        readonly kind: 'assigned';
+        readonly finding: string;
+        readonly owner: string;
+        /** A day. */
+        readonly due?: string;
+        readonly severity?: Severity;
+      }
+    | {
+        readonly kind: 'accepted';
+        readonly finding: string;
+        /** Who bears the risk. */
+        readonly by: string;
+        /** Until the end of this day. */
+        readonly until: string;
+        readonly reason: string;
+      }
+    | {
+        readonly kind: 'closed';
+        readonly finding: string;
+        /** The later run in which the check passed, and when that ended. */
+        readonly run: string;
+        readonly runAt: string;
+        readonly reason: string;
+        /** `asserted`: no run performs this check, so that it is a person's word. */
+        readonly basis: 'the check passed' | 'asserted';
+      }
+    | {
+        readonly kind: 'imported';
+        readonly source: 'doctor' | 'audit';
+        /** Who audited, or on which host the doctor ran. */
+        readonly by: string;
+        readonly findings: readonly ImportedFinding[];
+        /** Checks that were looked at and were well. */
+        readonly passed: readonly string[];
+      }
+    | { readonly kind: 'lesson'; readonly run: string; readonly text: string; readonly owner: string }
+    | {
+        readonly kind: 'signed';
+        readonly quarter: string;
+        readonly role: string;
+        /** SHA-256 of the Markdown of the review that was signed. */
+        readonly review: string;
+        readonly tier: string;
+        readonly objectives: Objectives;
+      }
+  );
+
+/** An event as it lies in the journal. */
+export type Entry = JournalEvent & { readonly id: string };
+
+export type EntryOf<Kind extends JournalEvent['kind']> = Extract<Entry, { readonly kind: Kind }>;
+
+export function entriesOf<Kind extends JournalEvent['kind']>(
+  entries: readonly Entry[],
+  kind: Kind,
+): EntryOf<Kind>[] {
+  return entries.filter((entry): entry is EntryOf<Kind> => entry.kind === kind);
+}

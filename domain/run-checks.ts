@@ -1,0 +1,113 @@
+import { achievedRtoMs } from './clock.ts';
+import { formatDuration } from './duration.ts';
+import type { Severity } from './findings.ts';
+import type { Outcome, RunRecord } from './run.ts';
+
+/** What a run has shown, check by check: what it missed becomes a finding, and a later run that passes closes it. Pure. */
+
+export interface RunCheck {
+  /** The same in every run: `rto`, `proof/prove-redis/keys`, `override/start-pump`. */
+  readonly check: string;
+  readonly verdict: 'pass' | 'fail' | 'not-measured';
+  readonly severity: Severity;
+  /** What was found, for people. */
+  readonly text: string;
+}
+
+const OF_OUTCOME: Readonly<Partial<Record<Outcome, Severity>>> = {
+  STUCK: 'critical',
+  FAILED_UNDONE: 'critical',
+  ABORTED: 'high',
+  REFUSED: 'high',
+};
+
+export function checksOf(record: RunRecord): RunCheck[] {
+  // Of a run that was refused nothing else was to be seen.
+  if (record.outcome === 'REFUSED') return [outcome(record)];
+  return [
+    outcome(record),
+    rto(record),
+    rpo(),
+    ...proofs(record),
+    ...overrides(record),
+    ...exceptions(record),
+  ];
+}
+
+function outcome({ outcome: ended, error }: RunRecord): RunCheck {
+  const severity = ended && OF_OUTCOME[ended];
+  return {
+    check: 'outcome',
+    verdict: severity === undefined ? 'pass' : 'fail',
+    severity: severity ?? 'low',
+    text: `the run ended ${ended ?? 'without an outcome'}${error ? `: ${error.message.split('\n')[0]}` : ''}`,
+  };
+}
+
+function rto({ clock, objectives }: RunRecord): RunCheck {
+  const achieved = achievedRtoMs(clock);
+  const met = achieved !== undefined && achieved <= objectives.rtoMs;
+  const took = achieved === undefined ? 'was not reached' : `took ${formatDuration(achieved)}`;
+  return {
+    ...{ check: 'rto', verdict: met ? 'pass' : 'fail', severity: 'high' },
+    text: `the recovery ${took}, the RTO is ${formatDuration(objectives.rtoMs)}`,
+  };
+}
+
+/** No run measures it yet. */
+function rpo(): RunCheck {
+  return {
+    ...{ check: 'rpo', verdict: 'not-measured', severity: 'medium' },
+    text: 'the loss of data was not measured against the RPO',
+  };
+}
+
+function proofs(record: RunRecord): RunCheck[] {
+  return record.proofs.map(({ step, name, verdict, expected, actual }) => ({
+    // A count in its name changes from run to run; the check is the same.
+    check: `proof/${step}/${name.replace(/ \(\d+\)$/, '')}`,
+    verdict,
+    severity: verdict === 'not-measured' ? 'low' : 'high',
+    text:
+      verdict === 'not-measured' ? `${name}: ${actual}` : `${name}: expected ${expected}, found ${actual}`,
+  }));
+}
+
+function overrides({ steps, decisions }: RunRecord): RunCheck[] {
+  return steps.flatMap(({ id, state }): RunCheck[] => {
+    const check = `override/${id}`;
+    if (state === 'done')
+      return [{ check, verdict: 'pass', severity: 'medium', text: `${id} was done by tyk-dr` }];
+    if (state !== 'skipped' && state !== 'by-hand') return [];
+    const why = decisions.filter(({ step }) => step.split(', ').includes(id)).at(-1);
+    const said = why ? `, by ${why.actor}: ${why.reason}` : '';
+    return [
+      {
+        ...{ check, verdict: 'fail', severity: 'medium' },
+        text: `${id} was ${state === 'skipped' ? 'skipped' : 'made by hand'}${said}`,
+      },
+    ];
+  });
+}
+
+/** By the step that an exception names first. A step that went well without one has passed. */
+function exceptions({ exceptions: texts, steps }: RunRecord): RunCheck[] {
+  const found = new Map<string, string[]>();
+  for (const text of texts) {
+    const step = text.split(':')[0]!;
+    const about = steps.some(({ id }) => id === step) ? step : 'run';
+    found.set(about, [...(found.get(about) ?? []), text]);
+  }
+  const names = [
+    'run',
+    ...steps.filter(({ state }) => state === 'done').map(({ id }) => id),
+    ...found.keys(),
+  ];
+  return [...new Set(names)].map((about) => {
+    const own = found.get(about);
+    return {
+      ...{ check: `exception/${about}`, verdict: own ? 'fail' : 'pass', severity: 'medium' },
+      text: own?.join('; ') ?? 'no exception',
+    };
+  });
+}

@@ -1,0 +1,196 @@
+import { addressesOf } from '../domain/addresses.ts';
+import { achievedRtoMs } from '../domain/clock.ts';
+import type { Deployment } from '../domain/config.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { endOf } from '../domain/findings.ts';
+import type { Objectives } from '../domain/objectives.ts';
+import { OUTCOME_CLASS, type RunRecord } from '../domain/run.ts';
+import { RECOVER_STEPS } from '../runbooks/recover.ts';
+import type { Document, Section } from './document.ts';
+import { architectureSvg } from './handbook-diagram.ts';
+import { contactRows } from './people.ts';
+
+/** The handbook of a deployment: what it is made of, how it is recovered, by whom, and how that has gone so far. Pure. */
+
+export interface HandbookFacts {
+  readonly name: string;
+  readonly deployment: Deployment;
+  readonly objectives: Objectives;
+  readonly configDigest: string;
+  readonly version: string;
+  readonly records: readonly RunRecord[];
+  readonly now: string;
+}
+
+export function handbookDocument(facts: HandbookFacts): Document {
+  const { name, deployment, objectives, configDigest, version, now } = facts;
+  return {
+    title: `Disaster recovery handbook of ${name}`,
+    lead: [
+      `Tier ${deployment.tier}: back within ${formatDuration(objectives.rtoMs)} (RTO), at most ${formatDuration(objectives.rpoMs)} of data lost (RPO).`,
+      `As of ${now}. What was configured later is not in it. It holds no secret.`,
+    ],
+    sections: [
+      architecture(facts),
+      objectivesOf(facts),
+      begin(facts),
+      ...procedures(),
+      history(facts),
+      people(facts),
+      backups(deployment, name),
+      {
+        title: 'Custom settings',
+        text: [
+          'Not compared with the defaults of Tyk: those differ from version to version, and tyk-dr does not know them. The configuration of every set is kept, and with backup.git as readable text: tyk-dr config diff shows what changed.',
+        ],
+      },
+    ],
+    foot: `Made by tyk-dr ${version} from configuration ${configDigest.slice(0, 16)} and the records of runs. Times are UTC.`,
+  };
+}
+
+function architecture({ name, deployment }: HandbookFacts): Section {
+  const rows = Object.entries(deployment.sites).flatMap(([site, own]) =>
+    addressesOf(own).map(({ name: what, host, port }) => [site, what, `${host}:${port}`, own.worker]),
+  );
+  return {
+    title: 'Architecture',
+    svg: architectureSvg(name, deployment),
+    text: [
+      'Drawn from the configuration: sites, their components and workers, traffic, backups and their copies.',
+    ],
+    table: { head: ['site', 'component', 'address', 'worker of the site'], rows },
+  };
+}
+
+function objectivesOf({ deployment, objectives }: HandbookFacts): Section {
+  const { slos } = deployment;
+  return {
+    title: 'Objectives',
+    table: {
+      head: ['what', 'objective'],
+      rows: [
+        ['RTO', formatDuration(objectives.rtoMs)],
+        ['RPO', formatDuration(objectives.rpoMs)],
+        [
+          'availability',
+          slos.availabilityPercent === undefined ? 'not stated' : `${slos.availabilityPercent} %`,
+        ],
+        ['p95', slos.p95Ms === undefined ? 'not stated' : `${slos.p95Ms} ms`],
+      ],
+    },
+  };
+}
+
+function begin({ name, deployment }: HandbookFacts): Section {
+  const sites = Object.keys(deployment.sites);
+  return {
+    title: 'To begin a recovery',
+    list: [
+      ...sites.map((site) => `On site ${site}: tyk-dr recover ${name} --to ${site} --reason 'why'`),
+      `What it would do, without doing it: tyk-dr plan ${name} --to ${sites.at(-1)}`,
+      `Where it is, and what it waits for: tyk-dr status ${name} --watch`,
+      `One component, in place: --component redis, database, dashboard or gateway`,
+      `Data were damaged at a known time: --scenario corruption --occurred TIME`,
+      `Without Temporal: the page and the scripts in ${deployment.backup.repository}/${name}/runbook/`,
+    ],
+  };
+}
+
+/** As the runbook has them: the same table that the workflow runs. */
+function procedures(): Section[] {
+  const phases = [...new Set(RECOVER_STEPS.map(({ phase }) => phase))];
+  return phases.map((phase) => ({
+    title: `Procedure: ${phase}`,
+    table: {
+      head: ['step', 'after', 'what for', 'what proves it', 'where it fails for good'],
+      rows: RECOVER_STEPS.filter((step) => step.phase === phase).map((step) => [
+        ...[step.id, step.after.join(', ') || 'nothing', step.purpose, step.proof],
+        [
+          'retry, abort',
+          ...('skippable' in step ? ['skip'] : []),
+          ...('byHand' in step ? [`done by hand (${step.byHand} sees it)`] : []),
+          ...('undo' in step ? ['undo'] : []),
+        ].join(', '),
+      ]),
+    },
+  }));
+}
+
+function history({ records }: HandbookFacts): Section {
+  const meant = records.filter(({ outcome }) => outcome !== undefined && outcome !== 'REFUSED');
+  const good = meant.filter(({ outcome }) => ['recovered', 'exceptions'].includes(OUTCOME_CLASS[outcome!]));
+  const kinds = new Map<string, RunRecord[]>();
+  for (const record of meant) {
+    const kind = `${record.component ?? 'everything'}, ${record.from === record.to ? 'in place' : `${record.from} to ${record.to}`}`;
+    kinds.set(kind, [...(kinds.get(kind) ?? []), record]);
+  }
+  return {
+    title: 'Measured so far',
+    text: [
+      meant.length === 0
+        ? 'No recovery has been run: nothing is measured.'
+        : `${good.length} of ${meant.length} recoveries brought the service back. Loss of data: not measured.`,
+    ],
+    table: {
+      head: ['what', 'runs', 'back', 'median', 'longest', 'last'],
+      rows: [...kinds].map(([kind, all]) => {
+        const times = all.flatMap(({ clock }) => achievedRtoMs(clock) ?? []).sort((a, b) => a - b);
+        const shown = (at: number): string =>
+          times[at] === undefined ? 'not reached' : formatDuration(times[at]);
+        const back = all.filter((record) => good.includes(record)).length;
+        return [
+          ...[
+            kind,
+            String(all.length),
+            String(back),
+            shown(Math.floor(times.length / 2)),
+            shown(times.length - 1),
+          ],
+          endOf(all.at(-1)!),
+        ];
+      }),
+    },
+  };
+}
+
+function people({ deployment }: HandbookFacts): Section {
+  const { approvers = [], approvals = [] } = deployment;
+  return {
+    title: 'Roles, contacts, support of vendors',
+    text: [
+      ...(contactRows(deployment).length === 0 ? ['No contact is declared.'] : []),
+      approvals.length === 0
+        ? 'No step waits for an approval.'
+        : `Approvals: ${approvals.map(({ step, count, roles }) => `${step} needs ${count}${roles.length > 0 ? ` of ${roles.join(' or ')}` : ''}`).join('; ')}.`,
+      ...(approvers.length > 0
+        ? [
+            `Approvers: ${approvers.map(({ name, roles }) => `${name}${roles.length > 0 ? ` (${roles.join(', ')})` : ''}`).join(', ')}.`,
+          ]
+        : []),
+    ],
+    table: {
+      head: ['level', 'name', 'role, or where', 'mail, or reference', 'telephone'],
+      rows: contactRows(deployment),
+    },
+  };
+}
+
+function backups({ backup }: Deployment, name: string): Section {
+  return {
+    title: 'Backups and keys',
+    table: {
+      head: ['what', 'where'],
+      rows: [
+        ['backup sets', `${backup.repository}/${name}`],
+        ...backup.copies.map((copy) => [
+          `off-site copy ${copy.name}`,
+          typeof copy.remote === 'string' ? copy.remote : `${copy.remote.type}, ${copy.remote.path}`,
+        ]),
+        ['opened by', backup.identity.startsWith('command:') ? 'a command' : backup.identity],
+        ['sealed for', backup.recipients.join(', ')],
+        ['signatures that count', backup.trustedKeys.join(', ')],
+      ],
+    },
+  };
+}
