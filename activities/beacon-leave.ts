@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sortFiles } from '../adapters/beacon/files.ts';
@@ -31,9 +32,10 @@ export interface LeaveRequest {
 /** Looks at the site's own state folder alone: cheap enough for every number. @returns why not, else undefined */
 export async function barred(request: LeaveRequest): Promise<string | undefined> {
   const { siteName, site } = request;
-  const fence = await readFence(site.stateDir);
+  // Seldom there: a look that finds nothing costs no thread and no error.
+  const fence = existsSync(join(site.stateDir, 'fenced')) ? await readFence(site.stateDir) : undefined;
   if (fence !== undefined) return `${siteName} was given up by ${fence}`;
-  const lease = await readLease(site.stateDir);
+  const lease = existsSync(join(site.stateDir, 'epoch.json')) ? await readLease(site.stateDir) : undefined;
   if (!lease || (await isOver(request, lease.run))) return undefined;
   return `run ${lease.run} has ${siteName} in its hands and has not measured the loss yet`;
 }

@@ -84,7 +84,11 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
       continue;
     }
     if (!begun) {
-      last = Math.max(last ?? 0, (await soon(lastNumber(folders)).catch(() => undefined)) ?? 0) || undefined;
+      last =
+        Math.max(
+          last ?? 0,
+          (await within(lastNumber(folders), LOOK_MS, 'answer').catch(() => undefined)) ?? 0,
+        ) || undefined;
       say(
         `writes into ${stores.map(({ store }) => store).join(' and ')} of ${siteName}, journal ${folders.join(', ')}`,
       );
@@ -118,20 +122,6 @@ function once(say: (text: string) => void): (text: string) => void {
   };
 }
 
-async function soon<T>(work: Promise<T>): Promise<T> {
-  const late = new AbortController();
-  try {
-    return await Promise.race([
-      work,
-      sleep(LOOK_MS, undefined, { signal: late.signal, ref: false }).then((): never => {
-        throw new Error(`no answer within ${LOOK_MS / SECOND_MS} s`);
-      }),
-    ]);
-  } finally {
-    late.abort();
-  }
-}
-
 /** Whether the beacon may write now; one question at a time, whatever a folder does. */
 class Leave {
   readonly #request: LeaveRequest;
@@ -146,7 +136,7 @@ class Leave {
 
   async ask(): Promise<string | undefined> {
     this.#asking ??= this.#look().finally(() => (this.#asking = undefined));
-    return soon(this.#asking).catch((error: unknown) => {
+    return within(this.#asking, LOOK_MS, 'answer').catch((error: unknown) => {
       this.#servesUntilMs = 0;
       return `whether it may cannot be seen: ${error instanceof Error ? error.message : String(error)}`;
     });
@@ -217,12 +207,12 @@ class StoreLoop {
     let marks = this.#marks;
     try {
       if (!marks) {
-        marks = await within(open(), (late) => late.close());
+        marks = await within(open(), ACK_MS, 'connection', (late) => late.close());
         if (this.#resting) return marks.close();
         this.#marks = marks;
       }
       if (Date.now() - tickMs > ACK_MS) return;
-      await within(marks.write(number));
+      await within(marks.write(number), ACK_MS, 'acknowledgement');
       acknowledged(number, Date.now());
       if (this.#failed) say(`${store} acknowledges again`);
       this.#failed = false;
@@ -237,23 +227,24 @@ class StoreLoop {
   }
 }
 
-/** @param late what to do with a result that nobody waits for any more */
-async function within<T>(work: Promise<T>, late?: (result: T) => void): Promise<T> {
-  const timer = new AbortController();
-  let given = false;
-  work.then(
-    (result) => given && late?.(result),
-    () => undefined,
-  );
-  try {
-    return await Promise.race([
-      work,
-      sleep(ACK_MS, undefined, { signal: timer.signal }).then((): never => {
-        given = true;
-        throw new Error(`no acknowledgement within ${ACK_MS / SECOND_MS} s`);
-      }),
-    ]);
-  } finally {
-    timer.abort();
-  }
+/** A plain timer: this runs every second for years. @param late what to do with a result that nobody waits for any more */
+function within<T>(work: Promise<T>, ms: number, what: string, late?: (result: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let over = false;
+    const timer = setTimeout(() => {
+      over = true;
+      reject(new Error(`no ${what} within ${ms / SECOND_MS} s`));
+    }, ms);
+    work.then(
+      (result) => {
+        clearTimeout(timer);
+        if (over) late?.(result);
+        else resolve(result);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error as Error);
+      },
+    );
+  });
 }

@@ -30,6 +30,8 @@ deployments:
       - { name: status page, path: /status/, proves: api }
       - { name: known key, path: /orders/, key: file:/etc/tyk-dr/secrets/probe-key, proves: known-key }
       - { name: wrong key, path: /orders/, key: env:TYK_DR_WRONG_KEY, expect: { status: 403 }, proves: wrong-key }
+    # What a recovery has lost is measured by a number a second in each store; the journal lies beside the sets.
+    beacon: {}
     backup:
       # Outside every site: losing a site must not lose its backups.
       repository: /srv/backup/tyk-dr

@@ -27,11 +27,6 @@ export const beacon = z
       .describe(
         'Folders that the acknowledged numbers are written to, outside every site; default the backup repository. What is in any of them counts.',
       ),
-    audit: path
-      .optional()
-      .describe(
-        "The Dashboard's audit log (JSON, one entry a line), shipped outside every site: what it says was changed or created after the recovered point is named in the report.",
-      ),
   })
   .describe(
     'Writes a number a second into Redis and the database, and journals what they acknowledge: how a recovery measures what was lost. Without it, loss is not measured.',

@@ -225,7 +225,6 @@ function backupsLieOutside({ backup, beacon, sites }: Deployment): ConfigProblem
       ? [{ path: ['backup', 'git', 'repository'], folder: backup.git.repository }]
       : []),
     ...(beacon?.journal ?? []).map((folder, index) => ({ path: ['beacon', 'journal', index], folder })),
-    ...(beacon?.audit === undefined ? [] : [{ path: ['beacon', 'audit'], folder: beacon.audit }]),
   ];
   return repositories.flatMap(({ path, folder }) =>
     Object.entries(sites).flatMap(([name, site]) =>

@@ -1,5 +1,10 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { readBeaconJournal } from '../../adapters/beacon/read.ts';
+import { sumUp } from '../../adapters/beacon/write.ts';
 import { gapsIn, mergeRuns, nextNumber, numbersIn, runsOf, type Run } from '../../domain/beacon.ts';
 import { journalText, parseJournal } from '../../domain/beacon-journal.ts';
 import {
@@ -79,6 +84,83 @@ describe('the journal', () => {
     expect([...parsed.acks.redis.keys()]).toEqual(expected);
     expect(parsed.damaged).toBe(damaged);
   });
+});
+
+describe('a journal of days', () => {
+  const DAY = 86_400;
+  const BEGIN = Date.parse('2026-01-01T00:00:00Z') / 1000;
+  const day = (index: number): string => new Date((BEGIN + index * DAY) * 1000).toISOString().slice(0, 10);
+  /** One day of two stores, with one number missing at noon. */
+  const lines = (index: number, step = 1): string =>
+    numbers(0, DAY / step - 1)
+      .map((each) => BEGIN + index * DAY + each * step)
+      .filter((number) => (number - BEGIN) % DAY !== DAY / 2)
+      .map((number) => `${number} r2 d7\n`)
+      .join('');
+
+  test('is summed up when a day is over, and says the same as its lines', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tyk-dr-journal-'));
+    try {
+      await writeFile(join(folder, `${day(0)}.primary.a-1.log`), lines(0, 60));
+      await writeFile(join(folder, `${day(1)}.primary.b-1.log`), `${lines(1, 60)}${BEGIN + 2 * DAY} r`);
+      const before = await readBeaconJournal([folder]);
+      await sumUp(folder, (BEGIN + 2 * DAY) * 1000 + 3 * 3_600_000);
+      expect((await readdir(folder)).filter((name) => name.endsWith('.summary.json'))).toHaveLength(2);
+      await rm(join(folder, `${day(0)}.primary.a-1.log`));
+      const after = await readBeaconJournal([folder, join(folder, 'not-there')]);
+      for (const store of ['redis', 'database'] as const)
+        expect([...numbersIn(after.of('primary', store).runs)]).toEqual([
+          ...numbersIn(before.of('primary', store).runs),
+        ]);
+      expect(before.of('primary', 'redis').acks.get(BEGIN)).toBe(BEGIN * 1000 + 2);
+      expect(after.unreadable.join()).toContain('not-there');
+      // A sum that somebody has cut is made of the lines again.
+      await writeFile(join(folder, `${day(1)}.summary.json`), '{"version":1,');
+      const cut = await readBeaconJournal([folder]);
+      expect([cut.damaged, cut.of('primary', 'redis').runs]).toEqual([1, after.of('primary', 'redis').runs]);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  test('of a year reads as fast as the lines of a day or two', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tyk-dr-journal-'));
+    const alone = join(folder, 'alone');
+    try {
+      await mkdir(alone);
+      const today = lines(364);
+      await writeFile(join(folder, `${day(364)}.primary.a-1.log`), today);
+      await writeFile(join(alone, `${day(364)}.primary.a-1.log`), today);
+      await writeFile(join(alone, `${day(363)}.primary.a-1.log`), lines(363));
+      for (const index of numbers(0, 363)) {
+        const [first, noon] = [BEGIN + index * DAY, BEGIN + index * DAY + DAY / 2];
+        const runs = [
+          [first, noon - 1, 1],
+          [noon + 1, first + DAY - 1, 1],
+        ];
+        const summary = {
+          version: 1,
+          day: day(index),
+          damaged: 0,
+          sites: { primary: { redis: runs, database: runs } },
+        };
+        await writeFile(join(folder, `${day(index)}.summary.json`), JSON.stringify(summary));
+      }
+      const timed = async (of: string): Promise<[number, number]> => {
+        const startedAt = performance.now();
+        const { runs } = (await readBeaconJournal([of])).of('primary', 'redis');
+        const took = performance.now() - startedAt;
+        return [took, runs.reduce((sum, [first, last, step]) => sum + (last - first) / step + 1, 0)];
+      };
+      await timed(alone);
+      const [[yearMs, year], [daysMs, days]] = [await timed(folder), await timed(alone)];
+      expect([year, days]).toEqual([365 * (DAY - 1), 2 * (DAY - 1)]);
+      expect(yearMs).toBeLessThan(2 * daysMs);
+      expect(await readFile(join(folder, `${day(364)}.primary.a-1.log`), 'utf8')).toBe(today);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }, 60_000);
 });
 
 describe('a loss', () => {
