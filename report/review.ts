@@ -102,7 +102,7 @@ function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] 
     return {
       title: `Recovery time (RTO) of APIs of tier ${of}`,
       text: [
-        `${all.length} runs until the end of the quarter: median ${formatDuration(median)}, longest ${formatDuration(times.at(-1)!)}, objective ${formatDuration(goal)}.`,
+        `${all.length} run${all.length === 1 ? '' : 's'} until the end of the quarter: median ${formatDuration(median)}, longest ${formatDuration(times.at(-1)!)}, objective ${formatDuration(goal)}.`,
       ],
       svg: trendSvg(`Recovery time of tier ${of}`, all, goal),
       table: {
