@@ -7,6 +7,7 @@ import { composed } from '../domain/snapshot.ts';
 import type { BackupConfig, Site } from '../domain/config.ts';
 import type { CheckBackupResult, ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { RunRecord, SetSummary } from '../domain/run.ts';
+import { logProblem } from './check-log.ts';
 import { checkSet } from './check-set.ts';
 import { chooseSet } from './choose-set.ts';
 import { chooseSnapshots, manifestsOf, summariesOf } from './choose-snapshots.ts';
@@ -97,9 +98,11 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
     versions: whole.versions,
     snapshots,
   };
+  const logged = await logProblem(call, manifestsOf(used).redis ?? manifest);
   const exceptions = [
     ...(doubts.length > 0 ? [`the database repository is damaged: ${doubts.join('; ')}`] : []),
     ...passedOver,
+    ...(logged === undefined ? [] : [logged]),
   ];
   return {
     summary: [
@@ -109,7 +112,10 @@ async function checkBackup(call: Call): Promise<CheckBackupResult> {
       ...copied,
     ].join('; '),
     set: summary,
-    points: await plannedPoints({ deployment, plan, set: manifest, used }),
+    points: await plannedPoints({
+      ...{ deployment, plan, set: manifest, used },
+      withoutLog: logged !== undefined,
+    }),
     forecast: forecast(plan, whole, await earlierRun(deployment.backup, plan)),
     proofs: [
       proof('the manifest is signed by a trusted key', true, 'valid signature', 'valid signature'),

@@ -1,8 +1,10 @@
 import { Context } from '@temporalio/activity';
+import type { Build } from '../domain/build.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { BackupStepInput } from '../domain/backup.ts';
 import type { StepInput } from '../domain/plan.ts';
+import type { StepResult } from '../domain/run.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { takeCommand } from '../adapters/host/epoch.ts';
 import { hideByForm, hideSecretsOf } from './hide-secrets.ts';
@@ -16,6 +18,8 @@ import { toFailure } from './to-failure.ts';
 
 export interface Deps {
   readonly worker: string;
+  /** What this process runs. */
+  readonly build?: Build;
   deployment(name: string): Deployment;
   /** Digest of the deployment's shared section, as this worker's configuration has it. */
   digest(deployment: string): string;
@@ -54,7 +58,7 @@ const HEARTBEAT_EVERY_MS = 1_000;
 type Risk = 'probe' | 'mutate' | 'release';
 
 /** `release` is a mutation that gives things up (stop, undo): it needs no command over the target any more. */
-export function guarded<Result, More extends unknown[] = []>(
+export function guarded<Result extends StepResult, More extends unknown[] = []>(
   deps: Deps,
   risk: Risk,
   work: (call: Call, ...more: More) => Promise<Result>,
@@ -65,8 +69,13 @@ export function guarded<Result, More extends unknown[] = []>(
       requireServed(deps.worker, Context.current().info.activityType, base.deployment, target);
       const source = siteOf(base.deployment, input.plan.from);
       if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
-      return work({ ...base, input, target, source }, ...more);
+      return { ...(await work({ ...base, input, target, source }, ...more)), ...servedBy(deps) };
     });
+}
+
+/** A run tells which builds have served it. */
+function servedBy({ worker, build }: Deps): Pick<StepResult, 'servedBy'> {
+  return build ? { servedBy: [{ worker, build }] } : {};
 }
 
 /** The same for the steps of a backup, which look at one site and change nothing of it. */
@@ -117,8 +126,14 @@ async function enter<Result>(
     if (leaving?.aborted || context.cancellationDetails?.workerShutdown)
       throw toFailure(
         new DrError('WORKER_STOPPED', { worker: deps.worker, step: entry.step }, { cause: error }),
+        hideByForm,
+        servedBy(deps),
       );
-    throw toFailure(error, await hideSecretsOf(deps, entry.deployment).catch(() => hideByForm));
+    throw toFailure(
+      error,
+      await hideSecretsOf(deps, entry.deployment).catch(() => hideByForm),
+      servedBy(deps),
+    );
   } finally {
     clearInterval(beat);
   }

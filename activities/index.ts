@@ -16,6 +16,7 @@ import { createGatewayActivities } from './gateways.ts';
 import type { Build } from '../domain/build.ts';
 import type { Deps } from './guard.ts';
 import { createMeasureActivities } from './measure.ts';
+import { createMeasureLossActivities } from './measure-loss.ts';
 import { createNotifyActivities } from './notify.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
@@ -52,6 +53,7 @@ export function createActivities(
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
     ...createMeasureActivities(deps),
+    ...createMeasureLossActivities(deps),
     ...createNotifyActivities(deps),
     ...createFenceActivities(deps),
     ...createRedisActivities(deps),

@@ -16,6 +16,8 @@ interface Planned {
   readonly plan: RecoverPlan;
   readonly set: Manifest;
   readonly used: ChosenSnapshots['used'];
+  /** It is known by now that the shipped log cannot be used. */
+  readonly withoutLog?: boolean;
 }
 
 /** Of the stores that the plan restores. */
@@ -32,12 +34,12 @@ export async function plannedPoints(planned: Planned): Promise<StorePoint[]> {
 }
 
 async function redisPoint(
-  { deployment, plan }: Planned,
+  { deployment, plan, withoutLog }: Planned,
   manifest: Manifest,
   facts: RedisFacts,
 ): Promise<StorePoint> {
   const log =
-    deployment.sites[plan.to]?.redis?.method === 'commands'
+    withoutLog || deployment.sites[plan.to]?.redis?.method === 'commands'
       ? undefined
       : await newestLog(deployment.backup, plan, manifest).catch(() => undefined);
   if (log) return { store: 'redis', at: log.log.holdsUntil, from: SHIPPED_LOG };

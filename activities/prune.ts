@@ -25,6 +25,7 @@ import {
 import { currentGeneration, pgbackrestSite } from './endpoints.ts';
 import { guardedBackup, type BackupCall, type Deps } from './guard.ts';
 import { pruneCopies } from './prune-copies.ts';
+import { deleteLogs, logsToGo } from './prune-logs.ts';
 
 /** Lets old sets go as the configuration says, and no other; what is no whole set is reported, never deleted. */
 
@@ -65,6 +66,9 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
     else if (!dryRun) await deleteSet(folder(set));
   }
   const expired = await expiryOf(call, found, going);
+  const staying = found.filter(({ set }) => !going.includes(set)).map(({ createdAt }) => createdAt);
+  const logs = await logsToGo(call, staying.sort()[0]);
+  orphans.push(...logs.damaged);
   if (!dryRun) {
     // Snapshots first: killed between the two, a set without them is still one, and no snapshot is left without its set.
     for (const set of [...goingSnapshots, ...going]) {
@@ -72,6 +76,7 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
       await deleteSet(folder(set));
     }
     await expired.expire();
+    await deleteLogs(call, logs.going);
   }
   const here = found.map(({ set, signed, hold }) => ({
     ...{ signed, stays: !going.includes(set) },
@@ -79,8 +84,8 @@ async function pruneSets(call: BackupCall, dryRun: boolean): Promise<PruneResult
   }));
   const copies = await pruneCopies(call, { rules: keep, here, goingSnapshots, dryRun });
   return {
-    summary: summarise({ going, goingSnapshots, labels: expired.labels, copies }, dryRun),
-    ...{ verdicts, snapshots, orphans, expired: expired.labels, copies },
+    summary: summarise({ going, goingSnapshots, labels: expired.labels, logs: logs.going, copies }, dryRun),
+    ...{ verdicts, snapshots, orphans, expired: expired.labels, logs: logs.going, copies },
   };
 }
 
@@ -127,10 +132,11 @@ interface Going {
   readonly going: readonly string[];
   readonly goingSnapshots: readonly string[];
   readonly labels: readonly string[];
+  readonly logs: readonly string[];
   readonly copies: readonly PrunedCopy[];
 }
 
-function summarise({ going, goingSnapshots, labels, copies }: Going, dryRun: boolean): string {
+function summarise({ going, goingSnapshots, labels, logs, copies }: Going, dryRun: boolean): string {
   const places = copies
     .filter(({ pruned }) => pruned)
     .map(({ copy, verdicts, files }) => {
@@ -138,7 +144,8 @@ function summarise({ going, goingSnapshots, labels, copies }: Going, dryRun: boo
       return `; at ${copy} ${count(sets, 'set')} and ${count(files, 'file')} of the database's repository`;
     });
   const snapshots = goingSnapshots.length > 0 ? `, ${count(goingSnapshots.length, 'snapshot')}` : '';
-  const here = `${count(going.length, 'set')}${snapshots} and ${count(labels.length, 'database backup')}`;
+  const ofRedis = logs.length > 0 ? `, ${count(logs.length, 'shipped log')} of Redis` : '';
+  const here = `${count(going.length, 'set')}${snapshots}${ofRedis} and ${count(labels.length, 'database backup')}`;
   return `${dryRun ? 'would delete' : 'deleted'} ${here}${places.join('')}`;
 }
 

@@ -23,8 +23,15 @@ export async function asActivity<T>(work: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** @param hide takes the secrets out of a text: of what a tool wrote nobody knows what it holds */
-export function toFailure(error: unknown, hide: Hide = hideByForm): Error {
+/**
+ * @param hide takes the secrets out of a text: of what a tool wrote nobody knows what it holds
+ * @param served who it was that failed
+ */
+export function toFailure(
+  error: unknown,
+  hide: Hide = hideByForm,
+  served: Pick<FailureDetails, 'servedBy'> = {},
+): Error {
   if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
   if (isAbort(error)) return error;
   if (error instanceof DrError) {
@@ -36,11 +43,11 @@ export function toFailure(error: unknown, hide: Hide = hideByForm): Error {
       message: cut(message),
       type: error.code,
       nonRetryable: !error.retryable,
-      details: [{ ...failureDetails(error), ...(output ? { output } : {}) }],
+      details: [{ ...failureDetails(error), ...(output ? { output } : {}), ...served }],
     });
   }
   const disk = diskError((error as NodeJS.ErrnoException).path ?? 'a file', error);
-  if (disk instanceof DrError) return toFailure(disk, hide);
+  if (disk instanceof DrError) return toFailure(disk, hide, served);
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return ApplicationFailure.create({ message: cut(hide(message)), type: 'BUG', nonRetryable: true });
 }

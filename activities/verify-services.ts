@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { readJson } from '../adapters/files/read-json.ts';
-import { freePort } from '../adapters/host/attached.ts';
+import { freePort } from '../adapters/host/free-port.ts';
 import { withScratchPrograms, type ScratchHost } from '../adapters/host/scratch-program.ts';
 import type { ScratchDoor } from '../adapters/redis/scratch.ts';
 import { dashboardAlive, listApis } from '../adapters/tyk/dashboard.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from '../adapters/host/attached.ts';
+import { freePort } from '../adapters/host/free-port.ts';
 import { finishDataDir, rdbFile } from '../adapters/redis/append-only-dir.ts';
 import type { Client } from '../adapters/redis/client.ts';
 import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';

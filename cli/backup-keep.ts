@@ -96,11 +96,12 @@ async function existingSet(
 }
 
 export function pruneText(result: PruneResult): string {
-  const { summary, verdicts, snapshots = [], orphans, expired, copies = [] } = result;
+  const { summary, verdicts, snapshots = [], orphans, expired, logs = [], copies = [] } = result;
   return [
     summary,
     ...verdictLines(verdicts, snapshots),
     ...expired.map((label) => `  DELETE  database backup ${label}`),
+    ...logs.map((chain) => `  DELETE  shipped log of Redis ${chain}`),
     ...orphanLines(orphans),
     ...copies.flatMap(copyLines),
   ].join('\n');

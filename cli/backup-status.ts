@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { runbookWrittenAt } from '../adapters/runbook/write.ts';
+import { keptRunbook } from '../adapters/runbook/write.ts';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
 import { SCHEDULABLE } from '../domain/schedules.ts';
 import { STORES, type Store } from '../domain/figures.ts';
@@ -56,7 +56,7 @@ async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
   };
   const [figures, schedules] = await Promise.all([measureNow(door, name), findSchedules(door.client, name)]);
   const stores = STORES.filter((store) => has[store] || storesOf(figures).includes(store));
-  const written = await runbookWrittenAt(deployment.backup, name);
+  const written = (await keptRunbook(deployment.backup, name))?.writtenAt;
   const { rpoMs } = shapeOf(name, deployment).objectives;
   return {
     deployment: name,

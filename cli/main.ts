@@ -3,6 +3,7 @@ import { registerAck } from './ack.ts';
 import { registerApprovals } from './approve.ts';
 import { fileArgument } from './arguments.ts';
 import { registerBackup } from './backup.ts';
+import { registerBeacon } from './beacon.ts';
 import { registerCodecServer } from './codec-server.ts';
 import { registerCompletion } from './completion.ts';
 import { registerConfig } from './config.ts';
@@ -70,6 +71,7 @@ export function buildProgram(): Command {
   registerInit(program);
   registerKeys(program, config);
   registerWorker(program, config);
+  registerBeacon(program, config);
   registerCodecServer(program, config);
   registerLab(program);
   registerCompletion(program);

@@ -1,4 +1,5 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { lossStanding } from '../adapters/beacon/standing.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
 import { outlook } from '../domain/outlook.ts';
@@ -25,8 +26,15 @@ export async function overviewOf(door: Door): Promise<OverviewRow[]> {
 
 async function rowOf(door: Door, name: string): Promise<OverviewRow> {
   const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
-  const [lock, backup] = await Promise.all([described(door, lockId(name)), described(door, backupId(name))]);
-  const own = { deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs };
+  const [lock, backup, loss] = await Promise.all([
+    described(door, lockId(name)),
+    described(door, backupId(name)),
+    lossStanding(name, deploymentOf(door.config, name)).catch(() => undefined),
+  ]);
+  const own = {
+    ...{ deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs },
+    ...(loss ? { loss } : {}),
+  };
   const beside =
     backup?.status.name === 'RUNNING'
       ? { backup: { run: String(backup.memo?.['run'] ?? backup.workflowId), since: iso(backup) } }

@@ -131,6 +131,8 @@ export interface PruneResult extends StepResult {
   readonly orphans: readonly string[];
   /** Labels of pgBackRest that go with the sets. */
   readonly expired: readonly string[];
+  /** Shipped append-only logs of Redis; absent in results of earlier versions. */
+  readonly logs?: readonly string[];
   /** The off-site copies, in the order of the configuration. */
   readonly copies?: readonly PrunedCopy[];
 }

@@ -7,6 +7,18 @@ export interface Build {
   readonly workflows: string;
 }
 
+/** A worker's process that has had part in a run. */
+export interface ServedBy {
+  readonly worker: string;
+  readonly build: Build;
+}
+
+/** The same in the record of a run: one entry for each worker and build. */
+export interface ServedFrom extends ServedBy {
+  /** The first step that it answered for. */
+  readonly step: string;
+}
+
 export function buildText({ version, code, workflows }: Build): string {
   return `${version} (code ${code}, workflows ${workflows})`;
 }

@@ -214,8 +214,8 @@ function overlap(a: string, b: string): boolean {
   return left.startsWith(right) || right.startsWith(left);
 }
 
-/** Losing a site must not lose its backups, and a restore must not replace them. */
-function backupsLieOutside({ backup, sites }: Deployment): ConfigProblem[] {
+/** Losing a site must not lose its backups or the journal of its loss, and a restore must not replace them. */
+function backupsLieOutside({ backup, beacon, sites }: Deployment): ConfigProblem[] {
   const repositories = [
     { path: ['backup', 'repository'], folder: backup.repository },
     ...(backup.pgbackrest
@@ -224,6 +224,8 @@ function backupsLieOutside({ backup, sites }: Deployment): ConfigProblem[] {
     ...(backup.git?.repository.startsWith('/')
       ? [{ path: ['backup', 'git', 'repository'], folder: backup.git.repository }]
       : []),
+    ...(beacon?.journal ?? []).map((folder, index) => ({ path: ['beacon', 'journal', index], folder })),
+    ...(beacon?.audit === undefined ? [] : [{ path: ['beacon', 'audit'], folder: beacon.audit }]),
   ];
   return repositories.flatMap(({ path, folder }) =>
     Object.entries(sites).flatMap(([name, site]) =>

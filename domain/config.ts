@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
+import { beacon } from './config-beacon.ts';
 import { copySchema } from './config-copies.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
@@ -213,6 +214,7 @@ const deployment = z.strictObject({
       'A file outside every site to which a client of yours appends one JSON line per request, {at, status, ms} (0 where no answer came; it must ask for APIs that exist): the outage as clients saw it goes into the report.',
     ),
   probes: z.array(probe).default([]),
+  beacon: beacon.optional(),
   backup,
   notify: notify.optional(),
   contacts,
@@ -250,6 +252,7 @@ export type PumpConfig = NonNullable<Site['pump']>;
 export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
+export type BeaconConfig = NonNullable<Deployment['beacon']>;
 export type ProbeConfig = Deployment['probes'][number];
 export type ApproverConfig = NonNullable<Deployment['approvers']>[number];
 export type ServiceConfig = GatewayConfig['service'];

@@ -56,6 +56,10 @@ export const CHECKS = {
     what: 'The repository can be read and, where backups are made, written; every set in it is whole and ours.',
     hint: 'Mount it, or let the user of the worker into it. A set that is altered is evidence: keep it and find out who did it.',
   },
+  runbook: {
+    what: 'The exported runbook, for a lost Temporal, is there, whole, signed, and of this configuration.',
+    hint: 'tyk-dr export DEPLOYMENT writes it, as every backup does; see docs/without-temporal.md.',
+  },
   space: {
     what: 'There is room for the next set, and at each site to restore beside the old data.',
     hint: 'Free space or enlarge the disk.',

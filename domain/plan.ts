@@ -1,5 +1,6 @@
 import type { ApprovalPolicy } from './approvals.ts';
 import type { Objectives, Tier } from './objectives.ts';
+import type { StoreLoss } from './loss.ts';
 import type { StorePoint } from './points.ts';
 import type {
   Forecast,
@@ -151,6 +152,11 @@ export interface CheckApprovalResult extends StepResult {
 export interface StopTargetResult extends StepResult {
   /** The state of each component after the stop. */
   readonly states: Readonly<Record<string, string>>;
+}
+
+export interface MeasureLossResult extends StepResult {
+  /** Of the stores on the worker's host. */
+  readonly losses: readonly StoreLoss[];
 }
 
 export interface MeasureOutageResult extends StepResult {

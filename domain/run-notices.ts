@@ -35,19 +35,34 @@ const keyOf = ({ deployment, run }: RunRecord, ...rest: string[]): string =>
   incidentKey(deployment, run, ...rest);
 
 function declared(record: RunRecord): RunNotice {
-  const { deployment, component, from, to, actor, reason, scenario, objectives, clock, run } = record;
-  const deadline = new Date(Date.parse(rtoBasis(clock).at) + objectives.rtoMs).toISOString();
+  const { deployment, component, from, to, actor, reason, scenario, clock, run } = record;
   return notice(record, 'declared', 'declared', {
     at: clock.find(({ name }) => name === 'declared')!.at,
     title: `tyk-dr: recovery of ${deployment} from ${from} to ${to} was started by ${actor}`,
     lines: [
       `${component ?? 'everything'}, scenario ${scenario}: ${reason}`,
-      `RTO ${formatDuration(objectives.rtoMs)}: it breaches at ${deadline}`,
-      `follow it: tyk-dr status ${run} --watch`,
-      `say that you have heard: tyk-dr ack ${run}`,
+      rtoLine(record),
+      followLine(run),
+      ackLine(run),
     ],
     opens: keyOf(record),
   });
+}
+
+/** Whoever is woken must see how much time is left. */
+function rtoLine({ clock, objectives }: RunRecord): string {
+  const deadline = new Date(Date.parse(rtoBasis(clock).at) + objectives.rtoMs).toISOString();
+  return `RTO ${formatDuration(objectives.rtoMs)}: it breaches at ${deadline}`;
+}
+
+const followLine = (run: string): string => `follow it: tyk-dr status ${run} --watch`;
+const ackLine = (run: string): string => `say that you have heard: tyk-dr ack ${run}`;
+
+/** Where it stands, for news of time: what runs, and what waits for whom. */
+function standingLines({ steps, waits }: RunRecord): string[] {
+  const waiting = waits.filter(({ until }) => until === undefined).map((wait) => `it waits: ${wait.for}`);
+  const running = steps.filter(({ state }) => state === 'running').map(({ id }) => id);
+  return [...waiting, ...(running.length > 0 ? [`under way: ${running.join(', ')}`] : [])];
 }
 
 const WAIT_EVENTS: Readonly<Record<string, NoticeEvent>> = {
@@ -65,7 +80,12 @@ function waitNotices(record: RunRecord, wait: Wait, index: number): RunNotice[] 
   const begun = notice(record, `wait-${index + 1}`, event, {
     at: wait.from,
     title: `tyk-dr: ${deployment} waits: ${wait.for}`.slice(0, 300),
-    lines: [...error, `what to type: tyk-dr status ${run}`],
+    lines: [
+      ...error,
+      rtoLine(record),
+      `what to type: tyk-dr status ${run}`,
+      ...(NOTICE_EVENTS[event].acknowledge ? [ackLine(run)] : []),
+    ],
     opens: key,
   });
   if (wait.until === undefined) return [begun];
@@ -113,9 +133,15 @@ function alarmNotice(record: RunRecord, text: string, at: string): RunNotice | u
   const percent = /^(50|80)% of the RTO/.exec(text)?.[1];
   const breached = /^RTO of .* breached/.test(text);
   const phase = /^phase (\S+) overran/.exec(text)?.[1];
-  const { deployment } = record;
-  const fields = { at, title: `tyk-dr: ${deployment}: ${text}`, lines: [`run ${record.run}`] };
-  if (breached) return notice(record, 'rto-100', 'rto-100', { ...fields, opens: keyOf(record, 'rto') });
+  const { deployment, run } = record;
+  const lines = [...standingLines(record), rtoLine(record), followLine(run)];
+  const fields = { at, title: `tyk-dr: ${deployment}: ${text}`, lines };
+  if (breached)
+    return notice(record, 'rto-100', 'rto-100', {
+      ...fields,
+      lines: [...standingLines(record), followLine(run), ackLine(run)],
+      opens: keyOf(record, 'rto'),
+    });
   if (percent !== undefined)
     return notice(record, `rto-${percent}`, percent === '50' ? 'rto-50' : 'rto-80', fields);
   return phase === undefined ? undefined : notice(record, `phase-${phase}`, 'phase-overrun', fields);

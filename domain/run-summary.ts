@@ -1,6 +1,7 @@
 import type { NeededApproval } from './approvals.ts';
 import { achievedRtoMs } from './clock.ts';
 import type { Choice, Wait } from './decision.ts';
+import { rpoRange } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import { hasEnded, PHASES, type ClockPoint, type Component, type Outcome, type RunRecord } from './run.ts';
 
@@ -33,6 +34,8 @@ export interface RunSummary {
   readonly forecastMs?: number;
   /** From when the RTO counts to verified traffic, milliseconds; absent where it was not reached. */
   readonly achievedRtoMs?: number;
+  /** What was lost over all stores, milliseconds; absent where a store was not measured. */
+  readonly loss?: { readonly minMs: number; readonly maxMs: number };
   readonly exceptions: number;
   readonly endedAt?: string;
 }
@@ -59,6 +62,7 @@ const REASON_LIMIT = 200;
 export function summaryOf(record: RunRecord, phase?: string): RunSummary {
   const entered = PHASES.filter((name) => record.phases.find((entry) => entry.phase === name)?.startedAt);
   const achieved = achievedRtoMs(record.clock);
+  const loss = rpoRange(record.losses);
   return {
     run: record.run,
     deployment: record.deployment,
@@ -80,6 +84,7 @@ export function summaryOf(record: RunRecord, phase?: string): RunSummary {
     clock: record.clock,
     ...(record.forecast === undefined ? {} : { forecastMs: record.forecast.totalMs }),
     ...(achieved === undefined ? {} : { achievedRtoMs: achieved }),
+    ...(loss === undefined ? {} : { loss }),
     exceptions: record.exceptions.length,
     ...(record.endedAt === undefined ? {} : { endedAt: record.endedAt }),
   };

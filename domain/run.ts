@@ -1,8 +1,10 @@
 import type { Approval, NeededApproval, RefusedApproval } from './approvals.ts';
+import type { ServedBy, ServedFrom } from './build.ts';
 import type { Choice, Decision, Wait } from './decision.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Acknowledgement } from './tell.ts';
+import type { StoreLoss } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
 import type { SnapshotKind } from './snapshot.ts';
@@ -67,6 +69,8 @@ export interface StepResult {
   readonly exception?: string;
   /** To which moment it has brought its store. */
   readonly reached?: StorePoint;
+  /** Who has answered: each worker that it was called on. */
+  readonly servedBy?: readonly ServedBy[];
 }
 
 /** What travels with the failure of a step, besides its code and message. */
@@ -75,6 +79,7 @@ export interface FailureDetails {
   readonly proofs?: readonly Proof[];
   /** The last lines of what a tool wrote, at most 4 KiB, without secrets. */
   readonly output?: string;
+  readonly servedBy?: readonly ServedBy[];
 }
 
 /** `skipped` and `by-hand` are a person's decisions: a run with such a step is never plainly `RECOVERED`. */
@@ -217,6 +222,8 @@ export interface RunRecord {
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;
+  /** What each store has lost; absent where nobody has measured it. */
+  losses?: readonly StoreLoss[];
   set?: SetSummary;
   /** Of the stores that the run restores. */
   points?: readonly StorePoint[];
@@ -235,6 +242,8 @@ export interface RunRecord {
   acknowledgements?: Acknowledgement[];
   /** Present while it is paused: no further step begins. */
   paused?: Decision;
+  /** Which builds have served it, in the order in which they first answered; absent in records of earlier versions. */
+  builds?: ServedFrom[];
   /** What state each component of the target is in, where the run ended before its time. */
   componentStates?: Record<string, string>;
   outcome?: Outcome;

@@ -1,8 +1,7 @@
-import { randomInt } from 'node:crypto';
-import { createServer } from 'node:net';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../adapters/host/free-port.ts';
 import type { ScaleName } from './seed/definitions.ts';
 
 /** Where everything of a lab lies and which ports it uses. Kept in `lab.json`, so that every command finds it again. */
@@ -125,30 +124,6 @@ export function siteServices({ mode, database }: Lab): readonly SiteServiceName[
 /** Whether a site has one, and it is of this kind. */
 export function hasDatabase({ mode, database }: Lab, kind: Database): boolean {
   return mode === 'dashboard' && database === kind;
-}
-
-/**
- * Below the range from which Linux takes ports for outgoing connections: a site that is down for a while must find
- * its ports free. Far enough apart that labs beside each other seldom choose the same.
- */
-const FIRST_PORT = 12_000;
-const LAST_PORT = 31_999;
-
-async function freePorts(count: number): Promise<number[]> {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = randomInt(FIRST_PORT, LAST_PORT + 1);
-    if (!ports.has(port) && (await isFree(port))) ports.add(port);
-  }
-  return [...ports];
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.on('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }
 
 export const sitePort = (lab: Lab, site: SiteName, port: SiteServiceName): number =>

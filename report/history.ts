@@ -26,7 +26,13 @@ export interface HistoryEntry {
     readonly achievedMs: number | null;
     readonly met: boolean | null;
   };
-  readonly rpo: { readonly targetMs: number; readonly achievedMs: number | null };
+  /** `achievedMs` at most, `leastMs` at least; null where a store was not measured, which is never met. */
+  readonly rpo: {
+    readonly targetMs: number;
+    readonly achievedMs: number | null;
+    readonly leastMs: number | null;
+    readonly met: boolean | null;
+  };
   readonly exceptions: number;
   /** Where it was found: `repository` outlives Temporal. */
   readonly keptIn: 'repository' | 'temporal';
@@ -37,7 +43,7 @@ export function historyEntry(
   keptIn: HistoryEntry['keptIn'],
   cutOff?: string,
 ): HistoryEntry {
-  const { objectives, achievedRtoMs = null, outcome = null } = summary;
+  const { objectives, achievedRtoMs = null, outcome = null, loss } = summary;
   return {
     run: summary.run,
     deployment: summary.deployment,
@@ -57,7 +63,12 @@ export function historyEntry(
       achievedMs: achievedRtoMs,
       met: achievedRtoMs === null ? (outcome === null ? null : false) : achievedRtoMs <= objectives.rtoMs,
     },
-    rpo: { targetMs: objectives.rpoMs, achievedMs: null },
+    rpo: {
+      targetMs: objectives.rpoMs,
+      achievedMs: loss?.maxMs ?? null,
+      leastMs: loss?.minMs ?? null,
+      met: outcome === null ? null : loss !== undefined && loss.maxMs <= objectives.rpoMs,
+    },
     exceptions: summary.exceptions,
     keptIn,
   };

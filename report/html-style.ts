@@ -22,7 +22,8 @@ p { margin: 4px 0; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th:last-child:not(:first-child) { min-width: 6em; white-space: nowrap; }
 th { text-align: left; color: var(--soft); font-weight: 600; }
-th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+th, td { padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; }
+td:last-child { overflow-wrap: anywhere; }
 tr.pass td:last-child { color: var(--good); font-weight: 600; }
 tr.fail td { color: var(--bad); font-weight: 600; }
 svg { width: 100%; height: auto; display: block; }
@@ -36,6 +37,7 @@ footer { color: var(--soft); font-size: 12px; padding: 0 4px; }
 @media print {
   body { background: #fff; font-size: 11px; } main { max-width: none; padding: 0; }
   header, section, .card { border-radius: 0; break-inside: avoid; } section { border-width: 0 0 1px; padding: 8px 0; }
+  td { overflow-wrap: anywhere; }
   table { font-size: 10px; } tr { break-inside: avoid; } thead { display: table-header-group; }
 }
 `;

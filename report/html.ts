@@ -1,10 +1,13 @@
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint } from '../domain/clock.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
+import { rpoVerdict } from '../domain/loss.ts';
 import { NAMES, skewText } from '../domain/points.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
+import { buildRows } from './builds.ts';
 import { decisions } from './html-decisions.ts';
+import { lossLines, rpoText } from './loss.ts';
 import { STYLE } from './html-style.ts';
 import { contactRows, type People } from './people.ts';
 import { timeline } from './html-timeline.ts';
@@ -28,6 +31,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
     timeline(record),
     tiers(record),
     asked(record),
+    lost(record),
     proofs(record),
     notMeasured(record),
     clock(record),
@@ -37,6 +41,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
     forecast(record),
     decisions(record),
     acknowledged(record),
+    builds(record),
     contacts(people),
     provenance(record),
   ];
@@ -83,10 +88,17 @@ function objectives(record: RunRecord): string {
   const passed = measured.filter((proof) => proof.verdict === 'pass').length;
   return `<section class="cards">
 ${card('RTO', achieved === undefined ? 'not reached' : formatDuration(achieved), `target ${formatDuration(rtoMs)}`, achieved === undefined ? 'bad' : met ? 'good' : 'bad')}
-${card('RPO', 'not measured', `target ${formatDuration(rpoMs)}`, 'fair')}
+${card('RPO', rpoText(record).replace(/ {2}.*/, ''), `target ${formatDuration(rpoMs)}`, RPO_TONE[rpoVerdict(record.losses, rpoMs)])}
 ${card('Proofs', `${passed} of ${measured.length}`, `${record.proofs.length - measured.length} not measured`, passed === measured.length && passed > 0 ? 'good' : 'bad')}
 ${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below', exceptions === 0 ? 'good' : 'fair')}
 </section>`;
+}
+
+const RPO_TONE = { met: 'good', missed: 'bad', unproven: 'fair', 'not measured': 'fair' } as const;
+
+function lost(record: RunRecord): string {
+  const lines = lossLines(record).map((line) => `<li>${escape(line.trim())}</li>`);
+  return lines.length === 0 ? '' : `<section><h2>What was lost</h2><ul>${lines.join('')}</ul></section>`;
 }
 
 function card(title: string, value: string, below: string, tone: string): string {
@@ -134,7 +146,8 @@ function notMeasured(record: RunRecord): string {
   const rows = record.proofs
     .filter((proof) => proof.verdict === 'not-measured')
     .map((proof) => row([proof.step, proof.name, proof.actual]));
-  rows.push(row(['objectives', 'data loss (RPO)', 'not measured']));
+  if (rpoVerdict(record.losses, record.objectives.rpoMs) === 'not measured')
+    rows.push(row(['objectives', 'data loss (RPO)', 'not measured']));
   return `<section><h2>Not measured</h2><p>Kept apart from what was proven. It does not lower the outcome of this run, and it proves nothing.</p>${table(['step', 'what', 'why'], rows)}</section>`;
 }
 
@@ -204,6 +217,12 @@ function acknowledged({ acknowledgements = [] }: RunRecord): string {
   if (acknowledgements.length === 0) return '';
   const rows = acknowledgements.map(({ at, actor }) => row([at, actor]));
   return `<section><h2>Acknowledged</h2>${table(['at (UTC)', 'who'], rows)}</section>`;
+}
+
+function builds(record: RunRecord): string {
+  const rows = buildRows(record).map((cells) => row(cells));
+  if (rows.length === 0) return '';
+  return `<section><h2>Builds of tyk-dr that served the run</h2>${table(['build', 'workers, each from its first step'], rows)}</section>`;
 }
 
 function contacts(people: People | undefined): string {

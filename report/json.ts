@@ -1,4 +1,5 @@
 import { achievedRtoMs, waitedMs } from '../domain/clock.ts';
+import { lossSkew, rpoRange, rpoVerdict } from '../domain/loss.ts';
 import { skewOf } from '../domain/points.ts';
 import type { RunRecord } from '../domain/run.ts';
 import type { People } from './people.ts';
@@ -29,7 +30,15 @@ export function withFigures(record: RunRecord) {
   const skewMs = skewOf(record.points ?? [])?.ms ?? null;
   return {
     ...record,
-    achieved: { rtoMs: achievedRtoMs(record.clock) ?? null, rpoMs: null, skewMs },
+    achieved: {
+      rtoMs: achievedRtoMs(record.clock) ?? null,
+      /** At most; `rpoMinMs` at least. Null where a store was not measured: then the objective is not met. */
+      rpoMs: rpoRange(record.losses)?.maxMs ?? null,
+      rpoMinMs: rpoRange(record.losses)?.minMs ?? null,
+      rpo: rpoVerdict(record.losses, record.objectives.rpoMs),
+      skewMs,
+      lossSkewMs: lossSkew(record.losses ?? [])?.ms ?? null,
+    },
     /** Milliseconds that the run stood still for people: part of the RTO, shown apart. */
     waitedMs: waited,
   };

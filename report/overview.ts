@@ -1,4 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
+import { exposureText, type StoreExposure } from '../domain/exposure.ts';
+import { rangeText, rpoRange, type StoreLoss } from '../domain/loss.ts';
 import type { Tier } from '../domain/objectives.ts';
 import type { Outlook } from '../domain/outlook.ts';
 import type { RunSummary, WaitingStep } from '../domain/run-summary.ts';
@@ -31,6 +33,11 @@ export interface OverviewRow {
   readonly backup?: { readonly run: string; readonly since: string };
   /** The last run, where none is under way. */
   readonly last?: HistoryEntry;
+  /** What would be lost, and what the last recovery has lost; absent where no beacon is configured, or its journal is elsewhere. */
+  readonly loss?: {
+    readonly exposure: readonly StoreExposure[];
+    readonly recovery?: { readonly run: string; readonly at: string; readonly losses: readonly StoreLoss[] };
+  };
 }
 
 const HEADINGS = ['TIER', 'DEPLOYMENT', 'STATE', 'PHASE', 'CLOCK OF RTO', 'FORECAST', 'HELD BY'];
@@ -85,6 +92,16 @@ function clockTime(at: string, nowMs: number): string {
   return at.startsWith(today) ? `${at.slice(11, 16)} UTC` : `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 }
 
+function lossBelow({ loss }: OverviewRow): string[] {
+  if (!loss) return [];
+  const { exposure, recovery } = loss;
+  const range = rpoRange(recovery?.losses);
+  return [
+    ...exposure.map((each) => `    exposed: ${exposureText(each)}`),
+    ...(recovery ? [`    lost by ${recovery.run}: ${range ? rangeText(range) : 'not measured'}`] : []),
+  ];
+}
+
 /** What is asked of people, under the row of the deployment. */
 function below(row: OverviewRow, nowMs: number): string[] {
   const { run, last, backup } = row;
@@ -102,6 +119,7 @@ function below(row: OverviewRow, nowMs: number): string[] {
     ...(backup
       ? [`    backup ${backup.run} for ${formatDuration(Math.max(0, nowMs - Date.parse(backup.since)))}`]
       : []),
+    ...lossBelow(row),
     ...(last
       ? [`    last: ${last.run} ${last.state}, ${rtoText(last)}, ended ${last.endedAt ?? 'never'}`]
       : []),

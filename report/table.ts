@@ -2,6 +2,7 @@ import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { skewText } from '../domain/points.ts';
 import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { buildLines } from './builds.ts';
 import { asks } from './asks.ts';
 
 /** A run at a glance, for a terminal: where it is, how long it took, what it waits for. Pure. */
@@ -24,6 +25,7 @@ export function liveTable(record: RunRecord, nowMs: number): string[] {
     ...sourceLine(record),
     ...stepLines(record, nowMs),
     clockLine(record, nowMs),
+    ...buildLines(record),
     ...asks(record),
   ];
 }

@@ -1,13 +1,16 @@
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { achievedRtoMs, rtoBasis, rtoByTier, tookMs, verifiedPoint, waitedTexts } from '../domain/clock.ts';
 import { identityText } from '../domain/approvals.ts';
+import { rpoVerdict } from '../domain/loss.ts';
 import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
+import { buildLines } from './builds.ts';
 import { columns } from './columns.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
+import { lossLines, rpoText } from './loss.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
@@ -32,6 +35,7 @@ export function textReport(record: RunRecord, people?: People): string {
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
+    ...section('WHAT WAS LOST', lossLines(record)),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
@@ -39,7 +43,9 @@ export function textReport(record: RunRecord, people?: People): string {
       ...record.proofs
         .filter((proof) => proof.verdict === 'not-measured')
         .map((proof) => `  ? ${proof.name}: ${proof.actual}`),
-      '  ? data loss (RPO): not measured',
+      ...(rpoVerdict(record.losses, record.objectives.rpoMs) === 'not measured'
+        ? ['  ? data loss (RPO): not measured']
+        : []),
     ]),
     ...section(
       'EXCEPTIONS',
@@ -65,6 +71,7 @@ export function textReport(record: RunRecord, people?: People): string {
       'STATE OF THE TARGET',
       Object.entries(record.componentStates ?? {}).map(([name, state]) => `  ${name}: ${state}`),
     ),
+    ...section('BUILDS (of the workers that answered)', buildLines(record)),
     ...section('CONTACTS', people ? columns(contactRows(people), '  ') : []),
   ].join('\n');
 }
@@ -94,7 +101,7 @@ function objectives(record: RunRecord): string[] {
       : `${formatDuration(achieved)}  ${achieved <= rtoMs ? 'MET' : 'MISSED'}`;
   return [
     `  RTO  target ${formatDuration(rtoMs)}  achieved ${rto}`,
-    `  RPO  target ${formatDuration(rpoMs)}  achieved not measured`,
+    `  RPO  target ${formatDuration(rpoMs)}  achieved ${rpoText(record)}`,
     ...(waited.length > 0 ? [`  waited for people, within the RTO: ${waited.join(', ')}`] : []),
     ...rtoByTier(record).map(
       (own) =>

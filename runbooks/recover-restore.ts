@@ -163,6 +163,18 @@ export const BRING_BACK = [
     limitMs: 5 * MINUTE_MS,
   },
   {
+    id: 'measure-loss',
+    phase: 'database',
+    after: ['prove-redis', 'prove-database'],
+    risk: 'probe',
+    where: 'target',
+    purpose: 'Measure what was lost: the numbers that the stores hold, against the journal of the beacon.',
+    proof:
+      'of each store what is lost at least and at most, within the RPO; no hole before its newest number',
+    skippable: true,
+    limitMs: 2 * MINUTE_MS,
+  },
+  {
     id: 'restore-dashboard-config',
     phase: 'dashboard',
     after: ['prove-redis', 'prove-database'],

@@ -20,5 +20,7 @@ const known = count('failed') + brokenFiles.length;
 const failed = known === 0 && exitCode !== '0' ? 1 : known;
 const skipped = count('pending', 'skipped', 'todo', 'disabled');
 
+for (const test of report.unsteady ?? [])
+  process.stdout.write(`passed only when run again, alone: ${test}\n`);
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

@@ -16,7 +16,7 @@ import { atRenames, measured, writtenBytes, type Work } from './fault-meter.ts';
  * - `byte-N`: die when the worker and its tools have written N bytes since the work began, at its end at the latest
  * - `rename-N-before`, `rename-N-after`: die on one side of the Nth rename of the work
  * - `fail`, `fails`, `fails-after`: throw what a policy retries: before the work, once or always, or always after it
- * - `refuse`: throw what no policy retries, before the work
+ * - `refuse`, `refuse-after`: throw what no policy retries, before the work or after it
  * - `hold`: wait before the work until there is a file `POINT:hold.go`, so that a test can act meanwhile
  *
  * A file `trace` in the folder gets one line of JSON for each work that ended: what it wrote and renamed.
@@ -42,6 +42,7 @@ export function faultPoints(): Pick<WorkerOptions, 'interceptors'> {
               });
               once(folder, `${point}:after`, die);
               if (isPlanted(folder, `${point}:fails-after`)) fail();
+              once(folder, `${point}:refuse-after`, refuse);
               return result;
             },
           },

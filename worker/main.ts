@@ -22,6 +22,7 @@ import {
 import { faultPoints } from './fault-points.ts';
 import { FORCE_MS, GRACE_MS, Leave } from './leave.ts';
 import { serveMetrics } from './metrics.ts';
+import { startBeacons } from './beacon.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { wire } from './wire.ts';
 
@@ -56,12 +57,15 @@ export async function runWorker(config: Config, name: string, build: Build): Pro
   leave.onSignal(() => workers.forEach((worker) => worker.shutdown()));
   const how = settings.encrypted ? ', encrypting' : '';
   say(`serves ${workerQueue(name)} on ${settings.address}${how}, build ${buildText(build)}`);
+  const beacons = startBeacons(config, name, build.version, say);
   try {
     await Promise.all(workers.map((worker) => worker.run()));
   } catch (error) {
     if (!(error instanceof GracefulShutdownPeriodExpiredError)) throw error;
     leave.end();
     process.exit(0);
+  } finally {
+    await beacons.stop();
   }
   leave.end();
   metrics?.close();

@@ -4,6 +4,7 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { measureHost } from '../activities/measure.ts';
 import type { Deps } from '../activities/guard.ts';
 import { servicesOf } from '../activities/site.ts';
+import { addLossGauges } from './loss-metrics.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
@@ -124,6 +125,7 @@ function metricsOf(config: Config, deps: Deps): Registry {
         if (value !== undefined) own.set({ deployment, site, store: standing.store }, value);
       }
     });
+  addLossGauges(config, registry, FRESH_MS);
   return registry;
 }
 

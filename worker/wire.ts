@@ -21,6 +21,7 @@ export function wire(
   const used = new Map<string, Secret>();
   const deps: Deps = {
     worker,
+    build,
     deployment(name) {
       const found = config.deployments[name];
       if (!found) {

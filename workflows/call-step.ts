@@ -71,12 +71,17 @@ function isSilence(error: unknown): boolean {
 function merged(workers: readonly string[], results: readonly StepResult[]): StepResult {
   const exceptions = results.flatMap(({ exception }) => (exception === undefined ? [] : [exception]));
   const states: unknown[] = results.flatMap((result) => ('states' in result ? [result.states] : []));
+  const losses: unknown[] = results.flatMap((result) =>
+    'losses' in result ? (result.losses as unknown[]) : [],
+  );
   const together: StepResult = {
     summary: results.map(({ summary }, index) => `${workers[index]}: ${summary}`).join('; '),
     proofs: results.flatMap(({ proofs }) => proofs ?? []),
+    servedBy: results.flatMap(({ servedBy }) => servedBy ?? []),
     observed: results.every(({ observed }) => observed === true),
     ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
   };
+  if (losses.length > 0) Object.assign(together, { losses });
   return states.length > 0
     ? Object.assign(together, { states: Object.assign({}, ...states) as unknown })
     : together;

@@ -2,7 +2,7 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import { hasEnded, type Outcome, type RunRecord } from '../domain/run.ts';
-import { stepRecord } from './run-state.ts';
+import { keepBuilds, stepRecord } from './run-state.ts';
 import { Abort, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
 import { reasonOf, undoing, undoStep } from './undo-step.ts';
 
@@ -86,6 +86,7 @@ async function stopTarget(context: StepContext): Promise<string[]> {
     const stopped = await undoing('stop-target', purpose, workers.target, () => [
       stepInput(context, 'stop-target'),
     ]);
+    keepBuilds(context.record, 'stop-target', stopped.servedBy);
     addStates(context.record, (stopped as StopTargetResult).states);
     return [];
   } catch (error) {

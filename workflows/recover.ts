@@ -83,7 +83,8 @@ async function tell(context: StepContext): Promise<void> {
     ...(inPlace ? [] : [runStep(context, 'place-server-config')]),
   ]);
   markDataRestored(context.record);
-  await dashboard(context);
+  // Nobody waits for a figure.
+  await settleAll([dashboard(context), measureTheLoss(context)]);
   await gateways(context);
   await verification(context);
   await traffic(context);
@@ -151,6 +152,12 @@ async function verification(context: StepContext): Promise<void> {
     runStep(context, 'prove-authentication'),
     runStep(context, 'prove-analytics'),
   ]);
+}
+
+/** What it finds stays in the record, whatever comes after; where nobody has measured, it is not met. */
+async function measureTheLoss(context: StepContext): Promise<void> {
+  const measured = await runStep(context, 'measure-loss');
+  if (measured) context.record.losses = measured.losses;
 }
 
 /** Only what this run has restored: where stores were left alone, there is no such moment. */

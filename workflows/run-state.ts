@@ -1,5 +1,6 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { sameBuild, type ServedBy } from '../domain/build.ts';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import {
@@ -84,6 +85,14 @@ export function stepRecord(record: RunRecord, id: string): StepRecord {
   const found = record.steps.find((step) => step.id === id);
   if (!found) throw new Error(`step ${id} is not in the table`);
   return found;
+}
+
+/** Each worker and build once, from the step for which it first answered. */
+export function keepBuilds(record: RunRecord, step: string, servedBy: readonly ServedBy[] = []): void {
+  for (const { worker, build } of servedBy) {
+    const known = record.builds?.some((each) => each.worker === worker && sameBuild(each.build, build));
+    if (!known) (record.builds ??= []).push({ worker, build, step });
+  }
 }
 
 export function markClock(record: RunRecord, name: ClockPointName, source: string): void {

@@ -16,7 +16,7 @@ import type { Step } from '../domain/step.ts';
 import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
 import { untilApproved } from './approvals.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
-import { enterPhase, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
+import { enterPhase, keepBuilds, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
 import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
 import { classify, settleFailure, type Failure } from './step-failure.ts';
 import { untilResumed } from './waits.ts';
@@ -83,6 +83,7 @@ async function attempt(
     row.state = 'done';
     row.summary = result.summary;
     delete row.error;
+    keepBuilds(context.record, step.id, result.servedBy);
     keepProofs(context.record, step.id, result.proofs ?? []);
     if (result.reached) context.record.points = withReached(context.record.points ?? [], result.reached);
     if (result.exception !== undefined) context.record.exceptions.push(result.exception);
@@ -92,7 +93,9 @@ async function attempt(
     const { cause: error, worker } = failure;
     row.queue = workerQueue(worker);
     if (isCancellation(error)) row.state = 'failed';
-    keepProofs(context.record, step.id, failedProofs(error));
+    const { proofs, servedBy } = detailsOf(error);
+    keepBuilds(context.record, step.id, servedBy);
+    keepProofs(context.record, step.id, proofs ?? []);
     const meaning = classify(error, step);
     if (meaning === 'worker-away') row.awaySince ??= row.calls > 1 ? now() : row.startedAt!;
     else isThere(row);
@@ -114,10 +117,10 @@ function keepProofs(record: RunRecord, step: string, proofs: readonly Proof[]): 
   for (const proof of proofs) record.proofs.push({ ...proof, step });
 }
 
-function failedProofs(error: unknown): readonly Proof[] {
-  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return [];
+function detailsOf(error: unknown): Partial<FailureDetails> {
+  if (!(error instanceof ActivityFailure) || !(error.cause instanceof ApplicationFailure)) return {};
   const [details] = (error.cause.details ?? []) as [FailureDetails?];
-  return details?.proofs ?? [];
+  return details ?? {};
 }
 
 /** What a person has skipped or made by hand counts as ended, and the steps that need it say so. */

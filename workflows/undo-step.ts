@@ -1,6 +1,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import type { Step } from '../domain/step.ts';
 import { CallFailure, callEverywhere, callThrough } from './call-step.ts';
+import { keepBuilds } from './run-state.ts';
 import { stepInput, type StepContext } from './step-context.ts';
 
 /** Takes back what one step did. Every undo tolerates that nothing had happened. */
@@ -13,9 +14,10 @@ export async function undoStep(context: StepContext, step: Step): Promise<string
   if (step.undo === undefined) return 'nothing to undo';
   const workers = context.input.plan.workers[step.where];
   // Half an undo is worse than none: an abort does not cut it off.
-  const { summary } = await CancellationScope.nonCancellable(() =>
+  const { summary, servedBy } = await CancellationScope.nonCancellable(() =>
     undoing(step.undo!, `Undo ${step.id}`, workers, () => [stepInput(context, step.id)]),
   );
+  keepBuilds(context.record, step.undo, servedBy);
   return summary;
 }
 

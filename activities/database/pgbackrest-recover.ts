@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareAtEnd, compareExact } from '../../adapters/postgres/compare.ts';
 import { queryValue, waitReady, withClient } from '../../adapters/postgres/client.ts';
-import { createStanza, listBackups } from '../../adapters/postgres/backup.ts';
+import { createStanza, listBackups, runBackup } from '../../adapters/postgres/backup.ts';
 import { giveTo, writePgbackrestConfig } from '../../adapters/postgres/pgbackrest-config.ts';
-import { pgbackrest, type Pgbackrest } from '../../adapters/postgres/pgbackrest.ts';
+import type { Pgbackrest } from '../../adapters/postgres/pgbackrest.ts';
 import { checkRelations, databaseFacts } from '../../adapters/postgres/proof.ts';
 import { stageRestore } from '../../adapters/postgres/restore.ts';
 import type { RecoveryTarget, StagedRestore } from '../../adapters/postgres/restore-request.ts';
@@ -39,7 +39,6 @@ import { CONTROL_TABLES, sum } from './postgresql.ts';
 /** PostgreSQL: restored and proven beside the old data, switched in, started on its own timeline and archive. */
 
 const START_TIMEOUT_MS = 5 * 60_000;
-const FULL_BACKUP_TIMEOUT_MS = 6 * 3_600_000;
 
 interface Proven {
   readonly facts: DatabaseFacts;
@@ -254,7 +253,7 @@ export async function protect(call: Call): Promise<StepResult> {
   const generation = generationOf(call);
   if ((await listBackups(tool)).length > 0)
     return { summary: `${generation} has a backup already`, observed: true };
-  await pgbackrest(tool, 'backup', ['--type=full'], { signal, timeoutMs: FULL_BACKUP_TIMEOUT_MS });
+  await runBackup(tool, 'full', signal);
   return { summary: `first full backup of ${generation} is in its repository` };
 }
 

@@ -18,6 +18,7 @@ import { checkArchiving, checkChecksums, checkStores } from './live-stores.ts';
 import { checkOplog } from './oplog.ts';
 import { checkNetwork, checkPermissions } from './places.ts';
 import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
+import { checkRunbook } from './runbook.ts';
 import { checkRedisSettings } from './redis-settings.ts';
 import { checkTools, versionsOf } from './tools.ts';
 
@@ -31,6 +32,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   keys: checkKeys,
   decryption: checkDecryption,
   repository: checkRepository,
+  runbook: checkRunbook,
   space: checkSpace,
   permissions: checkPermissions,
   stores: checkStores,

@@ -81,6 +81,21 @@ export async function writeChain(
     for (const file of [list, `${list}.sig`]) await rm(join(folder, file)).catch(() => undefined);
 }
 
+/**
+ * Lists before pieces: from then on it is no log, and the next call goes on where a killed one stopped.
+ * Tolerates one that is gone already.
+ */
+export async function deleteChain(
+  config: Pick<BackupConfig, 'repository'>,
+  deployment: string,
+  chain: string,
+): Promise<void> {
+  const folder = chainFolder(config, deployment, chain);
+  for (const name of await readdir(folder).catch(() => [] as string[]))
+    if (name.startsWith('list-')) await rm(join(folder, name), { force: true });
+  await rm(folder, { recursive: true, force: true });
+}
+
 const FILE = z.string().regex(/^[a-z0-9][a-z0-9.-]*$/);
 const FINGERPRINT = z.object({ sha256: z.string().regex(/^[0-9a-f]{64}$/), bytes: z.int().min(0) });
 const CHAIN_SHAPE = z.looseObject({

@@ -20,11 +20,13 @@ export function configDigest(deployment: Deployment): string {
     contacts: _contacts,
     vendorSupport: _vendorSupport,
     witness,
+    beacon,
     ...shared
   } = deployment;
   const agreed = {
     ...shared,
     witness: witness !== undefined,
+    ...(beacon && { beacon: true }),
     backup: {
       recipients: backup.recipients,
       trustedKeys: backup.trustedKeys,

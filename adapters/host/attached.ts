@@ -1,6 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { DrError } from '../../domain/errors.ts';
 
 /** Programs in the foreground that die with us. */
@@ -43,13 +42,4 @@ export function endedByItself(service: string, tool: string): (code: number | nu
           action: 'run',
           reason: `it ended with ${code}: ${last}`,
         });
-}
-
-/** Free on the loopback at this moment. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -15,10 +15,24 @@ export function scratchMark(owner: string): Record<string, string> {
 }
 
 /** Kills every process with this mark and waits until none is left. @returns how many there were. */
-export async function killScratchProcesses(owner: string): Promise<number> {
+export function killScratchProcesses(owner: string): Promise<number> {
+  const wanted = `${MARK}=${owner}`;
+  // Empty for a zombie; not ours to read for another user's.
+  return killProcesses('environ', (environment) => environment.includes(wanted));
+}
+
+/**
+ * Kills every process whose environment or words are so, and waits until none is left.
+ *
+ * @returns how many there were.
+ */
+export async function killProcesses(
+  told: 'environ' | 'cmdline',
+  isOne: (texts: readonly string[]) => boolean,
+): Promise<number> {
   const killed = new Set<number>();
   for (const deadline = performance.now() + GONE_DEADLINE_MS; ; await sleep(POLL_MS)) {
-    const found = await marked(owner);
+    const found = await processes(told, isOne);
     if (found.length === 0 || performance.now() > deadline) return killed.size;
     for (const pid of found) {
       killed.add(pid);
@@ -27,14 +41,12 @@ export async function killScratchProcesses(owner: string): Promise<number> {
   }
 }
 
-async function marked(owner: string): Promise<number[]> {
-  const wanted = `${MARK}=${owner}`;
+async function processes(told: string, isOne: (texts: readonly string[]) => boolean): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    // Empty for a zombie; not ours to read for another user's.
-    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
-    if (environment.split('\0').includes(wanted)) found.push(Number(name));
+    const text = await readFile(`/proc/${name}/${told}`, 'utf8').catch(() => '');
+    if (isOne(text.split('\0'))) found.push(Number(name));
   }
   return found;
 }

@@ -50,7 +50,7 @@ export async function waitReady(
   }
 }
 
-async function connect(endpoint: MongoEndpoint): Promise<MongoClient> {
+export async function connect(endpoint: MongoEndpoint): Promise<MongoClient> {
   const { host, port, user, password, authSource, replicaSet, tls } = endpoint;
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     appName: 'tyk-dr',

@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import type { Db } from 'mongodb';
-import { endedByItself, freePort, startAttached } from '../host/attached.ts';
+import { endedByItself, startAttached } from '../host/attached.ts';
+import { freePort } from '../host/free-port.ts';
 import { waitReady } from './client.ts';
 
 /** A private server with an empty folder, on this host's loopback only; it dies with us and leaves nothing. */

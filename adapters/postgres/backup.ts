@@ -4,6 +4,7 @@ import { DrError } from '../../domain/errors.ts';
 import { refuseTablespaces } from './backup-manifest.ts';
 import { queryValue, withClient, type Client, type Connection } from './client.ts';
 import { segmentTimeline } from './lsn.ts';
+import { endOrphans } from './orphans.ts';
 import { pgbackrest, type Pgbackrest } from './pgbackrest.ts';
 import { writePgbackrestConfig, type PgbackrestSite } from './pgbackrest-config.ts';
 import { listArchive } from './wal.ts';
@@ -104,7 +105,9 @@ export async function createStanza(
   look: 'at-server' | 'at-files' = 'at-server',
 ): Promise<void> {
   const args = look === 'at-files' ? ['--no-online'] : [];
-  await pgbackrest(tool, 'stanza-create', args, { signal, timeoutMs: BACKUP_TIMEOUT_MS });
+  await whenUnlocked(tool, () =>
+    pgbackrest(tool, 'stanza-create', args, { signal, timeoutMs: BACKUP_TIMEOUT_MS }),
+  );
 }
 
 export interface BackupFacts {
@@ -138,11 +141,7 @@ export async function backUp(
   const before = await listBackups(tool);
   const chain = before.slice(before.findLastIndex((backup) => backup.type === 'full'));
   const used = chain.some(({ damagedPages }) => damagedPages) ? 'full' : type;
-  // With a lock of ours it also dies with a worker that is killed, and does not bar the next one's way.
-  const lock = `${tool.configFile}.lock`;
-  await whenUnlocked(() =>
-    pgbackrest(tool, 'backup', [`--type=${used}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
-  );
+  await runBackup(tool, used, signal);
   const known = new Set(before.map(({ label }) => label));
   const fresh = (await listBackups(tool)).find(({ label }) => !known.has(label));
   if (!fresh) {
@@ -158,21 +157,39 @@ export async function backUp(
   return fresh;
 }
 
-/** Helpers of a pgBackRest that was killed with its worker hold its own lock for a moment longer. */
-const LOCK_PATIENCE_MS = 10_000;
-const LOCK_PAUSE_MS = 500;
+/** pgBackRest's own command, which dies with a worker that is killed and does not bar the next one's way. */
+export async function runBackup(
+  tool: Pgbackrest,
+  type: 'full' | 'incr',
+  signal?: AbortSignal,
+): Promise<void> {
+  const lock = `${tool.configFile}.lock`;
+  await whenUnlocked(tool, () =>
+    pgbackrest(tool, 'backup', [`--type=${type}`], { signal, lock, timeoutMs: BACKUP_TIMEOUT_MS }),
+  );
+}
 
-async function whenUnlocked(work: () => Promise<unknown>): Promise<void> {
+/** For one that was killed to be gone; its helpers are ended by us. */
+const LOCK_PATIENCE_MS = 10_000;
+const LOCK_PAUSE_MS = 200;
+
+async function whenUnlocked(tool: Pgbackrest, work: () => Promise<unknown>): Promise<void> {
   for (const until = Date.now() + LOCK_PATIENCE_MS; ;) {
+    await endOrphans(tool.configFile);
     try {
       await work();
       return;
     } catch (error) {
-      const isLocked = error instanceof DrError && error.message.includes('unable to acquire lock');
-      if (!isLocked || Date.now() > until) throw error;
+      if (!isLocked(error) || Date.now() > until) throw error;
       await sleep(LOCK_PAUSE_MS);
     }
   }
+}
+
+/** By a lock of its own, or by ours that it holds. */
+function isLocked(error: unknown): boolean {
+  if (!(error instanceof DrError)) return false;
+  return error.code === 'TARGET_BUSY' || error.message.includes('unable to acquire lock');
 }
 
 interface InfoBackup {

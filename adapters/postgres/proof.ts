@@ -6,12 +6,14 @@ import { run } from '../process/run.ts';
 import { queryValue, withClient, type Client, type Connection } from './client.ts';
 import type { Cluster } from './control.ts';
 import { identifier } from './quote.ts';
-import { SCHEMA_QUERIES } from './schema-queries.ts';
+import { BEACON_SCHEMA, SCHEMA_QUERIES } from './schema-queries.ts';
 
 /** What shows that a recovered database is whole and is the one that was backed up. */
 
 const CHECK_TIMEOUT_MS = 24 * 3_600_000;
 const AMCHECK_SCHEMA = 'tyk_dr_amcheck';
+/** Watermarks come and go all the time: they are measured by themselves. */
+const OWN_SCHEMAS = [AMCHECK_SCHEMA, BEACON_SCHEMA];
 
 /**
  * Exact row counts of all ordinary tables that the user may read, by `schema.table`. Partitions count as themselves.
@@ -23,10 +25,10 @@ export async function countRows(client: Client, only?: readonly string[]): Promi
     `SELECT n.nspname AS schema, c.relname AS name
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind = 'r' AND c.relpersistence = 'p' AND n.nspname !~ '^pg_'
-        AND n.nspname NOT IN ('information_schema', $1)
+        AND n.nspname <> 'information_schema' AND n.nspname <> ALL ($1)
         AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
       ORDER BY 1, 2`,
-    [AMCHECK_SCHEMA],
+    [OWN_SCHEMAS],
   );
   const counts: Record<string, number> = {};
   for (const { schema, name } of tables) {

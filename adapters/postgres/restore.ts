@@ -8,6 +8,7 @@ import { giveTo, siteArchiveCommand, writePgbackrestConfig } from './pgbackrest-
 import { replayAndPromote } from './recovery.ts';
 import { stripRecovery } from './recovery-settings.ts';
 import { expectation, type RestoreJob, type StagedRestore, type StageRequest } from './restore-request.ts';
+import { endOrphans } from './orphans.ts';
 import { finishedResult, prepareStaging, writeLedger } from './staging.ts';
 import { Timings } from './timings.ts';
 import { startFetching } from './wal-ahead.ts';
@@ -55,6 +56,7 @@ async function stage<T>(request: StageRequest<T>, say: (text: string) => void): 
   await checkMajorVersion(config.binDir, facts.majorVersion);
   const cluster: Cluster = { binDir: config.binDir, dataDir: request.stagingDir, user: config.runAs };
   const lockFile = request.lockFile ?? `${request.stagingDir}.lock`;
+  await endOrphans(restoreConfigFile(request));
   const how = await prepareStaging(cluster, config.dataDir, facts.systemIdentifier, lockFile, signal);
   const tool = await writePgbackrestConfig(
     { ...request, generation: facts.generation },

@@ -1,7 +1,10 @@
 /** Each query lists one kind of object by name, with its definition as text and without any object id. */
 
+/** Where the beacon keeps its numbers: no part of Tyk's schema, and not there in older sets. */
+export const BEACON_SCHEMA = 'tyk_dr';
+
 /** Objects of users: not of the system, and not members of an extension, which come with its version. */
-const USER_SCHEMAS = `n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`;
+const USER_SCHEMAS = `n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', '${BEACON_SCHEMA}')`;
 const notOfExtension = (catalog: string, oid: string): string =>
   `NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '${catalog}'::regclass AND d.objid = ${oid} AND d.deptype = 'e')`;
 

@@ -109,7 +109,7 @@ interface Sampled extends RedisSample {
 
 /** What Gateways write all the time, and make anew: no proof of a restore, and never the same twice. */
 const VOLATILE =
-  /^(rate-limit-|quota-|cache-|host-checker:|apihealth\.|webhook\.cache\.|introspection-|cert-cooldown:|upstreamOAuth|version-check-|tyk-liveness-probe)/;
+  /^(rate-limit-|quota-|cache-|host-checker:|apihealth\.|webhook\.cache\.|introspection-|cert-cooldown:|upstreamOAuth|version-check-|tyk-liveness-probe|tyk-dr:)/;
 
 function isVolatile(key: Buffer): boolean {
   return VOLATILE.test(key.toString('latin1'));

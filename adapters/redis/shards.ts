@@ -93,7 +93,7 @@ async function closing<T>(shards: Shards, work: (shards: Shards) => Promise<T>):
   }
 }
 
-async function openMasters(store: RedisStore): Promise<Shards> {
+export async function openMasters(store: RedisStore): Promise<Shards> {
   if (store.cluster) return openCluster(store, store.cluster);
   const endpoint = await masterOf(store);
   const client = await connect(endpoint);

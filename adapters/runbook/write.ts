@@ -66,11 +66,11 @@ async function listedBefore(folder: string): Promise<string[]> {
     .flatMap((line) => /^[0-9a-f]{64} {2}(recover-[a-z0-9-]+\.sh)$/.exec(line)?.[1] ?? []);
 }
 
-/** When the runbook beside the sets was written; undefined where there is none, or nobody whom we trust signed it. */
-export async function runbookWrittenAt(
+/** The list of the runbook beside the sets; undefined where none is there whole, or nobody whom we trust signed it. */
+export async function keptRunbook(
   config: Pick<BackupConfig, 'repository' | 'trustedKeys'>,
   deployment: string,
-): Promise<string | undefined> {
+): Promise<RunbookList | undefined> {
   const folder = runbookFolder(config, deployment);
   const bytes = await readSigned(config, folder, LIST, RUNBOOK_FOLDER).catch(() => undefined);
   if (!bytes) return undefined;
@@ -79,5 +79,5 @@ export async function runbookWrittenAt(
     const found = await readFile(join(folder, name)).catch(() => Buffer.alloc(0));
     if (createHash('sha256').update(found).digest('hex') !== sum) return undefined;
   }
-  return list.deployment === deployment ? list.writtenAt : undefined;
+  return list.deployment === deployment ? list : undefined;
 }

@@ -1,8 +1,15 @@
-import { addressesOf } from '../../domain/addresses.ts';
 import type { Deployment, Site } from '../../domain/config.ts';
-import { commandOf, type SecretRef } from '../../domain/secret.ts';
+import { commandOf, isSecretRef, type SecretRef } from '../../domain/secret.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
-import { addressesOnlyOf, endpointsOf, everySecret, treesOf } from './facts.ts';
+import {
+  addressesOnlyOf,
+  copySecrets,
+  endpointsOf,
+  everySecret,
+  managedOf,
+  ownAddresses,
+  treesOf,
+} from './facts.ts';
 import { branching, comment, list, word, words } from './words.ts';
 
 /** The functions of a script that say how the sites of this very deployment are driven. Pure. */
@@ -29,14 +36,21 @@ export function commands(deployment: Deployment, siteName: string): string[] {
     ),
     '',
     ...branching(
+      'managed_of',
+      'managed_of SITE: the stores that others run, into MANAGED.',
+      sites.map(([each, own]) => [each, [list('MANAGED', managedOf(own))]]),
+      ['MANAGED=()'],
+    ),
+    '',
+    ...branching(
       'source_addresses',
-      'source_addresses SITE: component, host and port of each, into ADDRESSES.',
+      'source_addresses SITE: of what is started and stopped there: component, host and port of each, into ADDRESSES.',
       sites.map(([each, own]) => [
         each,
         [
           list(
             'ADDRESSES',
-            addressesOf(own).flatMap(({ component, host, port }) => [component, host, port]),
+            ownAddresses(own).flatMap(({ component, host, port }) => [component, host, port]),
           ),
         ],
       ]),
@@ -112,6 +126,8 @@ export function commands(deployment: Deployment, siteName: string): string[] {
     '',
     ...secretFunctions(deployment, site),
     '',
+    ...copiesFunction(deployment),
+    '',
     ...trafficFunctions(deployment),
     ...programsFunction(site),
   ];
@@ -176,7 +192,7 @@ function provisionFunction(siteName: string, site: Site): string[] {
 
 function secretFunctions(deployment: Deployment, site: Site): string[] {
   const { identity, otherIdentities } = deployment.backup;
-  const all = [...everySecret(deployment, site), identity, ...otherIdentities];
+  const all = [...everySecret(deployment, site), identity, ...otherIdentities, ...copySecrets(deployment)];
   const asked = [...new Set(all)].filter((reference) => reference.startsWith('command:'));
   return branching(
     'secret_by_command',
@@ -188,6 +204,37 @@ function secretFunctions(deployment: Deployment, site: Site): string[] {
     [
       `fail 10 "the secret $1 is not known to this script" 'Export it again, or say --secret REFERENCE=FILE.'`,
     ],
+  );
+}
+
+/** The off-site copies, as rclone is told of them. */
+function copiesFunction({ backup }: Deployment): string[] {
+  return branching(
+    'copy_remote',
+    'copy_remote COPY: what rclone calls it, and its options; secrets by reference.',
+    backup.copies.map(({ name, remote, rcloneConfig = '' }) => {
+      const inline = typeof remote === 'string' ? undefined : remote;
+      const options = Object.entries(inline?.options ?? {});
+      const isSecret = ([, value]: [string, unknown]): boolean =>
+        typeof value === 'string' && isSecretRef(value);
+      return [
+        name,
+        [
+          `REMOTE=${word(inline ? `TYKDR:${inline.path}` : String(remote))} REMOTE_TYPE=${word(inline?.type ?? '')} RCLONE_FILE=${word(rcloneConfig)}`,
+          list('REMOTE_OPTIONS', [
+            ...(inline ? ['type', inline.type] : []),
+            ...options
+              .filter((each) => !isSecret(each))
+              .flatMap(([option, value]) => [option, String(value)]),
+          ]),
+          list(
+            'REMOTE_SECRETS',
+            options.filter(isSecret).flatMap(([option, value]) => [option, String(value)]),
+          ),
+        ],
+      ];
+    }),
+    ['return 1'],
   );
 }
 
@@ -209,7 +256,9 @@ function programsFunction({ redis, database }: Site): string[] {
     comment('The programs that this site’s stores need.'),
     'check_programs_of_stores() {',
     '  :',
-    ...(redis ? ['  need redis-cli redis-tools', '  need "$REDIS_BINARY" redis-server'] : []),
+    ...(redis ? ['  need redis-cli redis-tools'] : []),
+    ...(redis?.method === 'files' ? ['  need "$REDIS_BINARY" redis-server'] : []),
+    ...(redis?.method === 'commands' ? ['  need perl perl'] : []),
     ...(database ? ['  need psql postgresql-client', '  check_database_programs'] : []),
     '}',
     '',

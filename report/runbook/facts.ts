@@ -1,6 +1,6 @@
 import { addressesOf, type Address } from '../../domain/addresses.ts';
 import type { Deployment, Site } from '../../domain/config.ts';
-import type { SecretRef } from '../../domain/secret.ts';
+import { isSecretRef, type SecretRef } from '../../domain/secret.ts';
 
 /** What a script has to know of a deployment, out of its configuration. Pure. */
 
@@ -9,20 +9,32 @@ export function byHand(deployment: Deployment, siteName: string): string[] {
   const site = deployment.sites[siteName]!;
   const reasons: string[] = [];
   const { redis, database } = site;
-  if (redis?.method === 'commands')
-    reasons.push('its Redis is restored by commands (managed, Sentinel or Cluster)');
-  else if (redis && !redis.service) reasons.push('its Redis is not started and stopped from here');
+  if (redis?.cluster) reasons.push('its Redis is a Cluster');
+  else if (redis?.sentinel) reasons.push('its Redis is behind Sentinels');
+  else if (redis?.method === 'files' && !redis.service)
+    reasons.push('its Redis is restored by files, and not started and stopped from here');
   if (database?.kind === 'mongodb') reasons.push('its database is a MongoDB');
-  else if (database?.method === 'dump') reasons.push('its database is restored from a dump');
-  else if (database && !database.service) reasons.push('its database is not started and stopped from here');
+  else if (database?.method === 'pgbackrest' && !database.service)
+    reasons.push('its database is restored by files, and not started and stopped from here');
   const workers = workersOf(site);
   if (workers.length > 1) reasons.push(`it lives on several hosts (workers ${workers.join(', ')})`);
   return reasons;
 }
 
 export function workersOf(site: Site): string[] {
-  const all = [site.redis, site.database, site.dashboard, ...site.gateways, site.pump];
-  return [...new Set([site.worker, ...all.flatMap((each) => (each ? [each.worker ?? site.worker] : []))])];
+  return [...new Set([site.worker, ...componentsOf(site).map(([, worker]) => worker)])];
+}
+
+/** Each component, and the worker on its host. */
+export function componentsOf(site: Site): [string, string][] {
+  const all: [string, { worker?: string | undefined } | undefined][] = [
+    ['redis', site.redis],
+    ['database', site.database],
+    ['dashboard', site.dashboard],
+    ...site.gateways.map((gateway): [string, typeof gateway] => [`gateway ${gateway.name}`, gateway]),
+    ['pump', site.pump],
+  ];
+  return all.flatMap(([name, component]) => (component ? [[name, component.worker ?? site.worker]] : []));
 }
 
 /** One component's folder: `dashboard`, `gateway-gw1`, `pump`; the object of the set has the same name. */
@@ -114,6 +126,31 @@ export function everySecret(deployment: Deployment, site: Site): string[] {
     ...deployment.probes.map(({ key }) => key),
   ];
   return [...new Set(all.filter((reference) => reference !== undefined))];
+}
+
+/** What fetching from the off-site copies needs. */
+export function copySecrets({ backup }: Deployment): string[] {
+  return backup.copies.flatMap(({ remote }) =>
+    typeof remote === 'string'
+      ? []
+      : Object.values(remote.options).filter(
+          (value): value is string => typeof value === 'string' && isSecretRef(value),
+        ),
+  );
+}
+
+/** The stores that others run: they answer all the time, whether the site serves or not. */
+export function managedOf({ redis, database }: Site): string[] {
+  return [
+    ...(redis && (!redis.service || redis.sentinel || redis.cluster) ? ['redis'] : []),
+    ...(database && !database.service ? ['database'] : []),
+  ];
+}
+
+/** Addresses at which nothing answers once the site is stopped. */
+export function ownAddresses(site: Site): Address[] {
+  const managed = managedOf(site);
+  return addressesOf(site).filter(({ component }) => !managed.includes(component));
 }
 
 /** Addresses of one site that are not also another's. */

@@ -7,6 +7,8 @@ import type { Step } from '../../domain/step.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { escape, row, table } from '../html-parts.ts';
 import { STYLE } from '../html-style.ts';
+import { contactRows } from '../people.ts';
+import { byHandSection } from './by-hand.ts';
 import { byHand, everySecret, treesOf } from './facts.ts';
 import type { SitePlan } from './script.ts';
 import { SCRIPT_TROUBLE } from './trouble.ts';
@@ -20,6 +22,8 @@ export interface PageInput {
   readonly version: string;
   readonly writtenAt: string;
   readonly configDigest: string;
+  /** The commands for sites without a script. */
+  readonly byHandCommands: string;
   readonly plans: Readonly<Record<string, readonly SitePlan[]>>;
 }
 
@@ -29,6 +33,7 @@ export function runbookPage(input: PageInput): string {
   const sections = [
     heading(input),
     ...sites.map(([site]) => toType(input, site)),
+    people(deployment),
     before(input),
     sets(input),
     ...sites.flatMap(([site, own]) => [plan(input, site), commandsOf(site, own)]),
@@ -61,11 +66,10 @@ function heading({ name, deployment, writtenAt }: PageInput): string {
 </header>`;
 }
 
-function toType({ deployment }: PageInput, site: string): string {
+function toType({ name, deployment, byHandCommands }: PageInput, site: string): string {
   const reasons = byHand(deployment, site);
   const others = Object.keys(deployment.sites).filter((other) => other !== site);
-  if (reasons.length > 0)
-    return `<section><h2>Site ${escape(site)}: by hand</h2><p>There is no script for it: ${escape(reasons.join('; '))}. Follow the steps below in their order; the commands that open a set are on the page <code>docs/restore-by-hand.md</code> of tyk-dr.</p></section>`;
+  if (reasons.length > 0) return byHandSection({ name, deployment, commands: byHandCommands }, site);
   const script = `recover-${site}.sh`;
   return `<section><h2>Recover on ${escape(site)}</h2>
 <p>On the host of ${escape(site)}, as root or as the user of its services:</p>
@@ -76,6 +80,18 @@ ${pre([
   `bash ${script} --reason 'why' --to-set --before 2026-11-24T03:15:00Z   # data were damaged at that time`,
 ])}
 <p>Interrupted, by whatever? The same command again goes on where it stopped. <code>--help</code> has the rest.</p></section>`;
+}
+
+function people(deployment: Deployment): string {
+  const rows = contactRows(deployment);
+  return `<section><h2>Whom to call</h2>${
+    rows.length === 0
+      ? '<p>Nobody is declared: <code>contacts</code> and <code>vendorSupport</code> of tyk-dr.yaml are empty.</p>'
+      : table(
+          ['', 'who', 'role, or where', 'mail, or reference', 'phone'],
+          rows.map((cells) => row(cells)),
+        )
+  }</section>`;
 }
 
 function before({ name }: PageInput): string {
@@ -97,8 +113,8 @@ function sets({ name, deployment }: PageInput): string {
       row([
         `off-site copy ${copy}`,
         typeof remote === 'string'
-          ? `rclone copy ${remote}/${name} REPOSITORY/${name}${rcloneConfig === undefined ? '' : ` --config ${rcloneConfig}`}, then --repository REPOSITORY --pgbackrest REPOSITORY/${name}/pgbackrest`
-          : `${remote.type}, ${remote.path}: rclone copy it to REPOSITORY/${name}, then --repository REPOSITORY --pgbackrest REPOSITORY/${name}/pgbackrest`,
+          ? `--fetch ${copy}; by hand: rclone copy ${remote}/${name} REPOSITORY/${name}${rcloneConfig === undefined ? '' : ` --config ${rcloneConfig}`}, then --repository REPOSITORY --pgbackrest REPOSITORY/${name}/pgbackrest`
+          : `--fetch ${copy} (${remote.type}, ${remote.path})`,
       ]),
     ),
     row(['opened by', [backup.identity, ...backup.otherIdentities].join(', ')]),

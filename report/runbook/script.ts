@@ -1,4 +1,4 @@
-import type { Deployment } from '../../domain/config.ts';
+import type { Deployment, Site } from '../../domain/config.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
 import { PHASES } from '../../domain/run.ts';
 import type { Step } from '../../domain/step.ts';
@@ -35,7 +35,18 @@ export interface SitePlan {
 export type ScriptParts = Readonly<Record<PartName, string>>;
 
 export const PART_NAMES = [
-  ...['engine.sh', 'set.sh', 'target.sh', 'redis.sh', 'postgres.sh', 'postgres-steps.sh', 'database.sh'],
+  ...[
+    'engine.sh',
+    'set.sh',
+    'fetch.sh',
+    'target.sh',
+    'switch.sh',
+    'redis.sh',
+    'redis-files.sh',
+    'redis-commands.sh',
+  ],
+  ...['postgres.sh', 'postgres-steps.sh', 'dump.sh', 'dump-steps.sh', 'database.sh'],
+  ...['redis-keys.pl', 'by-hand.sh'],
   ...['config.sh', 'tyk.sh', 'verify.sh', 'traffic.sh', 'close.sh', 'main.sh', 'rewrite.jq', 'leftovers.jq'],
 ] as const;
 export type PartName = (typeof PART_NAMES)[number];
@@ -46,9 +57,10 @@ export function recoveryScript(input: ScriptInput): string {
   const used: PartName[] = [
     'engine.sh',
     'set.sh',
+    'fetch.sh',
     'target.sh',
-    ...(site.redis ? (['redis.sh'] as const) : []),
-    ...(site.database ? (['postgres.sh', 'postgres-steps.sh', 'database.sh'] as const) : []),
+    'switch.sh',
+    ...storeParts(site),
     'config.sh',
     'tyk.sh',
     'verify.sh',
@@ -77,8 +89,9 @@ export function recoveryScript(input: ScriptInput): string {
     ...story(input),
     '',
     ...commands(deployment, siteName),
-    ...jqProgram('REWRITE', parts['rewrite.jq']),
-    ...jqProgram('LEFTOVERS', parts['leftovers.jq']),
+    ...(site.redis?.method === 'commands' ? heredoc('KEYS_TO_COMMANDS', parts['redis-keys.pl']) : []),
+    ...heredoc('REWRITE', parts['rewrite.jq']),
+    ...heredoc('LEFTOVERS', parts['leftovers.jq']),
     ...used
       .map((part) => parts[part].trimEnd())
       .join('\n\n')
@@ -87,6 +100,15 @@ export function recoveryScript(input: ScriptInput): string {
     'main "$@"',
     '',
   ].join('\n');
+}
+
+function storeParts({ redis, database }: Site): PartName[] {
+  return [
+    ...(redis ? (['redis.sh', `redis-${redis.method}.sh`] as const) : []),
+    ...(database?.method === 'pgbackrest' ? (['postgres.sh', 'postgres-steps.sh'] as const) : []),
+    ...(database?.method === 'dump' ? (['dump.sh', 'dump-steps.sh'] as const) : []),
+    ...(database ? (['database.sh'] as const) : []),
+  ];
 }
 
 /** The order of the steps. What a plan leaves out is said to the log, and why. */
@@ -122,7 +144,7 @@ function why(plan: RecoverPlan | undefined, id: string): string | undefined {
   return plan.leftOut[id];
 }
 
-function jqProgram(variable: string, text: string): string[] {
+function heredoc(variable: string, text: string): string[] {
   const end = `END_OF_${variable}`;
   return [`${variable}=$(`, `  cat <<'${end}'`, text.trimEnd(), end, ')', ''];
 }

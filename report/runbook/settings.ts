@@ -1,6 +1,5 @@
-import { addressesOf } from '../../domain/addresses.ts';
-import type { Deployment, ProbeConfig, Site } from '../../domain/config.ts';
-import { everySecret, namedSecrets, treesOf } from './facts.ts';
+import type { BackupConfig, Deployment, PostgresConfig, ProbeConfig, Site } from '../../domain/config.ts';
+import { everySecret, namedSecrets, ownAddresses, treesOf } from './facts.ts';
 import type { ScriptInput } from './script.ts';
 import { list, word } from './words.ts';
 
@@ -42,6 +41,10 @@ export function settings(input: ScriptInput): string[] {
     '',
     '# The backup sets, whose signatures count, and what opens them. Secrets are named here and lie elsewhere.',
     `REPOSITORY=${word(deployment.backup.repository)}`,
+    list(
+      'COPIES',
+      deployment.backup.copies.map((copy) => copy.name),
+    ),
     list('TRUSTED_KEYS', deployment.backup.trustedKeys),
     list('IDENTITIES', [deployment.backup.identity, ...deployment.backup.otherIdentities]),
     list('SECRETS', everySecret(deployment, site)),
@@ -53,7 +56,7 @@ export function settings(input: ScriptInput): string[] {
     list('DATA_FOLDERS', dataFolders(site)),
     list(
       'PORTS',
-      addressesOf(site).flatMap(({ name: what, host, port }) => [what, bare(host), port]),
+      ownAddresses(site).flatMap(({ name: what, host, port }) => [what, bare(host), port]),
     ),
     list(
       'NETWORK',
@@ -82,7 +85,6 @@ export function settings(input: ScriptInput): string[] {
     `ANALYTICS_PATH=${word(deployment.analytics?.path ?? '')}`,
     `ANALYTICS_KEY=${word(deployment.analytics?.key ?? '')}`,
     `ANALYTICS_REQUESTS=${word(deployment.analytics?.requests ?? 0)}`,
-    `WITNESS=${word(deployment.witness ?? '')}`,
     '',
     ...trafficSettings(deployment),
   ];
@@ -94,7 +96,7 @@ function probeWords({ name, proves, method, path, key, expect }: ProbeConfig): s
 }
 
 function storeSettings({ backup }: Deployment, { redis, database }: Site): string[] {
-  const lines: string[] = [];
+  const lines: string[] = [...(redis ? [] : ['REDIS_METHOD=']), ...(database ? [] : ['DB_METHOD='])];
   if (redis) {
     const { tls } = redis;
     const options = [
@@ -109,18 +111,21 @@ function storeSettings({ backup }: Deployment, { redis, database }: Site): strin
     lines.push(
       '# Redis',
       list('REDIS_CLI', options),
+      `REDIS_METHOD=${word(redis.method)}`,
       `REDIS_PASSWORD=${word(redis.password ?? '')}`,
       `REDIS_DATA_DIR=${word(redis.dataDir ?? '')}`,
-      `REDIS_CONFIG_FILE=${word(redis.configFile ?? '')}`,
-      `REDIS_BINARY=${word(redis.binary)}`,
+      ...(redis.method === 'files'
+        ? [`REDIS_CONFIG_FILE=${word(redis.configFile ?? '')}`, `REDIS_BINARY=${word(redis.binary)}`]
+        : []),
       `REDIS_RUN_AS=${word(redis.runAs ?? '')}`,
       '',
     );
   }
   if (database?.kind === 'postgresql') {
-    const { pgbackrest: own, tls } = database;
+    const { tls } = database;
     lines.push(
-      '# PostgreSQL and pgBackRest',
+      '# PostgreSQL',
+      `DB_METHOD=${word(database.method)}`,
       `DB_HOST=${word(database.host)}`,
       `DB_PORT=${word(database.port)}`,
       `DB_NAME=${word(database.name)}`,
@@ -130,36 +135,44 @@ function storeSettings({ backup }: Deployment, { redis, database }: Site): strin
       `DB_ADMIN_PASSWORD=${word(database.admin.password ?? '')}`,
       `DB_SSLMODE=${word(tls ? 'verify-full' : 'prefer')}`,
       `DB_SSLROOTCERT=${word(tls ? (tls.caFile ?? '/etc/ssl/certs/ca-certificates.crt') : '')}`,
-      `DB_DATA_DIR=${word(database.dataDir ?? '')}`,
       `DB_BIN_DIR=${word(database.binDir)}`,
-      `DB_RUN_AS=${word(database.runAs ?? '')}`,
-      `PGBACKREST_ROOT=${word(backup.pgbackrest?.repository ?? '')}`,
-      `PGBACKREST_STANZA=${word(backup.pgbackrest?.stanza ?? '')}`,
-      `PGBACKREST_PASSPHRASE=${word(backup.pgbackrest?.passphrase ?? '')}`,
-      `PGBACKREST_PROCESSES=${word(backup.pgbackrest?.processes ?? 2)}`,
-      `PGBACKREST_OPTIONS=${word(PGBACKREST_OPTIONS(backup.pgbackrest?.processes ?? 2))}`,
-      `PGBACKREST_CONF=${word(own?.configFile ?? '')}`,
-      `PGBACKREST_LOCK=${word(own?.lockPath ?? '')}`,
-      `PGBACKREST_SPOOL=${word(own?.spoolPath ?? '')}`,
-      `PGBACKREST_LOG=${word(own?.logPath ?? '')}`,
+      ...(database.method === 'dump' ? [`DB_JOBS=${word(database.jobs)}`] : physical(backup, database)),
       '',
     );
   }
   return lines;
 }
 
-function trafficSettings({ traffic }: Deployment): string[] {
+/** Of a cluster whose files are ours to replace. */
+function physical(
+  { pgbackrest }: BackupConfig,
+  { dataDir, runAs, pgbackrest: own }: PostgresConfig,
+): string[] {
+  return [
+    `DB_DATA_DIR=${word(dataDir ?? '')}`,
+    `DB_RUN_AS=${word(runAs ?? '')}`,
+    `PGBACKREST_ROOT=${word(pgbackrest?.repository ?? '')}`,
+    `PGBACKREST_STANZA=${word(pgbackrest?.stanza ?? '')}`,
+    `PGBACKREST_PASSPHRASE=${word(pgbackrest?.passphrase ?? '')}`,
+    `PGBACKREST_PROCESSES=${word(pgbackrest?.processes ?? 2)}`,
+    `PGBACKREST_OPTIONS=${word(PGBACKREST_OPTIONS(pgbackrest?.processes ?? 2))}`,
+    `PGBACKREST_CONF=${word(own?.configFile ?? '')}`,
+    `PGBACKREST_LOCK=${word(own?.lockPath ?? '')}`,
+    `PGBACKREST_SPOOL=${word(own?.spoolPath ?? '')}`,
+    `PGBACKREST_LOG=${word(own?.logPath ?? '')}`,
+  ];
+}
+
+function trafficSettings({ traffic, witness }: Deployment): string[] {
   if (!traffic)
-    return [
-      '# No load balancer is configured: whoever points clients at the target does it by hand.',
-      'TRAFFIC_URL=',
-    ];
+    return ['# No load balancer is configured: whoever points clients at the target does it by hand.'];
   return [
     '# The load balancer',
     `HAPROXY_SOCKET=${word(traffic.socket)}`,
     `HAPROXY_BACKEND=${word(traffic.backend)}`,
     `HAPROXY_STATE_FILE=${word(traffic.stateFile ?? '')}`,
     `TRAFFIC_URL=${word(traffic.url)}`,
+    `WITNESS=${word(witness ?? '')}`,
   ];
 }
 

@@ -1,7 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../harness/random.ts';
-import { play } from './matrix/play.ts';
+import { play, type Played } from './matrix/play.ts';
 import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
 import { Stage } from './matrix/stage.ts';
 import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
@@ -16,6 +16,7 @@ const USAGE = `usage: npm run crash -- [options]; several names with commas betw
   --seeds N        random bytes for each restore (20)
   --pack N         cells that may share a run (12); what fails together is played again one by one
   --runs N         at most so many runs of each scene
+  --labs N         labs beside each other (3): a disturbed run mostly waits; each lab takes 2 GB of memory
   --shard I/N      the I-th of N equal parts
   --results FILE   keep each verdict there, one a line; what is ok in it is not played again
   --list           print the names of the cells; renames are counted by a run, and only named with one
@@ -33,25 +34,39 @@ async function main(): Promise<number> {
   const startedAt = performance.now();
   const verdicts = await kept();
   let ending = false;
-  const rising = Stage.up();
+  // One after the other: a lab that comes up needs the machine for itself.
+  const rising: Promise<Stage>[] = [];
+  for (let lab = 0; lab < Number(options.labs); lab += 1) {
+    const before = rising.at(-1);
+    const next = async (): Promise<Stage> => {
+      await before;
+      if (ending) throw new Error('the labs are ending');
+      return Stage.up();
+    };
+    rising.push(next());
+    // Whoever plays on it hears of it.
+    rising.at(-1)!.catch(() => undefined);
+  }
+  const allDown = async (): Promise<void> => {
+    for (const stage of await Promise.allSettled(rising))
+      if (stage.status === 'fulfilled') await stage.value.down();
+  };
   const end = (): void => {
     if (ending) return;
     ending = true;
-    say('ending the lab');
-    // Also one that is only coming up; commands that still run against it end with errors of their own.
-    void rising
-      .then((stage) => stage.down())
+    say('ending the labs');
+    // Also those that are only coming up; commands that still run against them end with errors of their own.
+    void allDown()
       .catch(() => undefined)
       .finally(() => process.exit(130));
   };
   process.on('SIGINT', end).on('SIGTERM', end);
-  const stage = await rising;
   try {
-    for (const scene of SCENES) await playScene(stage, scene, verdicts);
+    for (const scene of SCENES) await playScene(rising, scene, verdicts);
   } catch (error) {
     if (!ending) throw error;
   } finally {
-    if (!ending) await stage.down();
+    if (!ending) await allDown();
   }
   if (ending) await new Promise(() => undefined);
   process.stdout.write(`${tableOf(verdicts)}\n\n${summaryOf(verdicts, performance.now() - startedAt)}\n`);
@@ -59,13 +74,17 @@ async function main(): Promise<number> {
   return verdicts.length > 0 && verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
-async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): Promise<void> {
+async function playScene(
+  stages: readonly Promise<Stage>[],
+  scene: SceneName,
+  verdicts: Verdict[],
+): Promise<void> {
   if (
     !pointsOf(scene, () => true).some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)))
   )
     return;
   say(`${scene}: a run that nobody disturbs`);
-  const control = await play(stage, scene, []);
+  const control = await play(await stages[0]!, scene, []);
   if (control.problems.length > 0)
     throw new Error(`the undisturbed run of ${scene} is not right: ${control.problems.join('; ')}`);
   const planned = new Set(control.trace.map(({ point }) => point));
@@ -78,15 +97,46 @@ async function playScene(stage: Stage, scene: SceneName, verdicts: Verdict[]): P
   const packs = packed(inShard(chosen), Number(options.pack))
     .sort((one, other) => Number(waits(one)) - Number(waits(other)) || other.length - one.length)
     .slice(0, options.runs === undefined ? undefined : Number(options.runs));
-  for (const [index, pack] of packs.entries()) {
-    say(`${scene} ${index + 1}/${packs.length}: ${pack.map(({ name }) => name).join(' ')}`);
-    for (const verdict of await verdictsOf(stage, pack)) {
-      const old = verdicts.findIndex(({ name }) => name === verdict.name);
-      if (old >= 0) verdicts.splice(old, 1);
-      verdicts.push(verdict);
-      if (options.results !== undefined) await appendFile(options.results, `${JSON.stringify(verdict)}\n`);
+  const left = packs.map((pack, index) => ({ pack, called: `${scene} ${index + 1}/${packs.length}` }));
+  const wrong: { readonly pack: readonly Cell[]; readonly played: Played }[] = [];
+  const playAll = async (rising: Promise<Stage>): Promise<void> => {
+    const stage = await rising;
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const { pack, called } = next;
+      say(`${called}: ${pack.map(({ name }) => name).join(' ')}`);
+      const played = await play(stage, scene, pack);
+      say(
+        `${called}: ${played.outcome}, ${seconds(played.ms)}${played.problems.map((each) => `\n  not right: ${each}`).join('')}`,
+      );
+      for (const cell of pack) await keep(verdictOf(cell, played, pack.length), verdicts);
+      if (played.problems.length === 0 || pack.length === 1) continue;
+      // Which of them it was is found by halves.
+      wrong.push({ pack, played });
+      const half = Math.ceil(pack.length / 2);
+      left.push(
+        { pack: pack.slice(0, half), called: `${called}a` },
+        { pack: pack.slice(half), called: `${called}b` },
+      );
     }
+  };
+  await Promise.all(stages.map(playAll));
+  for (const { pack, played } of wrong) {
+    const names = new Set(pack.map(({ name }) => name));
+    // Each by itself is right: it is their coming together that is not.
+    if (verdicts.every(({ name, problems }) => !names.has(name) || problems.length === 0))
+      for (const cell of pack) await keep(verdictOf(cell, played, pack.length), verdicts);
   }
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
+}
+
+async function keep(verdict: Verdict, verdicts: Verdict[]): Promise<void> {
+  const old = verdicts.findIndex(({ name }) => name === verdict.name);
+  if (old >= 0) verdicts.splice(old, 1);
+  verdicts.push(verdict);
+  if (options.results !== undefined) await appendFile(options.results, `${JSON.stringify(verdict)}\n`);
 }
 
 function drawOf({ name }: Cell): number {
@@ -96,20 +146,6 @@ function drawOf({ name }: Cell): number {
 /** Runs in which somebody is asked take longest. */
 function waits(pack: readonly Cell[]): boolean {
   return pack.some(({ expected }) => expected.retry);
-}
-
-/** What fails together is played one by one, so that each cell has its own verdict. */
-async function verdictsOf(stage: Stage, pack: readonly Cell[]): Promise<Verdict[]> {
-  const together = await play(stage, pack[0]!.scene, pack);
-  if (together.problems.length > 0) say(`  not right: ${together.problems.join('; ')}`);
-  else say(`  ${together.outcome}, ${(together.ms / 1000).toFixed(1)} s`);
-  if (together.problems.length === 0 || pack.length === 1)
-    return pack.map((cell) => verdictOf(cell, together, pack.length));
-  const alone: Verdict[] = [];
-  for (const cell of pack) alone.push(...(await verdictsOf(stage, [cell])));
-  if (alone.some(({ problems }) => problems.length > 0)) return alone;
-  // Each alone is right: it is their coming together that is not.
-  return pack.map((cell) => verdictOf(cell, together, pack.length));
 }
 
 /** @param loosely whether another cell of this point could be meant */
@@ -158,6 +194,7 @@ function parseOptions() {
         seeds: { type: 'string', default: '20' },
         pack: { type: 'string', default: '12' },
         runs: { type: 'string' },
+        labs: { type: 'string', default: '3' },
         shard: { type: 'string', default: '1/1' },
         results: { type: 'string' },
         list: { type: 'boolean', default: false },
@@ -181,7 +218,7 @@ function requireKnown(values: Readonly<Record<string, unknown>>): void {
   known('moment', MOMENTS);
   const points = SCENES.flatMap((scene) => pointsOf(scene, () => true));
   known('step', [...new Set(points.flatMap(({ id, step }) => [id, ...(step ? [step.id] : [])]))]);
-  for (const name of ['seeds', 'pack', 'runs'])
+  for (const name of ['seeds', 'pack', 'runs', 'labs'])
     if (values[name] !== undefined && !/^[1-9]\d{0,3}$/.test(String(values[name])))
       throw new Error(`--${name} ${String(values[name])}: expected a whole number from 1`);
   const [part, parts] = String(values['shard']).split('/').map(Number);

@@ -36,6 +36,7 @@ test('a scenario that restores nothing is refused where the target has nothing',
 
 test('a site that is cut off is recovered elsewhere on a person’s word', async () => {
   await partition(lab.lab, 'primary');
+  const cutAt = Date.now();
   const recovering = lab.recover('--scenario', 'regional', '--json');
   await expect
     .poll(async () => (await lab.run('status', 'acme')).stdout, { timeout: 120_000, interval: 500 })
@@ -45,6 +46,14 @@ test('a site that is cut off is recovered elsewhere on a person’s word', async
   expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(3);
   const record = recordOf(answer);
   expect(record.exceptions.join()).toContain('the carrier confirms the cut');
+  // The beacon was cut off with its site: what it had journalled outside is what is known, and no more.
+  for (const loss of record.losses!) {
+    expect(loss).toMatchObject({ holes: 0, newestJournalled: expect.any(Number) as number });
+    expect(loss.newestJournalled! * 1000).toBeLessThanOrEqual(cutAt);
+    expect(loss.maxMs).toBeGreaterThanOrEqual(cutAt - loss.newestRecovered! * 1000);
+    expect(loss.minMs).toBeLessThanOrEqual(cutAt - loss.newestRecovered! * 1000);
+  }
+  expect(record.losses).toHaveLength(2);
   expect(await client('/api-0/')).toBe(200);
 });
 

@@ -7,7 +7,9 @@ import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
+import type { StoreLoss } from '../../domain/loss.ts';
 import type { RunRecord } from '../../domain/run.ts';
+import { killService } from '../../lab/break.ts';
 import { keyFile, outside, siteDir, sitePort, type SiteName } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { runScript, scriptEvents, scriptLogs } from '../harness/exported-script.ts';
@@ -43,8 +45,13 @@ beforeAll(async () => {
   safe.postgres = await acknowledged('postgres', 100);
   await archiveNow();
   await acknowledged('postgres', 50);
+  // With its worker, its beacon and everything that lies on its disks: what was lost is known outside alone.
+  await killService(lab.lab, 'worker-primary');
   await lab.destroyPrimary();
   occurredAt = new Date().toISOString();
+  await rm(siteDir(lab.lab, 'primary'), { recursive: true, force: true });
+  // A new host of the same name, with nothing on it: it says that the site is down.
+  await lab.startWorker('primary');
 });
 afterAll(async () => {
   await writer?.kill();
@@ -73,16 +80,51 @@ describe('a recovery that would bring up an empty Dashboard', () => {
     const started = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
     expect([started('dr-gw1'), started('dr-gw2'), started('dr-pump')]).toEqual([0, 0, 0]);
     expect(started('dr-dashboard')).toBe(dashboards);
+    if (dashboards > 0) {
+      // The stores were back, from an old set: what that would have cost was measured before anybody gave up.
+      const { from, to } = around.get(set())!;
+      for (const { store, minMs, maxMs } of record.losses!) {
+        const died = Date.parse((await entries(WRITER[store])).at(-1)!.at);
+        expect(minMs, store).toBeLessThanOrEqual(died - from + SECOND_MS);
+        expect(maxMs, store).toBeGreaterThanOrEqual(died - to);
+      }
+      expect(record.losses!.map(({ store }) => store)).toEqual(['redis', 'database']);
+    }
     expect(await servers()).toEqual(open);
   });
 });
 
 describe('what was acknowledged', () => {
+  let record: RunRecord;
   beforeAll(async () => {
     await lab.resetDr();
-    const answer = await lab.recover('--on-failure', 'abort', '--occurred', occurredAt);
+    const answer = await lab.recover('--on-failure', 'abort', '--occurred', occurredAt, '--json');
     expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
+    record = recordOf(answer);
   });
+
+  test.each(['redis', 'database'] as const)(
+    'and lost by the %s is measured as the writer counts it',
+    async (store) => {
+      const loss = record.losses!.find((each) => each.store === store)!;
+      const found = store === 'redis' ? (await keys('dr')).numbers : await rows('dr');
+      const recovered = new Set(found);
+      const acked = await entries(WRITER[store]);
+      const died = Date.parse(acked.at(-1)!.at);
+      // Somewhere between the last write that is there and the first one that is not, the recovered point lies.
+      const lastThere = Date.parse(acked.findLast(({ seq }) => recovered.has(seq))!.at);
+      const firstGone = Date.parse(acked.find(({ seq }) => !recovered.has(seq))!.at);
+      expect(loss.minMs).toBeLessThanOrEqual(died - lastThere + SECOND_MS);
+      expect(loss.maxMs).toBeGreaterThanOrEqual(died - firstGone);
+      // As tight as numbers of a second can be, and the time until somebody said that the site was lost.
+      const spare = Date.parse(occurredAt) - died;
+      expect(loss.maxMs! - loss.minMs!).toBeLessThanOrEqual(
+        3 * SECOND_MS + Math.max(0, spare) + stalls(loss),
+      );
+      expect(loss).toMatchObject({ holes: 0 });
+      expect(loss.lost).toBeGreaterThan(0);
+    },
+  );
 
   test('by PostgreSQL is there, without a hole, up to the last archived segment at least', async ({
     annotate,
@@ -238,6 +280,15 @@ describe('with Temporal and the workers gone, the exported script', () => {
   });
 });
 
+const SECOND_MS = 1000;
+const WRITER = { redis: 'redis', database: 'postgres' } as const;
+/** Between which moments each damaged set was taken, Unix milliseconds. */
+const around = new Map<string, { from: number; to: number }>();
+
+/** Where a busy machine kept the beacon from writing, the journal says so, and the range is as much wider. */
+const stalls = ({ gaps = [] }: StoreLoss): number =>
+  gaps.reduce((sum, { after, before }) => sum + (before - after) * SECOND_MS, 0);
+
 const sets = async (): Promise<string[]> =>
   (await readdir(outside(lab.lab, 'sets', 'acme'))).filter((name) => /^\d{8}T/.test(name)).sort();
 
@@ -290,11 +341,14 @@ async function setTakenWhile(damage: string): Promise<string> {
     // A table of somebody else, which the Dashboard's user may not read: no concern of a recovery.
     await client.query('CREATE TABLE kept AS TABLE tyk_apis');
     await client.query(damage);
+    const from = Date.now();
     const said = await lab.expect('backup', 'acme', '--no-verify');
     await client.query('DELETE FROM tyk_apis');
     await client.query('INSERT INTO tyk_apis SELECT * FROM kept');
     await client.query('DROP TABLE kept');
-    return /\d{8}T\d{6}Z-[0-9a-f]{4}/.exec(said)![0];
+    const set = /\d{8}T\d{6}Z-[0-9a-f]{4}/.exec(said)![0];
+    around.set(set, { from, to: Date.now() });
+    return set;
   });
 }
 

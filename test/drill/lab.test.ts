@@ -6,7 +6,7 @@ import { BREAKS } from '../../lab/breaks.ts';
 import { readKey } from '../../lab/keys.ts';
 import { keyFile, localUrl, sitePort } from '../../lab/layout.ts';
 import { ORGANISATIONS } from '../../lab/seed/definitions.ts';
-import { freePort } from '../harness/gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 import { TestLab } from '../harness/lab.ts';
 import { sqlOn } from '../harness/sql.ts';
 import { redisOf } from '../../lab/connections.ts';

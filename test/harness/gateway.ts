@@ -2,11 +2,11 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { freePort } from '../../adapters/host/free-port.ts';
 import { Secret } from '../../domain/secret.ts';
 import { buildGatewayConf, type GatewayConf, type GatewayConfOptions } from '../../lab/tyk/gateway-conf.ts';
 import { writeErrorTemplates } from '../../lab/tyk/templates.ts';
@@ -142,13 +142,4 @@ export async function eventually<T>(attempt: () => Promise<T> | T, timeoutMs = 8
       await delay(POLL_MS);
     }
   }
-}
-
-/** A port of the loopback interface that nothing listened on a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address ? address.port : 0;
 }

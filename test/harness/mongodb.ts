@@ -8,7 +8,7 @@ import type { Db, Document, MongoClient } from 'mongodb';
 import { rawDocuments } from '../../adapters/mongodb/dump.ts';
 import { waitReady, type MongoEndpoint } from '../../adapters/mongodb/client.ts';
 import { ferretdbCommand } from '../../lab/mongodb.ts';
-import { freePort } from './gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 
 /** The lab's MongoDB server, FerretDB, with a data folder of its own; it dies with the tests. */
 
@@ -72,6 +72,8 @@ export function live(content: Record<string, string[]>): Record<string, string[]
 export class Line {
   cutAtWrite = Infinity;
   readonly #sockets = new Set<Socket>();
+  readonly #clients = new Set<Socket>();
+  readonly #answers: Promise<void>[] = [];
   readonly #server: Server;
 
   private constructor(server: Server) {
@@ -91,29 +93,44 @@ export class Line {
   }
 
   #join(client: Socket, server: Socket): void {
+    let answered = Promise.resolve();
+    let answer = (): void => undefined;
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
       socket.on('error', () => undefined);
       socket.on('close', () => {
         this.#sockets.delete(socket);
         client.destroy();
-        server.destroy();
+        void answered.then(() => server.destroy());
       });
     }
     client.on('data', (bytes: Buffer) => {
       // The name of a command is the first in its message.
-      if (
-        /\x02(insert|update|delete|create|createIndexes|drop|renameCollection)\0/.test(
-          bytes.toString('latin1'),
-        ) &&
-        this.cutAtWrite-- <= 0
-      ) {
-        for (const socket of this.#sockets) socket.destroy();
+      const isWrite = /\x02(insert|update|delete|create|createIndexes|drop|renameCollection)\0/.test(
+        bytes.toString('latin1'),
+      );
+      if (isWrite && this.cutAtWrite-- <= 0) {
+        for (const each of this.#clients) each.destroy();
         return;
+      }
+      if (isWrite) {
+        answered = new Promise((resolve) => (answer = resolve));
+        this.#answers.push(answered);
       }
       server.write(bytes);
     });
-    server.on('data', (bytes: Buffer) => client.write(bytes));
+    server.on('data', (bytes: Buffer) => {
+      answer();
+      client.write(bytes);
+    });
+    server.on('close', () => answer());
+    this.#clients.add(client);
+    client.on('close', () => this.#clients.delete(client));
+  }
+
+  /** The server has done what it was told before the line was cut; the next to come finds it as it then is. */
+  async quiet(): Promise<void> {
+    await Promise.all(this.#answers.splice(0));
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ import { homedir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { freePort } from './gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 
 /** Servers for off-site copies: real ones, on free ports of 127.0.0.1, that end with the test. */
 

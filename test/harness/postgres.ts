@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { appendFile, chmod, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { ClusterConfig, PgbackrestRepository } from '../../domain/config.ts';
 import { Secret } from '../../domain/secret.ts';
 import { waitReady, type Connection } from '../../adapters/postgres/client.ts';
 import { createStanza } from '../../adapters/postgres/backup.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 import type { Pgbackrest } from '../../adapters/postgres/pgbackrest.ts';
 import {
   giveTo,
@@ -76,7 +77,8 @@ export async function startTestCluster(settings: readonly string[] = []): Promis
     server = await spawnServer(dataDir, user, join(dir, 'server.log'), more);
     const child = server;
     const giveUp = (): void => {
-      if (child.exitCode !== null) throw new Error(`the test server ended; see ${dir}/server.log`);
+      if (child.exitCode !== null)
+        throw new Error(`the test server ended: ${lastOf(join(dir, 'server.log'))}`);
     };
     await (await waitReady(admin, { deadlineMs: 30_000, giveUp })).end();
   };
@@ -175,11 +177,7 @@ async function spawnServer(
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+/** What a server said last: the folder is gone when somebody would look. */
+function lastOf(log: string): string {
+  return readFileSync(log, 'utf8').trim().split('\n').slice(-8).join('\n');
 }

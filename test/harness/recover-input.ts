@@ -54,6 +54,7 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
       forecast: { totalMs: 1, parts: [] },
       points: [],
     } as CheckBackupResult,
+    'measure-loss': { summary: 'nothing lost', losses: [] } as StepResult,
     'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { connect, waitReady, type RedisEndpoint } from '../../adapters/redis/client.ts';
-import { eventually, freePort } from './gateway.ts';
+import { eventually } from './gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 import { REDIS_PASSWORD, startTestRedis, type TestRedis } from './redis.ts';
 
 /** Several real servers that belong together: masters of a Cluster, a master and a replica below a Sentinel. */

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { waitReady, type Client, type RedisEndpoint } from '../../adapters/redis/client.ts';
 import { Secret } from '../../domain/secret.ts';
-import { freePort } from './gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 
 /** A real Redis with a data folder of its own, as the guide configures it or otherwise; it dies with the tests. */
 

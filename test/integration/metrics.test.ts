@@ -7,7 +7,7 @@ import { loadConfig } from '../../adapters/config/load.ts';
 import { serveMetrics } from '../../worker/metrics.ts';
 import { wire } from '../../worker/wire.ts';
 import { writeDeployment } from '../harness/deployment.ts';
-import { freePort } from '../harness/gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 
 /** What Prometheus reads from a worker. */
 

@@ -13,7 +13,7 @@ import { loadConfig } from '../../adapters/config/load.ts';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { Notice } from '../../domain/notice.ts';
 import { wire } from '../../worker/wire.ts';
-import { freePort } from '../harness/gateway.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
 import { writeDeployment } from '../harness/deployment.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 

@@ -5,17 +5,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse, stringify } from 'yaml';
-import { parseConfig } from '../../adapters/config/load.ts';
 import { readScriptLog } from '../../adapters/runbook/read-log.ts';
 import { readScriptParts } from '../../adapters/runbook/script-parts.ts';
-import { EXAMPLE } from '../../cli/init-example.ts';
-import type { Deployment } from '../../domain/config.ts';
 import { Secret } from '../../domain/secret.ts';
 import { leftovers, rewriteConf, type ConfKind, type JsonObject } from '../../domain/tyk-conf.ts';
-import { runbookBundle, type Bundle } from '../../report/runbook/bundle.ts';
 import { PART_NAMES, type ScriptParts } from '../../report/runbook/script.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { exportedExample, EXPORTED_VARIANTS } from '../harness/exported.ts';
 
 let folder: string;
 let parts: ScriptParts;
@@ -25,24 +21,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-interface Raw {
-  sites: Record<'london' | 'paris', { stateDir: string; redis: object; gateways: { include: string[] }[] }>;
-  organisation: string;
-  probes: object[];
-  traffic: { backend: string };
-}
-
-/** The example of `tyk-dr init`, changed. */
-function exported(change: (deployment: Raw) => void = () => undefined): Bundle {
-  const config = parse(EXAMPLE, { merge: true }) as { deployments: Record<string, Raw> };
-  change(config.deployments['payments']!);
-  const deployment: Deployment = parseConfig(stringify(config), 'tyk-dr.yaml').deployments['payments']!;
-  return runbookBundle({
-    ...{ name: 'payments', deployment, version: '1', writtenAt: '2026-01-01T00:00:00.000Z' },
-    ...{ configDigest: 'c'.repeat(64), digestOf: () => 'p'.repeat(64), parts },
-  });
-}
-
 /** Runs a script of which only the settings and functions are read, and then some lines of a test. */
 async function inScript(text: string, lines: string): Promise<string> {
   const file = join(folder, 'script.sh');
@@ -51,28 +29,31 @@ async function inScript(text: string, lines: string): Promise<string> {
 }
 
 describe('an exported script', () => {
-  test('has every step of the runbook, in the order of the table, as a function of the same name', async () => {
-    const { files } = exported();
-    const text = files['recover-paris.sh']!;
-    const story = text.slice(text.indexOf('\nrecover() {'), text.indexOf('\n# service SITE'));
-    const told = [...story.matchAll(/^ +(?:step (?:probe|mutate)|left_out) ([a-z-]+)/gm)].map(
-      ([, id]) => id!,
-    );
-    const order = RECOVER_STEPS.map(({ id }) => id);
-    expect(order.filter((id) => !told.includes(id))).toEqual([]);
-    expect([...new Set(told)].sort()).toEqual([...order].sort());
-    const called = [...story.matchAll(/step (?:probe|mutate) ([a-z-]+)/g)].map(([, id]) => id!);
-    const missing = await inScript(
-      text,
-      `for each in ${called.join(' ')}; do type -t "$each" >/dev/null || echo "$each"; done`,
-    );
-    expect(missing).toBe('');
-  });
+  test.each(Object.entries(EXPORTED_VARIANTS))(
+    'has every step of the runbook, in the order of the table, as a function of the same name: %s',
+    async (_name, change) => {
+      const { files } = await exportedExample(change);
+      const text = files['recover-paris.sh']!;
+      const story = text.slice(text.indexOf('\nrecover() {'), text.indexOf('\n# service SITE'));
+      const told = [...story.matchAll(/^ +(?:step (?:probe|mutate)|left_out) ([a-z-]+)/gm)].map(
+        ([, id]) => id!,
+      );
+      const order = RECOVER_STEPS.map(({ id }) => id);
+      expect(order.filter((id) => !told.includes(id))).toEqual([]);
+      expect([...new Set(told)].sort()).toEqual([...order].sort());
+      const called = [...story.matchAll(/step (?:probe|mutate) ([a-z-]+)/g)].map(([, id]) => id!);
+      const missing = await inScript(
+        text,
+        `for each in ${called.join(' ')}; do type -t "$each" >/dev/null || echo "$each"; done`,
+      );
+      expect(missing).toBe('');
+    },
+  );
 
   test('takes no word of the configuration for anything but a word', async () => {
     const evil = `/x/$(touch ${folder}/run)\`touch ${folder}/run\`'; touch ${folder}/run; '"#`;
     const packed = evil.replaceAll(' ', '${IFS}');
-    const { files } = exported((deployment) => {
+    const { files } = await exportedExample((deployment) => {
       const { paris: dr } = deployment.sites;
       dr.stateDir = evil;
       const service = { start: ['printf', '%s', evil], stop: [evil], status: [evil] };
@@ -80,7 +61,7 @@ describe('an exported script', () => {
       dr.gateways[0]!.include = [evil.slice(1)];
       deployment.organisation = evil;
       deployment.probes = [{ name: evil.slice(0, 80), path: packed, expect: { bodyContains: evil } }];
-      deployment.traffic.backend = evil;
+      deployment.traffic!.backend = evil;
     });
     const seen = await inScript(
       files['recover-paris.sh']!,
@@ -103,12 +84,13 @@ describe('an exported script', () => {
     expect(files['runbook.html']).not.toContain('<script');
   });
 
-  test('holds no secret, and names the site that it cannot recover', () => {
-    const { files, byHand } = exported((deployment) => {
-      deployment.sites.paris.redis = { host: 'redis.example', method: 'commands' };
+  test('holds no secret, and names the site that it cannot recover', async () => {
+    const { files, byHand } = await exportedExample((deployment) => {
+      const cluster = { nodes: ['10.0.0.1:7000', '10.0.0.2:7000'] };
+      deployment.sites.paris.redis = { method: 'commands', cluster };
     });
-    expect(Object.keys(files).sort()).toEqual(['recover-london.sh', 'runbook.html']);
-    expect(byHand).toEqual({ paris: [expect.stringContaining('restored by commands')] });
+    expect(Object.keys(files).sort()).toEqual(['recover-london.sh', 'redis-keys.pl', 'runbook.html']);
+    expect(byHand).toEqual({ paris: ['its Redis is a Cluster'] });
     expect(files['runbook.html']).toContain('Site paris: by hand');
     expect(files['recover-london.sh']).not.toMatch(/AGE-SECRET-KEY|PRIVATE KEY/);
   });

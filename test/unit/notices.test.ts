@@ -39,6 +39,16 @@ describe('of a run people are told', () => {
       'rto-100 rto-100 critical',
       'outcome outcome info',
     ]);
+    // Whoever is woken by one of them reads what to type, and where it must be acknowledged how.
+    for (const { notice } of told.filter(
+      ({ id }) => /^(wait-[12]|rto|phase)/.test(id) && !id.endsWith('over'),
+    ))
+      expect(notice.lines.join('\n'), notice.event).toContain('tyk-dr status rec-20260101-000000-0001');
+    for (const { notice } of told.filter(({ notice: { severity } }) =>
+      ['error', 'critical'].includes(severity),
+    ))
+      expect(notice.lines.join('\n'), notice.event).toContain('tyk-dr ack rec-20260101-000000-0001');
+    expect(told[4]!.notice.lines[0]).toBe('it waits: switch-traffic: 2 approvals');
     expect(told[2]!.notice.lines).toContain('retry start-redis, by ann: disk mended');
     // What was opened is closed at the latest with a good end.
     const opened = told.flatMap(({ notice }) => notice.opens ?? []);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { wrap } from '../../cli/live-screen.ts';
+import type { Build } from '../../domain/build.ts';
 import { PHASES, type RunRecord, type StepRecord } from '../../domain/run.ts';
 import { htmlReport } from '../../report/html.ts';
 import { jsonResultLine } from '../../report/json.ts';
@@ -136,6 +137,41 @@ describe('what people decide', () => {
     const html = htmlReport(record);
     expect(html).toContain('<td>ann (asserted, not proven)</td><td>it runs</td>');
     expect(html).toContain('<pre>tool: &lt;b&gt;bad&lt;/b&gt;\ntool: gave up</pre>');
+  });
+});
+
+describe('the builds that served a run', () => {
+  const [old, next] = ['aaaaaaaaaaaa', 'bbbbbbbbbbbb'].map((code) => ({
+    version: '0.1.0',
+    code,
+    workflows: 'cccccccccccc',
+  })) as [Build, Build];
+  const record: RunRecord = {
+    ...runOf(),
+    builds: [
+      { worker: 'dr', build: old, step: 'check-backup' },
+      { worker: 'primary', build: old, step: 'fence-source' },
+      { worker: 'dr', build: next, step: 'restore-redis-data' },
+    ],
+  };
+
+  test('are in status, report and HTML, each with its workers and the steps from which they answered', () => {
+    for (const text of [liveTable(record, NOW_MS).join('\n'), textReport(record)]) {
+      expect(text).toContain('served by 2 builds of tyk-dr');
+      expect(text).toContain(
+        `0.1.0 (code ${old.code}, workflows ${old.workflows}): dr from check-backup, primary from fence-source`,
+      );
+      expect(text).toContain(`code ${next.code}, workflows ${next.workflows}): dr from restore-redis-data`);
+    }
+    expect(htmlReport(record)).toContain(
+      `<td>0.1.0 (code ${next.code}, workflows ${next.workflows})</td><td>dr from restore-redis-data</td>`,
+    );
+    expect(JSON.parse(jsonResultLine(record))).toMatchObject({ builds: record.builds });
+  });
+
+  test('are not made up for a record that does not name them', () => {
+    expect(textReport(runOf())).not.toMatch(/BUILDS|served by/);
+    expect(htmlReport(runOf())).not.toContain('Builds of tyk-dr');
   });
 });
 

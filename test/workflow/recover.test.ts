@@ -4,6 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Build } from '../../domain/build.ts';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
@@ -252,6 +253,34 @@ describe('a recovery', () => {
       },
     });
     expect(record.outcome).toBe('RECOVERED');
+  });
+
+  test('names the builds of the workers that answered, also of one whose step failed, and each once', async () => {
+    const [old, next] = ['old', 'next'].map((code) => ({ version: '1', code, workflows: 'w' })) as [
+      Build,
+      Build,
+    ];
+    const by = (build: Build, worker = 'dr') => ({ servedBy: [{ worker, build }] });
+    const ok = (build: Build) => () => Promise.resolve({ summary: 'ok', ...by(build) });
+    const { record } = await recover(recoverInput({ onFailure: 'abort' }), {
+      'fence-source': ok(old),
+      'claim-target': ok(old),
+      'restore-redis-data': () =>
+        Promise.reject(
+          ApplicationFailure.create({
+            type: 'TOOL_FAILED',
+            nonRetryable: true,
+            details: [{ hint: 'x', ...by(next) }],
+          }),
+        ),
+      'undo-switch': ok({ ...next, code: 'undoing' }),
+    });
+    expect(record.outcome).toBe('FAILED_UNDONE');
+    expect(record.builds).toEqual([
+      { worker: 'dr', build: old, step: 'fence-source' },
+      { worker: 'dr', build: next, step: 'restore-redis-data' },
+      { worker: 'dr', build: { ...next, code: 'undoing' }, step: 'undo-switch' },
+    ]);
   });
 
   test('shows the proofs of a step that failed, and those of its retry instead', async () => {

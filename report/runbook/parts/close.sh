@@ -41,7 +41,8 @@ prove-dashboard-edit() {
 discard-old-data() {
   local index kept=0 name
   if [ "$KEEP_OLD_DATA" = yes ]; then
-    SUMMARY="kept as asked, beside each folder as .tyk-dr-old-$RUN"
+    if [ "$(type -t release_redis)" = function ]; then release_redis; fi
+    SUMMARY="kept as asked, beside each as tyk-dr-old-$RUN"
     return 0
   fi
   for ((index = 0; index < ${#DATA_FOLDERS[@]}; index += 2)); do
@@ -52,6 +53,9 @@ discard-old-data() {
   for name in "${TREES[@]}"; do
     tree "$name"
     rm -rf "$TREE_ROOT/.tyk-dr-old-$RUN" "$TREE_ROOT/.tyk-dr-new-$RUN"
+  done
+  for name in discard_old_database release_redis; do
+    if [ "$(type -t "$name")" = function ]; then "$name"; fi
   done
   if [ -n "${PGBACKREST_CONF:-}" ]; then rm -f "$PGBACKREST_CONF.tyk-dr-old-$RUN"; fi
   SUMMARY="removed the old data of $kept stores"

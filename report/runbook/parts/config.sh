@@ -77,7 +77,7 @@ place() {
 placing() {
   local undo=$1 step=$2 complete=$3
   shift 3
-  jq -cn --arg run "$RUN" --arg step "$step" --arg set "$SET" --argjson done "$complete" \
+  jq -cn --arg run "$RUN" --arg step "$step" --arg set "$SET" --argjson 'done' "$complete" \
     '{run: $run, step: $step, set: $set, entries: $ARGS.positional, done: $done}' --args -- "$@" >"$undo/tyk-dr-step.json.new"
   mv -f "$undo/tyk-dr-step.json.new" "$undo/tyk-dr-step.json"
   sync "$undo/tyk-dr-step.json"

@@ -19,6 +19,9 @@ $SCRIPT_NAME recovers $DEPLOYMENT on site $TO. The same command, given again, go
   --to-set               go back to the set itself instead of to the end of the database's archive
   --repository DIR       where the sets are; default $REPOSITORY
   --pgbackrest DIR       where the repositories of pgBackRest are
+  --fetch COPY           take the set from this off-site copy (rclone): ${COPIES[*]-none is configured}; where the
+                         repository has no set, this is done unasked, with the first copy that answers
+  --fetch-into DIR       where to; default $STATE_DIR/fetched
   --identity FILE        the age identity that opens the sets, such as the one from the safe
   --secret REF=FILE      read the secret REF from FILE
   --fence-here           the commands of the failed site work from this host: stop its services, without asking
@@ -43,10 +46,10 @@ is_time() { [[ $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[
 
 arguments() {
   REASON='' FROM=$DEFAULT_FROM IN_PLACE=no SET='' BEFORE='' POINT=end FENCE=ask FENCE_REASON='' OCCURRED=''
-  IDENTITY_FILE='' KEEP_OLD_DATA=no NEW=no ONLY=recover
+  IDENTITY_FILE='' KEEP_OLD_DATA=no NEW=no ONLY=recover FETCH='' FETCH_INTO="$STATE_DIR/fetched"
   while [ $# -gt 0 ]; do
     case $1 in
-      --reason | --from | --set | --before | --repository | --pgbackrest | --identity | --secret | --yes-fenced | --occurred | --give-up)
+      --reason | --from | --set | --before | --repository | --pgbackrest | --fetch | --fetch-into | --identity | --secret | --yes-fenced | --occurred | --give-up)
         if [ $# -lt 2 ] || [ -z "${2// /}" ]; then bad "$1 wants a value"; fi
         ;;
     esac
@@ -56,13 +59,15 @@ arguments() {
       --set) SET=$2 ;;
       --before) BEFORE=$2 ;;
       --repository) REPOSITORY=$2 ;;
-      --pgbackrest) PGBACKREST_ROOT=$2 ;;
+      --pgbackrest) export PGBACKREST_ROOT=$2 ;;
+      --fetch) FETCH=$2 ;;
+      --fetch-into) FETCH_INTO=$2 ;;
       --identity) IDENTITY_FILE=$2 ;;
       --secret) secret_from "$2" ;;
       --yes-fenced) FENCE=asserted FENCE_REASON=$2 ;;
       --occurred) OCCURRED=$2 ;;
       --in-place) IN_PLACE=yes ;;
-      --to-set) POINT=set ;;
+      --to-set) POINT='set' ;;
       --fence-here) FENCE=here ;;
       --keep-old-data) KEEP_OLD_DATA=yes ;;
       --new) NEW=yes ;;
@@ -82,6 +87,10 @@ arguments() {
   for site in "${SITES[@]}"; do if [ "$site" = "$FROM" ]; then known=yes; fi; done
   if [ "$known" = no ]; then bad "--from is '$FROM'; expected one of ${SITES[*]}"; fi
   if [ "$FROM" = "$TO" ] && [ "$IN_PLACE" = no ]; then bad "--from is '$FROM'; to rebuild $TO where it stands say --in-place"; fi
+  known=no
+  for site in ${COPIES[@]+"${COPIES[@]}"}; do if [ "$site" = "$FETCH" ]; then known=yes; fi; done
+  if [ -n "$FETCH" ] && [ "$known" = no ]; then bad "--fetch is '$FETCH'; expected one of: ${COPIES[*]-none is configured}"; fi
+  case $FETCH_INTO in /*) ;; *) bad "--fetch-into is '$FETCH_INTO'; expected an absolute path" ;; esac
   if [ -n "$SET" ] && [[ ! $SET =~ ^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$ ]]; then bad "--set is '$SET'; expected an id such as 20261124T031500Z-1f2e"; fi
   if [ -n "$BEFORE" ] && ! is_time "$BEFORE"; then bad "--before is '$BEFORE'; expected a time such as 2026-11-24T03:15:00Z"; fi
   if [ -n "$OCCURRED" ] && ! is_time "$OCCURRED"; then bad "--occurred is '$OCCURRED'; expected a time such as 2026-11-24T03:15:00Z"; fi
@@ -182,6 +191,7 @@ main() {
     WORK=$(mktemp -d)
     check_programs
     IDENTITY=$(identities)
+    find_repository
     STEP=check-backup && check-backup && say "+ check-backup: $SUMMARY"
     STEP=check-target && check-target && say "+ check-target: $SUMMARY"
     STEP=''
@@ -198,6 +208,7 @@ main() {
   fi
   check_programs
   IDENTITY=$(identities)
+  find_repository
   if [ -n "$SET" ] && step_is_done check-backup; then
     open_manifest
     check_programs_of_stores

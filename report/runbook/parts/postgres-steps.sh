@@ -4,7 +4,7 @@ restore-database-data() {
   STAGING="$DB_DATA_DIR.tyk-dr-new-$RUN"
   WAL="$STAGING.wal"
   state=$(seen "$DB_DATA_DIR" restore-database-data)
-  if [ "$state" = done ]; then
+  if [ "$state" = 'done' ]; then
     SUMMARY='the restored data are in place already'
     return 0
   fi

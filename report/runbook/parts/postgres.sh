@@ -29,7 +29,10 @@ check_database_programs() {
 }
 
 # Where the set's own generation lies.
-database_repository() { DB_REPOSITORY="$PGBACKREST_ROOT/$(fact .database.generation)"; }
+database_repository() {
+  DB_REPOSITORY="$PGBACKREST_ROOT/$(fact .database.generation)"
+  if [ -n "$COPY" ]; then DB_REPOSITORY="$REPOSITORY/$DEPLOYMENT/pgbackrest/$(fact .database.generation)"; fi
+}
 
 # write_pgbackrest_conf FILE REPOSITORY DATA-FOLDER PASSPHRASE SUBFOLDER: mode 0600, for the owner of the cluster.
 write_pgbackrest_conf() {

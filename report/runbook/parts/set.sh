@@ -54,7 +54,7 @@ choose_set() {
   local folder name newest=''
   if [ ! -d "$REPOSITORY/$DEPLOYMENT" ]; then
     fail 10 "there is no repository at $REPOSITORY" \
-      'Bring one here with the commands of the page (rclone copy), and name it with --repository.'
+      'Fetch an off-site copy with --fetch, or bring one here (the page has the rclone command) and name it with --repository.'
   fi
   while IFS= read -r folder; do
     name=${folder##*/}
@@ -115,10 +115,25 @@ open_into() {
   mv -f "$2.partial" "$2"
 }
 
+# A store is put back in the way in which the set was made of it; tyk-dr recover can do more.
+check_methods() {
+  local redis database
+  redis=$(if has_object redis; then jq -r '.redis.method // "files"' "$WORK/manifest.json"; fi)
+  database=$(fact .database.method)
+  if [ -n "$redis" ] && [ "$redis" != "$REDIS_METHOD" ]; then
+    fail 10 "the Redis of $SET was saved by $redis, and that of $TO is restored by ${REDIS_METHOD:-nothing}" 'Choose a set that was made the same way (--set), or use tyk-dr recover.'
+  fi
+  if [ -n "$database" ] && [ "$database" != "$DB_METHOD" ]; then
+    fail 10 "the database of $SET was saved by $database, and that of $TO is restored by ${DB_METHOD:-nothing}" 'Choose a set that was made the same way (--set), or use tyk-dr recover.'
+  fi
+}
+
 check-backup() {
   local name file count=0 damaged
   if [ -z "$SET" ]; then choose_set; fi
   open_manifest
+  check_methods
+  if [ -n "$COPY" ]; then fetch_set; fi
   log_event set --arg set "$SET"
   proof 'the manifest is signed by a trusted key' pass 'valid signature' 'valid signature'
   while IFS= read -r name; do
@@ -135,6 +150,7 @@ check-backup() {
   proof 'every object opens with its digest' pass "$(fact '.objects | length')" "$count"
   if [ "$(fact .database.method)" = pgbackrest ]; then
     database_repository
+    if [ -n "$COPY" ]; then fetch_database; fi
     open_into pgbackrest-files "$WORK/files.json"
     jq -r '.[] | "\(.sha256)  \(.path)"' "$WORK/files.json" >"$WORK/files.sha256"
     damaged=$(cd "$DB_REPOSITORY" && sha256sum --check --quiet "$WORK/files.sha256" 2>&1 | head -n 1) || true
@@ -143,8 +159,9 @@ check-backup() {
     fi
     proof 'every file of the database backup is the one that was signed for' pass "$(wc -l <"$WORK/files.sha256") files" 'all of them'
   fi
+  if [ -n "$COPY" ]; then mark_fetched; fi
   log_event set-facts --argjson set "$(set_facts)"
-  SUMMARY="$SET of $(fact .site), taken $(fact .createdAt), $(if is_verified; then echo 'verified by a restore'; else echo 'NOT verified by a restore'; fi)"
+  SUMMARY="$SET of $(fact .site), taken $(fact .createdAt), $(if is_verified; then echo 'verified by a restore'; else echo 'NOT verified by a restore'; fi)${COPY:+; from the copy $COPY, as there is none in the repository}"
 }
 
 # As the history of tyk-dr keeps it.

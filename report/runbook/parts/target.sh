@@ -28,7 +28,14 @@ stop_service() { # SITE SERVICE
 }
 is_stopped() { ! running "$1" "$2"; }
 
-# services_of SITE: into SERVICES, in the order in which they start.
+has_service() { # SERVICE: what is managed is neither started nor stopped from here
+  local each
+  services_of "$TO"
+  for each in ${SERVICES[@]+"${SERVICES[@]}"}; do if [ "$each" = "$1" ]; then return 0; fi; done
+  return 1
+}
+
+# services_reversed SITE: into REVERSED, in the order in which they stop.
 services_reversed() {
   local index
   services_of "$1"
@@ -101,6 +108,9 @@ check-target() {
     fi
     proof "reaches ${NETWORK[index]}:${NETWORK[index + 1]}" pass 'a connection' 'a connection'
   done
+  for name in check_redis_target check_database_target; do
+    if [ "$(type -t "$name")" = function ]; then "$name"; fi
+  done
   check_traffic
   SUMMARY="the preconditions hold on $TO"
 }
@@ -129,19 +139,20 @@ provision-target() {
 
 # Two sites must never both write. A person says how the other one is kept from it; nothing is taken for granted.
 fence-source() {
-  local service index left=() evidence
+  local service index answer
   case $FENCE in
     ask)
       say ''
       say "Site $FROM must never write again before $TO may. Choose:"
       say "  stop   its commands work from this host: stop its services here, raise its fence marker"
       say "  yes    it cannot write (no power, no network, or recover-$FROM.sh --fence ran on its hosts); you answer for it"
-      read -r -p "stop, or yes typed in full, anything else ends here: " answer
+      # Ctrl-D is an answer as well: no.
+      read -r -p "stop, or yes typed in full, anything else ends here: " answer || answer=''
       case $answer in
         stop) FENCE=here ;;
         yes)
           FENCE=asserted
-          read -r -p 'Why can it not write? ' FENCE_REASON
+          read -r -p 'Why can it not write? ' FENCE_REASON || FENCE_REASON=''
           ;;
         *) fail 10 "$FROM is not fenced" 'Nothing was changed.' ;;
       esac
@@ -186,6 +197,10 @@ fence_here() {
     fi
   done
   EVIDENCE="services stopped; $EVIDENCE"
+  managed_of "$site"
+  for service in ${MANAGED[@]+"${MANAGED[@]}"}; do
+    EVIDENCE="$EVIDENCE; its managed $service runs on: only what is ours is kept from writing to it"
+  done
 }
 
 claim-target() {
@@ -239,50 +254,4 @@ unpack() {
     fail 10 "the archive $1 holds something that is no file, folder or link" 'It is not unpacked.'
   fi
   tar --extract --file="$1" --directory="$2" --preserve-permissions "$owner"
-}
-
-# ---------------------------------------------------------------------------------------------------------------------
-# The switch of restored data: built beside the old, renamed in. The folder itself says which run and step made it.
-# ---------------------------------------------------------------------------------------------------------------------
-
-# belongs FOLDER STEP
-belongs() {
-  [ -f "$1/tyk-dr-step.json" ] &&
-    jq -e --arg run "$RUN" --arg step "$2" --arg set "$SET" '.run == $run and .step == $step and .set == $set' \
-      "$1/tyk-dr-step.json" >/dev/null
-}
-
-# seen DATA-FOLDER STEP: done, staged (built beside), halfway (the old one is aside) or absent.
-seen() {
-  if belongs "$1" "$2"; then
-    echo done
-  elif ! belongs "$1.tyk-dr-new-$RUN" "$2"; then
-    echo absent
-  elif [ -e "$1" ]; then
-    echo staged
-  else
-    echo halfway
-  fi
-}
-
-# write_ledger FOLDER STEP: nothing counts before this file is there, and everything is on the disk by then.
-write_ledger() {
-  sync -f "$1"
-  jq -cn --arg run "$RUN" --arg step "$2" --arg set "$SET" --arg at "$(now)" \
-    '{run: $run, step: $step, set: $set, at: $at}' >"$1/tyk-dr-step.json.new"
-  mv -f "$1/tyk-dr-step.json.new" "$1/tyk-dr-step.json"
-  sync "$1/tyk-dr-step.json" "$1"
-}
-
-# switch_in DATA-FOLDER STEP
-switch_in() {
-  local state
-  state=$(seen "$1" "$2")
-  case $state in
-    done) return 0 ;;
-    absent) fail 10 "nothing complete of $2 lies beside $1" 'This is a bug of the script: do not go on by hand without looking.' ;;
-    staged) mv -T "$1" "$1.tyk-dr-old-$RUN" ;;
-  esac
-  mv -T "$1.tyk-dr-new-$RUN" "$1"
-  sync "$(dirname "$1")"
 }

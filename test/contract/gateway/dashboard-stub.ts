@@ -4,7 +4,7 @@ import type { Secret } from '../../../domain/secret.ts';
 import type { ApiListEntry } from '../../../lab/tyk/api-definition.ts';
 import { DASHBOARD_HEADERS, DASHBOARD_PATHS } from '../../../lab/tyk/dashboard-protocol.ts';
 import type { Policy } from '../../../lab/tyk/policy.ts';
-import { freePort } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 
 export interface SeenRequest {
   readonly method: string;

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { accessTo } from '../../../lab/tyk/policy.ts';
-import { freePort, type RunningGateway } from '../../harness/gateway.ts';
+import { type RunningGateway } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 import { contractOf, GATEWAY_UNDER_TEST } from './contract.ts';
 import { echoOf, errorOf, startScene, statusOf, untilStatus, type Scene } from './scene.ts';
 import { startUpstream, type Upstream } from './upstream.ts';

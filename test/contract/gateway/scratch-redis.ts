@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
 import { Secret } from '../../../domain/secret.ts';
-import { eventually, freePort } from '../../harness/gateway.ts';
+import { eventually } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 
 const PASSWORD = new Secret('redis-secret-of-the-tests');
 

@@ -10,7 +10,8 @@ import {
   encodeAnalyticsRecord,
   type AnalyticsRecord,
 } from '../../../lab/tyk/analytics-record.ts';
-import { eventually, freePort } from '../../harness/gateway.ts';
+import { eventually } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 import { startTestCluster, type TestCluster } from '../../harness/postgres.ts';
 import { startScratchRedis, type ScratchRedis } from '../gateway/scratch-redis.ts';
 import { startProgram, type Program } from './program.ts';

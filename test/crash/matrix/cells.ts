@@ -1,17 +1,19 @@
 import type { Step } from '../../../domain/step.ts';
 import { BACKUP_STEPS } from '../../../runbooks/backup.ts';
+import { choicesOf } from '../../../runbooks/choices.ts';
 import { RECOVER_STEPS } from '../../../runbooks/recover.ts';
 import type { Traced } from '../../harness/faults.ts';
 import { randomFrom } from '../../harness/random.ts';
-import { expectedOf, type Expected } from './expected.ts';
+import { asksNobody, changesNothingYet, expectedOf, type Expected } from './expected.ts';
 
 /** The cells of the crash matrix, generated from the step tables: each point of a run × each moment. */
 
 /**
  * `recover`: an empty site takes over. `in-place`: the rows that only a rebuild in place has. `undo`: a recovery is
- * given up, and its undo is disturbed. `backup`: a set is made.
+ * given up, and its undo is disturbed. `backup`: a set is made. `decide`: a step has failed for good, or the run is
+ * paused, and a person decides.
  */
-export const SCENES = ['backup', 'recover', 'undo', 'in-place'] as const;
+export const SCENES = ['backup', 'recover', 'decide', 'undo', 'in-place'] as const;
 export type SceneName = (typeof SCENES)[number];
 
 /** The columns of the table. */
@@ -26,13 +28,21 @@ export const MOMENTS = [
   'fails-after-effect',
   'temporal-killed',
   'new-build',
+  'worker-waiting',
+  'worker-decided',
+  'temporal-waiting',
+  'temporal-decided',
 ] as const;
 export type Moment = (typeof MOMENTS)[number];
 
+/** What a person says; after `undo` they say `retry`, after `pause` `resume`. */
+export type Word = 'retry' | 'skip' | 'done' | 'undo' | 'pause';
+
 export interface Point {
   readonly scene: SceneName;
-  /** As worker/fault-points.ts names it. */
+  /** As worker/fault-points.ts names it; where a person decides, `STEP.DECISION`. */
   readonly id: string;
+  readonly word?: Word;
   /** Its row; of an undo, the row that is undone. None where the whole target is stopped. */
   readonly step?: Step;
 }
@@ -43,6 +53,8 @@ export interface Cell extends Point {
   readonly name: string;
   /** What to plant. */
   readonly fault: string;
+  /** Planted as well: holds what a decision brings about. */
+  readonly held?: string;
   readonly expected: Expected;
   /** Can share its run with others: it ends well, whatever else happens. */
   readonly packs: boolean;
@@ -65,6 +77,12 @@ export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Po
     case 'in-place':
       // The others are the same rows as elsewhere.
       return steps.filter(({ id }) => id === 'hold-traffic').map((step) => ({ scene, id: step.id, step }));
+    case 'decide':
+      return steps
+        .filter((step) => !changesNothingYet(step) && !asksNobody(step) && step.id !== 'hold-traffic')
+        .flatMap((step) =>
+          wordsOf(step, planned).map((word) => ({ scene, id: `${step.id}.${word}`, step, word })),
+        );
     case 'undo':
       return [
         { scene, id: 'stop-target' },
@@ -75,12 +93,25 @@ export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Po
   }
 }
 
+function wordsOf(step: Step, planned: (id: string) => boolean): Word[] {
+  const steps = RECOVER_STEPS.map(({ id }) => id).filter(planned);
+  // Whatever becomes of a fence that failed, the site is not fenced.
+  const choices = choicesOf(step, step.id === 'fence-source' ? 'NOT_FENCED' : 'BUG', { steps });
+  const words = choices.filter((choice): choice is Exclude<Word, 'pause'> =>
+    ['retry', 'skip', 'done', 'undo'].includes(choice),
+  );
+  // Behind the last of them there is no border any more.
+  const pauses = step.risk === 'mutate' && step.id !== 'discard-old-data';
+  return pauses ? [...words, 'pause'] : words;
+}
+
 /**
  * Every cell of a point. Which renames there are, and how much is written, is known from a run that nothing disturbed.
  *
  * @param seeds how many random bytes for each work that restores; half of it for the others that change something
  */
 export function cellsOf(point: Point, control: readonly Traced[], seeds: number): Cell[] {
+  if (point.word !== undefined) return decidedCellsOf(point, point.step!, point.word);
   const traced = control.filter((work) => work.point === point.id).sort((a, b) => b.bytes - a.bytes)[0];
   const cell = (moment: Moment, what: string, fault: string, seed?: number): Cell => {
     const expected = expectedOf(point, moment);
@@ -118,6 +149,28 @@ export function cellsOf(point: Point, control: readonly Traced[], seeds: number)
   return cells;
 }
 
+/** The step fails for good after its effect, which a decision must not bring about again; `pause` meets it at work. */
+function decidedCellsOf(point: Point, { id }: Step, word: Word): Cell[] {
+  return (['worker-waiting', 'worker-decided', 'temporal-waiting', 'temporal-decided'] as const).map(
+    (moment) => {
+      const expected = expectedOf(point, moment);
+      // To come between a `retry` and its effect, the effect must still be to come.
+      const comes = word === 'retry' && moment.endsWith('decided');
+      const kind = word === 'pause' ? 'hold' : comes ? 'refuse' : 'refuse-after';
+      const held = comes ? `${id}:hold` : `undo-switch.${id}:hold`;
+      return {
+        ...point,
+        moment,
+        name: `${point.scene}/${point.id}:${moment}`,
+        fault: `${id}:${kind}`,
+        ...(comes || (word === 'undo' && moment.endsWith('decided')) ? { held } : {}),
+        expected,
+        packs: expected.packs,
+      };
+    },
+  );
+}
+
 function seedsOf({ scene, step }: Point, seeds: number): number {
   if (step === undefined) return Math.ceil(seeds / 10);
   const restores = scene === 'backup' ? step.id.startsWith('back-up-') : step.undo !== undefined;
@@ -144,7 +197,8 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   const [first] = pack;
   if (!cell.packs || !first?.packs || first.scene !== cell.scene) return false;
   if (first.expected.retry !== cell.expected.retry) return false;
-  const same = pack.filter(({ id }) => id === cell.id);
+  if (first.expected.outcome !== cell.expected.outcome) return false;
+  const same = pack.filter((other) => placeOf(other) === placeOf(cell));
   // One call after the other dies at the byte of the next of them; other moments know but one call.
   if (same.some(({ moment }) => moment !== 'byte' || cell.moment !== 'byte')) return false;
   if (same.length >= SAME_POINT) return false;
@@ -157,13 +211,18 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   );
 }
 
+function placeOf({ scene, id, step }: Cell): string {
+  return scene === 'decide' ? step!.id : id;
+}
+
 /** A worker that dies is missed after seconds, and what runs beside it is lost as well. */
 function isCostly({ moment }: Cell): boolean {
   return moment !== 'fails-once' && moment !== 'refused-once';
 }
 
-function isHeld({ moment }: Cell): boolean {
-  return moment === 'temporal-killed' || moment === 'new-build';
+/** Also a pause: one step's would hold another's up. */
+function isHeld({ moment, word }: Cell): boolean {
+  return moment === 'temporal-killed' || moment === 'new-build' || word === 'pause';
 }
 
 /** What may run at the same time. */

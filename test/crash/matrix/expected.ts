@@ -30,6 +30,10 @@ export function expectedOf(point: Point, moment: Moment): Expected {
       };
     case 'backup':
       return { outcome: forGood ? failedBackup(point.id) : 'RECOVERED', packs: !forGood, retry };
+    case 'decide': {
+      const hides = point.word === 'skip' || point.word === 'done';
+      return { outcome: hides ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED', packs: true, retry: true };
+    }
     default: {
       const outcome = forGood || retry ? afterFailure(point.step!, retry) : 'RECOVERED';
       return { outcome, packs: outcome === 'RECOVERED', retry };
@@ -40,14 +44,18 @@ export function expectedOf(point: Point, moment: Moment): Expected {
 /** A person who says `retry` brings a step about that fails once, where one is asked. */
 function afterFailure(step: Step, retry: boolean): Outcome {
   if (changesNothingYet(step)) return 'REFUSED';
-  // Written at the end of every run, without asking anybody.
-  if (step.id === 'write-record') return 'RECOVERED_WITH_EXCEPTIONS';
+  if (asksNobody(step)) return 'RECOVERED_WITH_EXCEPTIONS';
   if (retry) return 'RECOVERED';
   return isServed(step) ? 'RECOVERED_WITH_EXCEPTIONS' : 'FAILED_UNDONE';
 }
 
+/** Written at the end of every run, whatever comes of it. */
+export function asksNobody({ id }: Step): boolean {
+  return id === 'write-record';
+}
+
 /** A look, and nothing before it has changed anything. */
-function changesNothingYet(step: Step): boolean {
+export function changesNothingYet(step: Step): boolean {
   if (step.risk !== 'probe') return false;
   return ROWS.slice(0, ROWS.indexOf(step)).every(({ risk }) => risk === 'probe');
 }
@@ -74,7 +82,7 @@ export function comesAfter(step: Step, id: string): boolean {
   );
 }
 
-const KILLS: readonly Moment[] = ['before', 'after', 'rename', 'byte'];
+const KILLS: readonly Moment[] = ['before', 'after', 'rename', 'byte', 'worker-waiting', 'worker-decided'];
 
 export function kills({ moment }: Cell): boolean {
   return KILLS.includes(moment);
@@ -87,9 +95,16 @@ export function kills({ moment }: Cell): boolean {
 export function redone(cells: readonly Cell[], id: string): number {
   const row = ROWS.find((each) => each.id === id)!;
   return cells.filter((cell) => {
+    // What was taken back is made again.
+    if (cell.word === 'undo' && cell.step!.id === id) return true;
     if (!kills(cell) && cell.moment !== 'new-build') return false;
     if (cell.id === id)
       return cell.moment === 'rename' || cell.moment === 'byte' || cell.moment === 'new-build';
-    return cell.step !== undefined && !comesAfter(cell.step, id) && !comesAfter(row, cell.step.id);
+    return (
+      cell.step !== undefined &&
+      cell.step.id !== id &&
+      !comesAfter(cell.step, id) &&
+      !comesAfter(row, cell.step.id)
+    );
   }).length;
 }

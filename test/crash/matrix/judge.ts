@@ -3,6 +3,7 @@ import { EXIT_CODES } from '../../../domain/error-kinds.ts';
 import { OUTCOME_CLASS, type RunRecord } from '../../../domain/run.ts';
 import { GATEWAYS, siteDir, siteServices } from '../../../lab/layout.ts';
 import type { Cell, SceneName } from './cells.ts';
+import { decisionsOf } from './decide.ts';
 import { comesAfter, kills, redone } from './expected.ts';
 import { changedOldData, leftovers } from './old-data.ts';
 import { commanderOf, fencedBy } from './play.ts';
@@ -34,6 +35,7 @@ export async function judgeRecovery(
     case 'RECOVERED':
     case 'RECOVERED_WITH_EXCEPTIONS':
       await judgeServed(say, stage, scene, cells, ended);
+      if (scene === 'decide') judgeDecisions(say, cells, ended);
       break;
     case 'REFUSED':
       await judgeUntouched(say, stage, ended);
@@ -62,19 +64,62 @@ async function judgeServed(
   });
   const data = await digestOfData(lab, 'dr').catch((error: unknown) => `unreadable: ${String(error)}`);
   say.same('data', data, await stage.truth());
-  const failed = cells.filter(({ expected }) => expected.outcome !== 'RECOVERED').map(({ id }) => id);
+  const failed = cells.filter(forGood).map(({ id }) => id);
   if (failed.length === 0) say.same('left beside the data', await leftovers(lab.lab), []);
   say.between('restores of pgBackRest', happened.restores, 1, 1 + redone(cells, 'restore-database-data'));
   // What is given up in the close-out may not have come to the backup.
   const least = failed.length > 0 || scene === 'in-place' ? 0 : 1;
   say.between('backups of the new generation', happened.backups, least, 1);
   // The owner's command must be repeatable: a call whose end nobody heard of is made again.
-  const again = cells.filter(({ id, moment }) => id === 'provision-target' && moment !== 'before').length;
+  const again = cells.filter(callsAgain).length;
   say.between('calls of the provision command', happened.provisions, 1, 1 + again);
   const unwritten = failed.includes('write-record') ? 0 : 1;
   say.between('records', happened.records, unwritten, 1);
   say.same('in command of the target', await commanderOf(stage), record.run);
-  if (scene === 'recover') say.same('fenced by', await fencedBy(stage), `run ${record.run}`);
+  if (scene === 'recover') judgeBuilds(say, cells, { record, exitCode: 0, happened });
+  if (scene !== 'in-place') say.same('fenced by', await fencedBy(stage), `run ${record.run}`);
+}
+
+/** Given up in the close-out; what a person decides about has all its effects. */
+function forGood({ word, expected }: Cell): boolean {
+  return word === undefined && expected.outcome !== 'RECOVERED';
+}
+
+function callsAgain({ step, word, moment }: Cell): boolean {
+  if (step?.id !== 'provision-target') return false;
+  return word === undefined ? moment !== 'before' : word === 'retry' && moment.endsWith('waiting');
+}
+
+/** Each decision counts once, and nobody is waited for any more. */
+function judgeDecisions(say: Differences, cells: readonly Cell[], { record }: Ended): void {
+  say.same(
+    'decisions',
+    record.decisions.map(({ kind, step }) => `${kind} ${step}`),
+    cells.flatMap(decisionsOf),
+  );
+  const open = record.waits.filter(({ until }) => until === undefined);
+  say.same(
+    'open waits',
+    open.map((wait) => wait.for),
+    [],
+  );
+  const told = cells.filter(({ word }) => word === 'skip' || word === 'done').map(({ step }) => step!.id);
+  say.same(
+    'exceptions',
+    record.exceptions.map((text) => text.split(':')[0]!),
+    told,
+  );
+}
+
+/**
+ * The record says that another build took over. Whoever writes it down last, or was not asked again, is not in it.
+ */
+function judgeBuilds(say: Differences, cells: readonly Cell[], { record }: Ended): void {
+  const taken = cells.some(
+    ({ moment, step }) => moment === 'new-build' && step!.where !== 'source' && step!.id !== 'write-record',
+  );
+  const own = record.builds?.filter(({ worker }) => worker === 'dr') ?? [];
+  say.same('builds of the worker dr', new Set(own.map(({ build }) => build.code)).size, taken ? 2 : 1);
 }
 
 /** A refused run has changed nothing at all. */

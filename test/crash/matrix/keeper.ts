@@ -1,14 +1,16 @@
 import { existsSync } from 'node:fs';
-import { appendFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
 import { killService } from '../../../lab/break.ts';
 import { SITES, type SiteName } from '../../../lab/layout.ts';
 import { pidOf } from '../../../lab/services.ts';
 import { comeFaults, letGo, hasCome } from '../../harness/faults.ts';
 import type { TestLab } from '../../harness/lab.ts';
 import type { Cell } from './cells.ts';
+import { decideThrough } from './decide.ts';
 
 /** What stands for hosts and operators: starts again what was killed, and kills what is no worker's own doing. */
 
@@ -23,6 +25,7 @@ export class Keeper {
   /** Sites whose worker is being exchanged: not to be revived meanwhile. */
   readonly #busy = new Set<SiteName>();
   #keeping: Promise<unknown> = Promise.resolve();
+  #killing: Promise<void> = Promise.resolve();
   #builds = 0;
 
   constructor(lab: TestLab, faults: string) {
@@ -67,19 +70,25 @@ export class Keeper {
   async disturb(cell: Cell, run: AbortSignal): Promise<void> {
     switch (cell.moment) {
       case 'temporal-killed':
-        if (await this.#comes(cell.fault, run)) await this.#killTemporal(cell.fault);
+        // The effect comes about while there is no server to hear of it.
+        if (await this.comes(cell.fault, run)) await this.killTemporal(() => this.letGo(cell.fault));
         return;
       case 'new-build':
-        if (await this.#comes(cell.fault, run)) await this.#newBuild(cell);
+        if (await this.comes(cell.fault, run)) await this.#newBuild(cell);
         return;
       case 'refused-once':
-        if (cell.expected.retry && (await this.#comes(cell.fault, run))) await this.#retry(cell, run);
+        if (cell.expected.retry && (await this.comes(cell.fault, run))) await this.#retry(cell, run);
         return;
+      case 'worker-waiting':
+      case 'worker-decided':
+      case 'temporal-waiting':
+      case 'temporal-decided':
+        return await decideThrough(this.#lab, this, cell, run);
       default:
     }
   }
 
-  async #comes(fault: string, run: AbortSignal): Promise<boolean> {
+  async comes(fault: string, run: AbortSignal): Promise<boolean> {
     while (!run.aborted) {
       if (await hasCome(this.#faults, fault)) return true;
       await sleep(POLL_MS);
@@ -87,12 +96,29 @@ export class Keeper {
     return false;
   }
 
-  /** The effect comes about while there is no server to hear of it. */
-  async #killTemporal(fault: string): Promise<void> {
-    await killService(this.#lab.lab, 'temporal');
-    await letGo(this.#faults, fault);
-    await sleep(TEMPORAL_AWAY_MS);
-    await this.#lab.revive('temporal');
+  letGo(fault: string): Promise<void> {
+    return letGo(this.#faults, fault);
+  }
+
+  /** One at a time: two cells may want it dead at once. */
+  async killTemporal(meanwhile: () => Promise<void> = () => Promise.resolve()): Promise<void> {
+    const kill = async (): Promise<void> => {
+      await killService(this.#lab.lab, 'temporal');
+      await meanwhile();
+      await sleep(TEMPORAL_AWAY_MS);
+      await this.#lab.revive('temporal');
+    };
+    await (this.#killing = this.#killing.then(kill));
+  }
+
+  /** Every one that there is: no one is left who knows the run. They are started again at once. */
+  async killWorkers(): Promise<void> {
+    for (const site of SITES) {
+      const pid = this.#pids.get(site);
+      if (pid !== undefined && this.#lives(site)) process.kill(pid, 'SIGKILL');
+    }
+    while (SITES.some((site) => this.#lives(site))) await sleep(1);
+    await this.allBack();
   }
 
   /** Asked to end in the middle of the work; what it hands over is taken up by another build. */
@@ -102,7 +128,7 @@ export class Keeper {
     try {
       const pid = await pidOf(this.#lab.lab, `worker-${site}`);
       if (pid !== undefined) process.kill(pid, 'SIGTERM');
-      await letGo(this.#faults, cell.fault);
+      await this.letGo(cell.fault);
       while (pid !== undefined && existsSync(`/proc/${pid}`)) await sleep(POLL_MS);
       await this.#lab.startWorker(site, this.#env(), await this.#otherBuild());
       this.#pids.set(site, await pidOf(this.#lab.lab, `worker-${site}`));
@@ -111,7 +137,7 @@ export class Keeper {
     }
   }
 
-  /** A copy of the build with another version and a workflow bundle of other bytes; every other time, our own. */
+  /** Built from other code, with another version; every other time, our own. */
   async #otherBuild(): Promise<string> {
     this.#builds += 1;
     if (this.#builds % 2 === 0) return PROGRAM;
@@ -140,12 +166,17 @@ function siteOf({ scene, step }: Cell): SiteName {
   return scene === 'backup' || step?.where === 'source' ? 'primary' : 'dr';
 }
 
+/** Compiled code with other bytes, of which the build's own script makes bundles and digests. */
 async function copyBuild(folder: string): Promise<void> {
   const root = join(PROGRAM, '..', '..');
   await mkdir(folder);
   for (const part of ['dist', 'bin']) await cp(join(root, part), join(folder, part), { recursive: true });
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+  // The script asks whether there is a source of what lies in dist/.
+  for (const part of await readdir(join(root, 'dist'), { withFileTypes: true }))
+    if (part.isDirectory()) await symlink(join(root, part.name), join(folder, part.name));
   const manifest = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as Record<string, unknown>;
   await writeFile(join(folder, 'package.json'), JSON.stringify({ ...manifest, version: '99.0.0' }));
-  await appendFile(join(folder, 'dist', 'workflow-bundle.cjs'), '\n// the next build\n');
+  await appendFile(join(folder, 'dist', 'workflows', 'recover.js'), '\n// the next build\n');
+  await execa(process.execPath, [join(folder, 'dist', 'scripts', 'bundle-workflows.js')]);
 }

@@ -68,7 +68,7 @@ export class Stage {
     await plantFaults(this.faults, []);
     await this.keeper.allBack();
     if (scene !== 'backup') await this.truth();
-    if (scene === 'recover' || scene === 'undo') await this.#emptyTarget();
+    if (scene !== 'backup' && scene !== 'in-place') await this.#emptyTarget();
     if (scene === 'in-place' && !(await this.#drServes())) {
       await this.#emptyTarget();
       await this.lab.expect(

@@ -16,7 +16,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { execa } from 'execa';
 import { giveTo, ownedFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
 import { userPrefix } from '../../../adapters/process/run.ts';
-import { freePort } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 import { readCopyRecords } from '../../../adapters/backup/copy-record.ts';
 import { createSet, readManifest, setFolder } from '../../../adapters/backup/repository.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';

@@ -1,4 +1,4 @@
-import { access, chmod, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, mkdir, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -100,6 +100,22 @@ test('the worker is killed while pgBackRest works, and then the database', async
   expect(await usable()).toEqual([]);
   await scene.cluster.start();
   await nextRun();
+});
+
+/** That the backup of a configuration file has at work. */
+async function helpers(): Promise<number> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')),
+  );
+  const config = `--config=${scene.cluster.config.pgbackrest.configFile}`;
+  return lines.filter((line) => line.includes(config) && line.includes('--exec-id=')).length;
+}
+
+test('the helpers of a pgBackRest that was killed do not hold up the next one', async () => {
+  await killWhen('back-up-database', newSet(), async () => (await helpers()) > 0);
+  await nextRun();
+  expect(await helpers()).toBe(0);
 });
 
 test('the worker is killed in the middle of a proof: folders, passphrase and servers go', async () => {

@@ -14,11 +14,13 @@ import {
   setFolder,
   writeAttestation,
 } from '../../../adapters/backup/repository.ts';
+import { chainFolder, listChains, writeChain } from '../../../adapters/backup/redis-aof.ts';
 import { sealStream } from '../../../adapters/backup/seal.ts';
 import { loadConfig } from '../../../adapters/config/load.ts';
 import { setsAtCopy } from '../../../cli/backup-list-copy.ts';
 import type { PrunedCopy, PruneResult, RewrapResult } from '../../../domain/backup.ts';
 import type { PostgresFacts } from '../../../domain/manifest.ts';
+import { AOF_FORMAT, type AofChain } from '../../../domain/redis-aof.ts';
 import type { StepResult } from '../../../domain/run.ts';
 import { callActivity } from '../../harness/activity.ts';
 import {
@@ -138,6 +140,34 @@ function prove(set: string, manifestSha256: string): Promise<void> {
   return writeAttestation(scene.deployment.backup, 'acme', proof, scene.keys.signing);
 }
 
+/** One piece, with all of it up to a moment. */
+function logOf(chain: string, readAt: string): AofChain {
+  const print = { sha256: 'a'.repeat(64), bytes: 1 };
+  const object = { name: 'redis-aof', file: 'base-1-0.zst.age', plain: print, cipher: print };
+  return {
+    ...{
+      format: AOF_FORMAT,
+      chain,
+      deployment: 'acme',
+      site: 'primary',
+      version: '7.0.15',
+      baseIdentity: chain,
+    },
+    pieces: [
+      {
+        object,
+        kind: 'base',
+        name: 'appendonly.aof.1.base.rdb',
+        sequence: 1,
+        from: 0,
+        to: 1,
+        holdsUntil: readAt,
+        readAt,
+      },
+    ],
+  };
+}
+
 const at = (copy: string, ...path: string[]): string => join(dir, copy, 'acme', ...path);
 
 async function setsIn(folder: string): Promise<string[]> {
@@ -210,6 +240,25 @@ describe('pruning at copies', () => {
     ]);
     expect(await setsIn(at('vault'))).toEqual([FIRST, SECOND, THIRD]);
     expect(paris(await called<PruneResult>('prune-sets', THIRD, false))).toMatchObject({ files: 0 });
+  });
+
+  test('of the shipped logs of Redis those go that end before the oldest set that stays', async () => {
+    const ends = ['2026-01-01T12:00:00.000Z', '2026-01-03T12:00:00.000Z', '2026-01-03T13:00:00.000Z'];
+    for (const [index, end] of ends.entries())
+      await writeChain(scene.deployment.backup, logOf(id(index + 4), end), scene.keys.signing);
+    const { backup } = scene.deployment;
+    const altered = join(chainFolder(backup, 'acme', id(5)), 'list-000001.json');
+    const text = await readFile(altered, 'utf8');
+    await writeFile(altered, text.replace('13:00', '23:00').replace('12:00', '22:00'));
+    const would = await called<PruneResult>('prune-sets', THIRD, true);
+    expect(would.logs).toEqual([id(4)]);
+    expect(would.orphans.join()).toContain(`redis-aof/${id(5)}`);
+    await writeFile(altered, text);
+    expect((await called<PruneResult>('prune-sets', THIRD, false)).summary).toContain(
+      '1 shipped log of Redis',
+    );
+    expect(await listChains(backup, 'acme')).toEqual([id(6), id(5)]);
+    await rm(chainFolder(backup, 'acme'), { recursive: true });
   });
 
   test('what was pruned there and is wanted again is sent again', async () => {

@@ -78,6 +78,7 @@ async function over(broken: number, work: (on: Db) => Promise<unknown>): Promise
     return false;
   } finally {
     line.cutAtWrite = Infinity;
+    await line.quiet();
   }
 }
 

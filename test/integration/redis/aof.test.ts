@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chainFolder } from '../../../adapters/backup/redis-aof.ts';
 import { readLogFiles, wholeCommandsEnd } from '../../../adapters/redis/aof-files.ts';
 import type { PartResult } from '../../../domain/backup.ts';
-import type { RecoveryPoint } from '../../../domain/plan.ts';
+import type { CheckBackupResult, RecoveryPoint } from '../../../domain/plan.ts';
 import { assemble, type AofChain, type AofPiece } from '../../../domain/redis-aof.ts';
 import { callActivity, type ChildEnd } from '../../harness/activity.ts';
 import {
@@ -67,6 +67,17 @@ async function recovered(
   await redis.start();
   return { restore, prove: await step('prove-redis') };
 }
+/** What is said of the backup before anything is touched. */
+async function checked(): Promise<CheckBackupResult> {
+  const input = stepOf(scene, { run: 'run-check', step: 'check-backup', set: SET });
+  const { result, error } = await callActivity({
+    configFile: scene.configFile,
+    activity: 'check-backup',
+    input,
+  });
+  expect(error).toBeUndefined();
+  return result as CheckBackupResult;
+}
 const keys = async (): Promise<string[]> => (await redis.client().keys('*')).sort();
 
 test('what was written after the set comes back with the pieces that were shipped', async () => {
@@ -121,7 +132,11 @@ describe('the set alone comes back', () => {
       .filter((name) => name.startsWith('incr'))
       .sort()
       .at(-1)!;
+    expect((await checked()).exception).toBeUndefined();
     await flipByte(join(folder, piece), 300);
+    const { exception, points } = await checked();
+    expect(exception).toMatch(/^the shipped append-only log cannot be used, .*damaged/);
+    expect(points?.find(({ store }) => store === 'redis')?.from).toBe(`set ${SET}`);
     const { restore, prove } = await recovered();
     expect(restore.result?.summary).toContain('without the shipped append-only log, which cannot be used');
     expect(restore.result?.proofs).toMatchObject([

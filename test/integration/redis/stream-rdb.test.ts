@@ -16,7 +16,7 @@ import {
   startTestRedis,
   type TestRedis,
 } from '../../harness/redis.ts';
-import { freePort } from '../../harness/gateway.ts';
+import { freePort } from '../../../adapters/host/free-port.ts';
 
 /** The RDB of a live server: whole, or an error; and clients hardly notice. */
 

@@ -1,0 +1,145 @@
+import { readExposures } from '../adapters/beacon/exposure.ts';
+import { journalFolders } from '../adapters/beacon/files.ts';
+import { readBeaconJournal, type Journal, type Recovery } from '../adapters/beacon/read.ts';
+import { writeRecovery } from '../adapters/beacon/write.ts';
+import { readRun } from '../adapters/backup/runs.ts';
+import { mergeRuns, type MarkedStore } from '../domain/beacon.ts';
+import type { BeaconConfig } from '../domain/config.ts';
+import { exposureOf } from '../domain/exposure.ts';
+import {
+  lossException,
+  lossLine,
+  lossProof,
+  measureLoss,
+  type Journalled,
+  type StoreLoss,
+} from '../domain/loss.ts';
+import type { MeasureLossResult } from '../domain/plan.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { markedStores, readMarks } from './watermarks.ts';
+
+/**
+ * What the recovery has lost, by the watermarks of the recovered stores and the journal outside. It reads the stores,
+ * and leaves in the journal what it found: from then on the site's own beacon may write.
+ */
+
+const SECOND_MS = 1000;
+
+export function createMeasureLossActivities(deps: Deps) {
+  return { 'measure-loss': guarded(deps, 'probe', measure) };
+}
+
+/** Never fails a recovery for what cannot be measured: it is said, and does not count as met. */
+async function measure(call: Call): Promise<MeasureLossResult> {
+  const { deployment, input, target, worker } = call;
+  const stores = markedStores(target, worker);
+  if (stores.length === 0) return { summary: 'no store of the site is on this host', losses: [] };
+  const { beacon } = deployment;
+  if (!beacon)
+    return told(
+      call,
+      stores.map((store) => ({ store, notMeasured: 'no beacon is configured' })),
+    );
+  const folders = journalFolders(deployment, input.plan.deployment);
+  const journal = await readBeaconJournal(folders);
+  const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
+  // The site's beacon has been writing since: what was found then counts.
+  if (before) return { ...told(call, before.losses), observed: true };
+  const looks = (await readExposures(folders, Date.now())).filter(({ at }) => at <= input.basisAt);
+  const exposures = exposureOf(looks);
+  const losses = await Promise.all(
+    stores.map(async (store): Promise<StoreLoss> => {
+      const exposure = exposures.find((each) => each.store === store);
+      return { ...(await lossOf(call, journal, beacon, store)), ...(exposure && { exposure }) };
+    }),
+  );
+  const { plan, run, epoch } = input;
+  const recovery: Recovery = {
+    ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses },
+  };
+  const kept = await Promise.allSettled(folders.map((folder) => writeRecovery(folder, recovery)));
+  const notes = [
+    ...journal.unreadable.map((place) => `part of the journal could not be read: ${place}`),
+    ...(kept.some(({ status }) => status === 'fulfilled')
+      ? []
+      : ['what was measured could not be kept in the journal: the beacon waits until the run has ended']),
+    ...(journal.damaged > 0 ? [`${journal.damaged} lines of the journal are damaged and do not count`] : []),
+  ];
+  return told(call, losses, notes);
+}
+
+async function lossOf(
+  call: Call,
+  journal: Journal,
+  beacon: BeaconConfig,
+  store: MarkedStore,
+): Promise<StoreLoss> {
+  const { input, target, secret } = call;
+  try {
+    const stepSeconds = beacon.interval / SECOND_MS;
+    return measureLoss({
+      ...{ store, basisAt: input.basisAt, stepSeconds },
+      ...expectedOf(await withoutUndone(call, journal), input.plan.from, store),
+      recovered: await readMarks(target, store, secret),
+    });
+  } catch (error) {
+    return { store, notMeasured: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** A run that was undone has lost nothing, and has brought up nothing. */
+async function withoutUndone({ deployment, input }: Call, journal: Journal): Promise<Journal> {
+  const recoveries: Recovery[] = [];
+  for (const recovery of journal.recoveries) {
+    const { outcome } = (await readRun(deployment.backup, input.plan.deployment, recovery.run)) ?? {};
+    if (outcome === undefined || outcome.startsWith('RECOVERED')) recoveries.push(recovery);
+  }
+  return { ...journal, recoveries };
+}
+
+/**
+ * What the failed site held at its end: what it has written since it was recovered last, and before that what was
+ * there then. Numbers that a recovery on the way had lost are not expected.
+ */
+function expectedOf(
+  journal: Journal,
+  site: string,
+  store: MarkedStore,
+): { readonly journalled: Journalled; readonly lostBefore: StoreLoss['lostRuns'] & object } {
+  const way: Recovery[] = [];
+  for (let at = site, until = Infinity; ;) {
+    const last = journal.recoveries.findLast(({ to, epoch }) => to === at && epoch < until);
+    if (!last) break;
+    way.push(last);
+    [at, until] = [last.from, last.epoch];
+  }
+  const sites = [...new Set([site, ...way.map(({ from }) => from)])];
+  const parts = sites.map((each) => journal.of(each, store));
+  const acks = parts.map((part) => part.acks);
+  return {
+    journalled: {
+      runs: mergeRuns(parts.map(({ runs }) => runs)),
+      ackOf: (number) => acks.map((own) => own.get(number)).find((atMs) => atMs !== undefined),
+    },
+    lostBefore: mergeRuns(
+      way.flatMap(({ losses }) =>
+        losses.flatMap((loss) => (loss.store === store && loss.lostRuns ? [loss.lostRuns] : [])),
+      ),
+    ),
+  };
+}
+
+function told(
+  { input }: Call,
+  losses: readonly StoreLoss[],
+  notes: readonly string[] = [],
+): MeasureLossResult {
+  const { rpoMs } = input.plan.objectives;
+  const exceptions = losses.flatMap((loss) => lossException(loss, rpoMs) ?? []);
+  return {
+    summary: [...losses.map(lossLine), ...notes].join('; '),
+    proofs: losses.map((loss) => lossProof(loss, rpoMs)),
+    ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
+    losses,
+  };
+}

@@ -1,0 +1,51 @@
+import { connect, withClient, type Connection } from '../postgres/client.ts';
+import { BEACON_SCHEMA } from '../postgres/schema-queries.ts';
+import type { Marks } from './marks.ts';
+
+/** Watermarks in PostgreSQL: a table in a schema of our own, with the newest numbers of some hours. */
+
+const TABLE = `${BEACON_SCHEMA}.beacon`;
+const TRIM_EVERY = 300;
+/** Also where the server would wait longer: a lock that is not given ends the connection, and is a gap. */
+const STATEMENT_MS = 5_000;
+
+/** @throws DrError STORE_UNREACHABLE; errors of the server where the user may not make a schema */
+export async function openPostgresMarks(connection: Connection, keepSeconds: number): Promise<Marks> {
+  const client = await connect(connection);
+  const ask = (text: string, values: unknown[] = []) =>
+    client.query({ text, values, query_timeout: STATEMENT_MS } as { text: string; values: unknown[] });
+  try {
+    await ask(`SET statement_timeout = ${STATEMENT_MS}`);
+    // Asked first: making what is there needs a right that the owner of the table alone has.
+    const { rows } = await ask('SELECT to_regclass($1) IS NOT NULL AS there', [TABLE]);
+    if (!(rows[0] as { there: boolean }).there) {
+      await ask(`CREATE SCHEMA IF NOT EXISTS ${BEACON_SCHEMA}`);
+      await ask(`CREATE TABLE IF NOT EXISTS ${TABLE} (number bigint PRIMARY KEY)`);
+    }
+  } catch (error) {
+    void client.end().catch(() => undefined);
+    throw error;
+  }
+  let written = 0;
+  return {
+    async write(number) {
+      await ask(`INSERT INTO ${TABLE} (number) VALUES ($1) ON CONFLICT DO NOTHING`, [number]);
+      written += 1;
+      if (written % TRIM_EVERY === 1)
+        await ask(`DELETE FROM ${TABLE} WHERE number < $1`, [number - keepSeconds]);
+    },
+    close: () => void client.end().catch(() => undefined),
+  };
+}
+
+/** In any order; empty where there is no watermark. */
+export function readPostgresMarks(connection: Connection): Promise<number[]> {
+  return withClient(connection, async (client) => {
+    const { rows } = await client.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [
+      TABLE,
+    ]);
+    if (!rows[0]!.there) return [];
+    const found = await client.query<[string]>({ text: `SELECT number FROM ${TABLE}`, rowMode: 'array' });
+    return found.rows.map(([number]) => Number(number));
+  });
+}

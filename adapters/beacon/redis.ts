@@ -1,0 +1,38 @@
+import type { RedisStore } from '../redis/shards.ts';
+import { openMasters, withMasters, type Shards } from '../redis/shards.ts';
+import type { Marks } from './marks.ts';
+
+/** Watermarks in Redis: one key without an expiry, a list of the newest numbers of an hour. */
+
+const KEY = 'tyk-dr:beacon';
+const MOST = 3_600;
+
+/** @throws DrError STORE_UNREACHABLE, REDIS_DENIED */
+export async function openRedisMarks(store: RedisStore): Promise<Marks> {
+  const shards = await openMasters(store);
+  const client = shards.of(Buffer.from(KEY));
+  return {
+    async write(number) {
+      const results = await client
+        .multi()
+        .lpush(KEY, number)
+        .ltrim(KEY, 0, MOST - 1)
+        .exec();
+      const failed = results?.find(([error]) => error)?.[0];
+      if (!results || failed) throw failed ?? new Error('the transaction was given up');
+    },
+    close: () => closeAll(shards),
+  };
+}
+
+function closeAll({ all }: Shards): void {
+  for (const { client } of all) client.disconnect();
+}
+
+/** In any order; empty where there is no watermark. */
+export function readRedisMarks(store: RedisStore): Promise<number[]> {
+  return withMasters(store, async (shards) => {
+    const found = await shards.of(Buffer.from(KEY)).lrange(KEY, 0, -1);
+    return found.map(Number).filter(Number.isSafeInteger);
+  });
+}

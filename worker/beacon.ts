@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { runBeacon, type BeaconOptions } from '../activities/beacon.ts';
+import { measureHost } from '../activities/measure.ts';
+import { markedStores } from '../activities/watermarks.ts';
+import { keepExposure } from '../adapters/beacon/exposure.ts';
+import { journalFolders } from '../adapters/beacon/files.ts';
+import type { Config } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { standings } from '../domain/standing.ts';
+import { wire } from './wire.ts';
+
+/** The beacons of a worker: one for each site of a deployment with a beacon whose stores it serves. */
+
+interface Beacons {
+  /** Ends when every beacon has let go. */
+  stop(): Promise<void>;
+}
+
+export function startBeacons(
+  config: Config,
+  worker: string,
+  version: string,
+  say: (text: string) => void,
+): Beacons {
+  const { deps } = wire(config, worker, version);
+  const end = new AbortController();
+  const running = Object.entries(config.deployments).flatMap(([deployment, { beacon, sites }]) =>
+    Object.entries(sites).flatMap(([siteName, site]) => {
+      if (!beacon || markedStores(site, worker).length === 0) return [];
+      const tell = (text: string): void => say(`beacon of ${deployment} ${text}`);
+      const options = { deps, deployment, siteName, worker, say: tell, signal: end.signal };
+      // Whatever befalls them, the worker goes on: it is what recovers.
+      return [
+        runBeacon(options).catch((error: unknown) => tell(`has ended: ${String(error)}`)),
+        keepLooking(options).catch((error: unknown) =>
+          tell(`no longer looks at the exposure: ${String(error)}`),
+        ),
+      ];
+    }),
+  );
+  return {
+    async stop() {
+      end.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+/** How much would be lost now, again and again: the worst of it is what `status` and reports tell later. */
+async function keepLooking({ deps, deployment, siteName, signal }: BeaconOptions): Promise<void> {
+  const section = deps.deployment(deployment);
+  const rpoMs = section.objectives.rpo ?? TIER_DEFAULTS[section.tier].rpoMs;
+  for (let waitMs = FIRST_LOOK_MS; !signal.aborted; waitMs = LOOK_EVERY_MS) {
+    await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return;
+    const figures = await measureHost(deps, deployment, siteName);
+    if (!figures.live) continue;
+    const stores = standings([figures], figures.serves, rpoMs).filter(({ store }) => store !== 'config');
+    const sample = {
+      ...{ at: figures.measuredAt, site: siteName },
+      stores: Object.fromEntries(stores.map(({ store, exposureMs }) => [store, exposureMs ?? null])),
+    };
+    for (const folder of journalFolders(section, deployment))
+      await keepExposure(folder, deps.worker, sample).catch(() => undefined);
+  }
+}
+
+/** A host that has just started has other things to do. */
+const FIRST_LOOK_MS = 20_000;
+const LOOK_EVERY_MS = 5 * 60_000;
+
+/**
+ * The beacon by hand, for a site whose worker does not run: every store of it, until SIGTERM or Ctrl-C.
+ *
+ * @throws DrError BAD_ARGUMENT where the deployment has no beacon, UNKNOWN_SITE
+ */
+export async function runBeaconHere(
+  config: Config,
+  deployment: string,
+  siteName: string | undefined,
+  version: string,
+): Promise<void> {
+  const { deps } = wire(config, 'beacon', version);
+  const { beacon, sites } = deps.deployment(deployment);
+  if (!beacon)
+    throw new DrError('BAD_ARGUMENT', {
+      argument: 'DEPLOYMENT',
+      value: deployment,
+      expected: 'one with a section beacon in the configuration',
+    });
+  const names = siteName === undefined ? Object.keys(sites) : [siteName];
+  const unknown = names.find((name) => !sites[name]);
+  if (unknown !== undefined)
+    throw new DrError('UNKNOWN_SITE', { deployment, site: unknown, known: Object.keys(sites).join(', ') });
+  const end = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
+  await Promise.all(
+    names.map((name) =>
+      runBeacon({
+        ...{ deps, deployment, siteName: name, signal: end.signal },
+        say: (text) => void process.stderr.write(`beacon of ${deployment} (${name}) ${text}\n`),
+      }),
+    ),
+  );
+}
