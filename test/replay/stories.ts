@@ -59,6 +59,7 @@ const PRODUCERS: Activities = {
   'ship-wal': () => Promise.resolve({ summary: 'shipped', behind: [] }),
   'export-runbook': () => Promise.resolve({ summary: 'written' }),
   'list-runs': () => Promise.resolve([]),
+  'export-evidence': () => Promise.resolve({ file: 'acme-000001.tar', sequence: 1 }),
   'look-at-writers': () => Promise.resolve([]),
   'lower-fence': () => Promise.resolve('the fence is down'),
   'examine-host': () => Promise.resolve({ site: 'primary', worker: 'primary', findings: [] }),
@@ -191,6 +192,10 @@ export const STORIES: readonly Story[] = [
   {
     ...{ name: 'read-runs', workflow: 'readRuns', workflowId: 'replay/read-runs' },
     args: [{ deployment: 'acme', workers: ['primary'] }],
+  },
+  {
+    ...{ name: 'export-evidence', workflow: 'exportEvidence', workflowId: 'replay/export-evidence' },
+    args: [{ deployment: 'acme', run: 'rec-1', workers: ['primary'] }],
   },
   { name: 'launch', workflow: 'launch', workflowId: 'replay/launch', args: [LAUNCH] },
   { name: 'watch', workflow: 'watch', workflowId: 'replay/watch', args: [{ ...LAUNCH, kind: 'watch' }] },
