@@ -1,4 +1,5 @@
 import { achievedRtoMs } from './clock.ts';
+import { rpoRange } from './loss.ts';
 import type { RunRecord } from './run.ts';
 
 /**
@@ -21,8 +22,8 @@ export interface Part {
 }
 
 const unless = (there: boolean, why: string): string | undefined => (there ? undefined : why);
-/** No record has it yet. */
-const lossMissing = (_record: RunRecord): string | undefined => 'the loss of data was not measured';
+const lossMissing = ({ losses }: RunRecord): string | undefined =>
+  unless(rpoRange(losses) !== undefined, 'the loss of data was not measured in every store');
 const passed = ({ record }: PackFacts, fits: RegExp): boolean =>
   record.proofs.some(
     ({ name, step, verdict }) => verdict !== 'not-measured' && fits.test(`${step}: ${name}`),

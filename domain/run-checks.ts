@@ -1,5 +1,6 @@
 import { achievedRtoMs } from './clock.ts';
 import { formatDuration } from './duration.ts';
+import { rangeText, rpoRange, rpoVerdict } from './loss.ts';
 import type { Severity } from './findings.ts';
 import type { Outcome, RunRecord } from './run.ts';
 
@@ -27,7 +28,7 @@ export function checksOf(record: RunRecord): RunCheck[] {
   return [
     outcome(record),
     rto(record),
-    rpo(),
+    rpo(record),
     ...proofs(record),
     ...overrides(record),
     ...exceptions(record),
@@ -54,11 +55,16 @@ function rto({ clock, objectives }: RunRecord): RunCheck {
   };
 }
 
-/** No run measures it yet. */
-function rpo(): RunCheck {
+/** What may have been lost beyond the objective is not shown to be within it. */
+function rpo({ losses, objectives }: RunRecord): RunCheck {
+  const verdict = rpoVerdict(losses, objectives.rpoMs);
+  const range = rpoRange(losses);
+  const lost = range ? `${rangeText(range)} of data were lost` : 'the loss of data was not measured';
   return {
-    ...{ check: 'rpo', verdict: 'not-measured', severity: 'medium' },
-    text: 'the loss of data was not measured against the RPO',
+    check: 'rpo',
+    verdict: verdict === 'met' ? 'pass' : verdict === 'missed' ? 'fail' : 'not-measured',
+    severity: verdict === 'missed' ? 'high' : 'medium',
+    text: `${lost}, the RPO is ${formatDuration(objectives.rpoMs)}`,
   };
 }
 

@@ -77,6 +77,10 @@ export function markdownOf({ title, lead, sections, foot }: Document): string {
 }
 
 /** What people and tools wrote stays text: no markup of theirs, no line of theirs. */
-const plain = (text: string): string => text.replaceAll(/\s+/g, ' ').replaceAll(/([\\`*_<[\]|])/g, '\\$1');
+const plain = (text: string): string =>
+  text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/([\\`*_[\]|])/g, '\\$1')
+    .replaceAll('<', '&lt;');
 const line = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => (cell === '---' ? cell : plain(cell))).join(' | ')} |`;

@@ -3,6 +3,7 @@ import { achievedRtoMs } from '../domain/clock.ts';
 import type { Deployment } from '../domain/config.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { endOf } from '../domain/findings.ts';
+import { rpoRange } from '../domain/loss.ts';
 import type { Objectives } from '../domain/objectives.ts';
 import { OUTCOME_CLASS, type RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
@@ -130,7 +131,7 @@ function history({ records }: HandbookFacts): Section {
     text: [
       meant.length === 0
         ? 'No recovery has been run: nothing is measured.'
-        : `${good.length} of ${meant.length} recoveries brought the service back. Loss of data: not measured.`,
+        : `${good.length} of ${meant.length} recoveries brought the service back. Loss of data: ${lossText(meant)}.`,
     ],
     table: {
       head: ['what', 'runs', 'back', 'median', 'longest', 'last'],
@@ -152,6 +153,12 @@ function history({ records }: HandbookFacts): Section {
       }),
     },
   };
+}
+
+function lossText(records: readonly RunRecord[]): string {
+  const most = records.flatMap(({ losses }) => rpoRange(losses)?.maxMs ?? []).sort((a, b) => a - b);
+  if (most.length === 0) return 'not measured';
+  return `at most ${formatDuration(most.at(-1)!)}, measured in ${most.length} of them`;
 }
 
 function people({ deployment }: HandbookFacts): Section {

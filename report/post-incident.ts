@@ -1,5 +1,6 @@
 import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { markdownOf, type Section } from './document.ts';
@@ -11,6 +12,7 @@ export function postIncident(record: RunRecord): string {
   const { objectives, clock, outcome, scenario, reason, actor, witness } = record;
   const achieved = achievedRtoMs(clock);
   const basis = rtoBasis(clock);
+  const lost = rpoRange(record.losses);
   const took = achieved === undefined ? 'not reached' : formatDuration(achieved);
   return markdownOf({
     title: `Post-incident report: ${record.deployment}, ${basis.at.slice(0, 10)}`,
@@ -28,7 +30,10 @@ export function postIncident(record: RunRecord): string {
             [`counted from`, `${basis.name} at ${basis.at} (${basis.source})`],
             ['recovery time', `${took}, of ${formatDuration(objectives.rtoMs)}`],
             ['of it waiting for people', waited(record)],
-            ['data loss', `not measured; the RPO is ${formatDuration(objectives.rpoMs)}`],
+            [
+              'data loss',
+              `${lost ? rangeText(lost) : 'not measured'}; the RPO is ${formatDuration(objectives.rpoMs)}`,
+            ],
             [
               'requests that failed',
               witness ? `${witness.failed} of ${witness.requests}` : 'not measured: no witness',

@@ -2,6 +2,7 @@ import { achievedRtoMs, rtoByTier } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { endOf, type Finding } from '../domain/findings.ts';
 import { entriesOf, type Entry } from '../domain/journal.ts';
+import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
@@ -35,7 +36,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
     sections: [
       runs(facts),
       ...trends(facts),
-      { title: 'Loss of data (RPO)', text: ['Not measured: no run of this deployment has measured it.'] },
+      losses(facts),
       {
         title: 'Drills due and done',
         text: ['Not available: drills are not recorded by this version. Recoveries are listed above.'],
@@ -102,7 +103,7 @@ function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] 
     return {
       title: `Recovery time (RTO) of APIs of tier ${of}`,
       text: [
-        `${all.length} runs until the end of the quarter: median ${formatDuration(median)}, longest ${formatDuration(times.at(-1)!)}, objective ${formatDuration(goal)}.`,
+        `${all.length} run${all.length === 1 ? '' : 's'} until the end of the quarter: median ${formatDuration(median)}, longest ${formatDuration(times.at(-1)!)}, objective ${formatDuration(goal)}.`,
       ],
       svg: trendSvg(`Recovery time of tier ${of}`, all, goal),
       table: {
@@ -111,6 +112,30 @@ function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] 
       },
     };
   });
+}
+
+/** The most that a run may have lost counts: what is not known is not taken for good. */
+function losses({ records, objectives, quarter }: ReviewFacts): Section {
+  const title = 'Loss of data (RPO)';
+  const own = records.filter((each) => endOf(each) < quarter.until);
+  const measured = own.flatMap((each) => {
+    const range = rpoRange(each.losses);
+    return range ? [{ at: endOf(each), label: each.run, ms: range.maxMs, range }] : [];
+  });
+  if (measured.length === 0)
+    return { title, text: ['Not measured: no run so far has measured it in every store.'] };
+  const { rpoMs } = objectives;
+  return {
+    title,
+    text: [
+      `Measured in ${measured.length} of ${own.length} runs until the end of the quarter; objective ${formatDuration(rpoMs)}. Drawn is the most that may have been lost.`,
+    ],
+    svg: trendSvg('Loss of data', measured, rpoMs),
+    table: {
+      head: ['run', 'ended', 'lost, at least and at most'],
+      rows: measured.slice(-12).map(({ label, at, range }) => [label, at, rangeText(range)]),
+    },
+  };
 }
 
 const HEAD = ['finding', 'severity', 'what', 'state', 'seen'];

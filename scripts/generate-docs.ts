@@ -7,6 +7,7 @@ import { ERRORS } from '../domain/error-table.ts';
 import { EXIT_CODES } from '../domain/error-kinds.ts';
 import { cliPage } from './docs/cli-page.ts';
 import { configurationPage } from './docs/configuration-page.ts';
+import { controlMapPage } from './docs/control-map-page.ts';
 import { doctorPage } from './docs/doctor-page.ts';
 import { errorsPage } from './docs/errors-page.ts';
 import { readRunbooks, runbooksPage } from './docs/runbooks-page.ts';
@@ -22,6 +23,7 @@ const FOLDER = join(ROOT, 'docs', 'generated');
 const pages: Readonly<Record<string, string>> = {
   'cli.md': cliPage(buildProgram()),
   'configuration.md': configurationPage(configSchema),
+  'control-map.md': controlMapPage(),
   'doctor.md': doctorPage(CHECKS),
   'errors.md': errorsPage(ERRORS, EXIT_CODES),
   'runbooks.md': runbooksPage(await readRunbooks(join(ROOT, 'runbooks'))),

@@ -26,6 +26,18 @@ test('a thousand records are listed within a second, newest first, with their ac
   expect(runs[0]).toMatchObject({ run: id(999), outcome: 'RECOVERED', achievedRtoMs: 60_000 });
 });
 
+test('listing a thousand opens the index and none of them: it costs what one file costs', async () => {
+  const own = await mkdtemp(join(tmpdir(), 'tyk-dr-test-'));
+  for (let number = 0; number < 50; number += 1)
+    await keepRun({ repository: own }, runRecord({ run: id(number), outcome: 'RECOVERED' }));
+  const records = (await readdir(join(own, 'acme', 'runs'))).filter((name) => name.startsWith('rec-'));
+  // Whoever opened one of them would find nothing in it.
+  for (const name of records) await writeFile(join(own, 'acme', 'runs', name), '');
+  const runs = await listRuns({ repository: own }, 'acme');
+  expect(runs.filter(({ outcome }) => outcome === 'RECOVERED')).toHaveLength(50);
+  await rm(own, { recursive: true });
+});
+
 test('the records are the truth: what the index lacks, says twice or cannot say is read from them', async () => {
   await keepRun({ repository }, runRecord({ run: id(7), outcome: 'STUCK' }));
   await rm(join(folder(), `${id(8)}.json`));

@@ -12,7 +12,9 @@ import { configDigest, planDigest } from '../../../adapters/config/digest.ts';
 import { loadConfig } from '../../../adapters/config/load.ts';
 import { resolveSecret } from '../../../adapters/config/secrets.ts';
 import type { Deployment } from '../../../domain/config.ts';
+import type { KeptPack } from '../../../domain/evidence.ts';
 import type { RunRecord } from '../../../domain/run.ts';
+import { callActivity } from '../../harness/activity.ts';
 import { EVIDENCE_TEXTS } from '../../../report/evidence.ts';
 import { signSet, writeDeployment, type TestDeployment } from '../../harness/deployment.ts';
 import { recoverInput } from '../../harness/recover-input.ts';
@@ -287,4 +289,23 @@ describe('the commands of docs/evidence.md', () => {
     expect(await byTykDr(chain.files, 1)).toBe(0);
     expect(await byTykDr([chain.files[0]!, chain.files[2]!], 1)).toBe(12);
   });
+});
+
+test('a worker that has the key makes the pack of a run by its id alone, and says what Temporal did not give', async () => {
+  const record = await keptRun(5);
+  const before = process.env['TEMPORAL_ADDRESS'];
+  process.env['TEMPORAL_ADDRESS'] = '127.0.0.1:1';
+  try {
+    const call = { configFile: scene.configFile, activity: 'export-evidence' };
+    const { result, error } = await callActivity({ ...call, input: 'acme' as never, more: [record.run] });
+    expect(error).toBeUndefined();
+    const pack = result as unknown as KeptPack;
+    expect(pack.absent.join()).toContain('history.json: Temporal does not answer');
+    expect((await membersOf(pack.file)).get('record.json')).toContain(record.run);
+    const none = await callActivity({ ...call, input: 'acme' as never, more: ['rec-none'] });
+    expect(none.error?.code).toBe('UNKNOWN_RUN');
+  } finally {
+    if (before === undefined) delete process.env['TEMPORAL_ADDRESS'];
+    else process.env['TEMPORAL_ADDRESS'] = before;
+  }
 });

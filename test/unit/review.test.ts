@@ -1,0 +1,174 @@
+import { describe, expect, test } from 'vitest';
+import { EXAMPLE } from '../../cli/init-example.ts';
+import { parseConfig } from '../../adapters/config/load.ts';
+import { findingsOf } from '../../domain/findings.ts';
+import type { Entry } from '../../domain/journal.ts';
+import { quarterAt, quarterOf } from '../../domain/quarter.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { htmlOf, markdownOf, type Document } from '../../report/document.ts';
+import { handbookDocument } from '../../report/handbook.ts';
+import { postIncident } from '../../report/post-incident.ts';
+import { reviewDocument } from '../../report/review.ts';
+import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { runRecord } from '../harness/run-record.ts';
+
+/** What is written for people from the records of runs: it says what was measured, and of the rest that it was not. */
+
+const { deployments } = parseConfig(EXAMPLE, 'tyk-dr.yaml');
+const [name, deployment] = Object.entries(deployments)[0]!;
+const OBJECTIVES = { rtoMs: 900_000, rpoMs: 300_000 };
+const ATTACK = '<script>alert(1)</script> | `x`';
+
+const ofMonth = (month: string, seconds: number, changes: Partial<RunRecord> = {}): RunRecord => {
+  const at = (second: number): string =>
+    new Date(Date.parse(`2026-${month}-10T00:00:00Z`) + second * 1000).toISOString();
+  return runRecord({
+    run: `rec-2026${month}10-000000-0001`,
+    ...{ outcome: 'RECOVERED', endedAt: at(seconds + 60) },
+    clock: [
+      { name: 'declared', at: at(0), source: 'a test' },
+      { name: 'traffic verified', at: at(seconds), source: 'prove-traffic' },
+    ],
+    ...changes,
+  });
+};
+
+const section = (document: Document, title: RegExp) =>
+  document.sections.find((each) => title.test(each.title))!;
+
+describe('quarters', () => {
+  test('have their months, and a moment has its quarter', () => {
+    expect(quarterOf('2026-Q4')).toMatchObject({
+      from: '2026-10-01T00:00:00.000Z',
+      until: '2027-01-01T00:00:00.000Z',
+    });
+    expect(quarterAt('2026-09-30T23:59:59.999Z').name).toBe('2026-Q3');
+    for (const text of ['2026-Q5', '2026-Q0', '1999-Q1', '2026Q1', ''])
+      expect(quarterOf(text)).toBeUndefined();
+  });
+});
+
+describe('the quarterly review', () => {
+  const review = (
+    records: readonly RunRecord[],
+    entries: readonly Entry[] = [],
+    objectives = OBJECTIVES,
+  ): Document => {
+    const now = '2026-11-20T00:00:00.000Z';
+    return reviewDocument({
+      ...{ name, tier: 'critical', objectives, people: deployment, quarter: quarterOf('2026-Q4')!, now },
+      ...{ records, entries, findings: findingsOf(records, entries, now) },
+    });
+  };
+
+  test('lists the runs of the quarter, draws every run until then, and says what is not measured', () => {
+    const document = review([ofMonth('08', 60), ofMonth('10', 1200), ofMonth('11', 120)]);
+    expect(section(document, /^Runs/)).toMatchObject({ title: 'Runs: 2' });
+    expect(section(document, /^Runs/).table!.rows.map((row) => row.at(-1))).toEqual(['MISSED', 'met']);
+    const trend = section(document, /^Recovery time/);
+    expect(trend.text![0]).toContain('median 2 min 00 s, longest 20 min 00 s');
+    expect(trend.svg!.match(/<circle/g)).toHaveLength(3);
+    for (const title of [/^Loss of data/, /^Availability/])
+      expect(section(document, title).text![0]).toMatch(/^Not measured/);
+    expect(section(document, /^Drills/).text![0]).toMatch(/^Not available/);
+  });
+
+  test('a quarter without a run says that nothing was shown to work', () => {
+    expect(section(review([]), /^Runs/).text).toEqual(['No run in this quarter: nothing was shown to work.']);
+  });
+
+  test('names overdue and recurring findings, runs without a lesson, the audit that is due', () => {
+    const records = [ofMonth('10', 1200), ofMonth('11', 1300)];
+    const [rto] = findingsOf(records, [], '2026-11-20').filter(({ check }) => check === 'rto');
+    const said = { actor: 'ann', at: '2026-10-12T00:00:00.000Z', id: '1' };
+    const entries: Entry[] = [
+      { ...said, kind: 'assigned', finding: rto!.id, owner: 'bob', due: '2026-11-01' },
+      { ...said, kind: 'lesson', run: records[0]!.run, text: ATTACK, owner: 'eve' },
+      {
+        ...said,
+        at: '2025-10-01T00:00:00.000Z',
+        kind: 'imported',
+        source: 'audit',
+        by: 'Auditors Ltd',
+        findings: [],
+        passed: [],
+      },
+    ];
+    const document = review(records, entries);
+    expect(section(document, /^Open findings/).text![0]).toMatch(/^1 overdue, \d+ recurring/);
+    expect(section(document, /^Lessons/).text![0]).toContain(records[1]!.run);
+    expect(section(document, /audit/).text![0]).toContain('due 2026-10-01: OVERDUE');
+    expect(section(review(records), /audit/).text![0]).toContain('one is due');
+  });
+
+  test('objectives that changed since the last sign-off are told', () => {
+    const entry: Entry = {
+      ...{ kind: 'signed', actor: 'ann', at: '2026-10-12T00:00:00.000Z', id: '1', quarter: '2026-Q3' },
+      ...{ role: 'cto', review: 'a'.repeat(64), tier: 'critical', objectives: OBJECTIVES },
+    };
+    expect(section(review([], [entry]), /^Objectives/).text![0]).toMatch(/none\.$/);
+    expect(section(review([], [entry], { rtoMs: 60_000, rpoMs: 300_000 }), /^Objectives/).list).toEqual([
+      'RTO: 15 min 00 s, now 1 min 00 s',
+    ]);
+    expect(section(review([], [entry]), /^Sign-off/).text![0]).toContain('Nobody has signed');
+  });
+
+  test('what people wrote stays text, in both forms', () => {
+    const lesson: Entry = {
+      kind: 'lesson',
+      run: 'r',
+      text: ATTACK,
+      owner: 'eve',
+      actor: 'a',
+      at: '2026-10-12',
+      id: '1',
+    };
+    const document = review([ofMonth('10', 60, { reason: ATTACK })], [lesson]);
+    expect(htmlOf(document)).not.toContain('<script>alert');
+    expect(markdownOf(document)).toContain('&lt;script>alert(1)&lt;/script> \\| \\`x\\`');
+    expect(htmlOf(document)).not.toMatch(/(src|href)=/);
+  });
+});
+
+describe('the handbook', () => {
+  const facts = {
+    name,
+    deployment,
+    objectives: OBJECTIVES,
+    configDigest: 'c'.repeat(64),
+    version: '1',
+    now: '',
+  };
+
+  test('has every step of the runbook, every site and component in the picture, and no secret by value', () => {
+    const document = handbookDocument({ ...facts, records: [] });
+    const steps = document.sections.flatMap(({ title, table }) =>
+      title.startsWith('Procedure') ? table!.rows : [],
+    );
+    expect(steps.map(([id]) => id)).toEqual(RECOVER_STEPS.map(({ id }) => id));
+    const { svg } = section(document, /^Architecture/);
+    for (const site of Object.keys(deployment.sites)) expect(svg).toContain(`site ${site}`);
+    for (const what of ['Redis', 'Gateway', 'Dashboard', deployment.backup.repository])
+      expect(svg).toContain(what);
+    expect(section(document, /^Measured/).text![0]).toContain('nothing is measured');
+  });
+
+  test('counts what came back of what was tried, and not what was refused', () => {
+    const records = [
+      ofMonth('08', 60),
+      ofMonth('09', 90, { outcome: 'STUCK' }),
+      ofMonth('10', 90, { outcome: 'REFUSED' }),
+    ];
+    const measured = section(handbookDocument({ ...facts, records }), /^Measured/);
+    expect(measured.text![0]).toMatch(/^1 of 2 recoveries/);
+    expect(measured.table!.rows[0]!.slice(1, 3)).toEqual(['2', '1']);
+  });
+});
+
+test('the post-incident report has what the record knows, and asks for the rest', () => {
+  const text = postIncident(ofMonth('10', 1200, { reason: ATTACK, exceptions: ['start-pump: late'] }));
+  expect(text).toContain('20 min 00 s, of 15 min 00 s');
+  expect(text).toContain('exception/run');
+  expect(text).not.toContain('<script>');
+  expect(text.match(/TO FILL IN/g)!.length).toBeGreaterThan(4);
+});
