@@ -56,7 +56,12 @@ fi`,
   fish: `# tyk-dr: completion for fish
 function __tyk_dr_complete
     set -l words (commandline -opc) (commandline -ct)
-    $words[1] __complete $words[2..-1] 2>/dev/null
+    set -l offers ($words[1] __complete $words[2..-1] 2>/dev/null)
+    if set -q offers[1]
+        printf '%s\\n' $offers
+    else
+        __fish_complete_path (commandline -ct)
+    end
 end
-complete -c tyk-dr -a '(__tyk_dr_complete)'`,
+complete -c tyk-dr -f -a '(__tyk_dr_complete)'`,
 };

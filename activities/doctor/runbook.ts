@@ -2,7 +2,6 @@ import { configDigest } from '../../adapters/config/digest.ts';
 import { newestUsable, readManifest } from '../../adapters/backup/repository.ts';
 import { keptRunbook, runbookFolder } from '../../adapters/runbook/write.ts';
 import { doubtful, fine, type Finding } from '../../domain/doctor.ts';
-import { byHand } from '../../report/runbook/facts.ts';
 import type { Host } from './host.ts';
 
 /** The exported runbook beside the sets: what is left on the night on which Temporal is gone as well. */
@@ -35,7 +34,7 @@ export async function checkRunbook(host: Host): Promise<Finding[]> {
       ),
     );
   if (found.length > 0) return found;
-  const without = Object.keys(deployment.sites).filter((site) => byHand(deployment, site).length > 0);
+  const without = Object.keys(deployment.sites).filter((site) => !(`recover-${site}.sh` in runbook.files));
   const scripts = without.length > 0 ? `; no script for ${without.join(', ')}, only the page` : '';
   return [fine('runbook', where, `exported at ${runbook.writtenAt}, for this configuration${scripts}`)];
 }

@@ -23,6 +23,8 @@ const USAGE = `usage: npm run crash -- [options]; several names with commas betw
 `;
 
 const { values: options } = parseOptions();
+/** Somebody has said that it is to end: nothing further begins, and what still runs has no verdict. */
+let ending = false;
 
 process.exitCode = await main();
 
@@ -33,13 +35,12 @@ async function main(): Promise<number> {
   if (options.list) return list();
   const startedAt = performance.now();
   const verdicts = await kept();
-  let ending = false;
   // One after the other: a lab that comes up needs the machine for itself.
   const rising: Promise<Stage>[] = [];
   for (let lab = 0; lab < Number(options.labs); lab += 1) {
     const before = rising.at(-1);
     const next = async (): Promise<Stage> => {
-      await before;
+      await before?.catch(() => undefined);
       if (ending) throw new Error('the labs are ending');
       return Stage.up();
     };
@@ -100,11 +101,13 @@ async function playScene(
   const left = packs.map((pack, index) => ({ pack, called: `${scene} ${index + 1}/${packs.length}` }));
   const wrong: { readonly pack: readonly Cell[]; readonly played: Played }[] = [];
   const playAll = async (rising: Promise<Stage>): Promise<void> => {
-    const stage = await rising;
+    const stage = await rising.catch((error: unknown) => say(`a lab did not come up: ${String(error)}`));
+    if (!stage) return;
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const { pack, called } = next;
       say(`${called}: ${pack.map(({ name }) => name).join(' ')}`);
       const played = await play(stage, scene, pack);
+      if (ending) return;
       say(
         `${called}: ${played.outcome}, ${seconds(played.ms)}${played.problems.map((each) => `\n  not right: ${each}`).join('')}`,
       );

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,24 @@ test('bash is offered commands, deployments, sites and kept runs', async () => {
   expect(deployments).toEqual(['orders', 'payments']);
   expect(sites).toEqual(['london', 'paris']);
   expect(runs).toEqual(['rec-20260101-000000-0001']);
+});
+
+const hasFish = spawnSync('fish', ['--version']).status === 0;
+
+test.skipIf(!hasFish)('fish is offered the same, and files only where there is nothing else', async () => {
+  const { stdout: script } = await execa(process.execPath, [join(BIN, 'tyk-dr.js'), 'completion', 'fish']);
+  await writeFile(join(dir, 'rep.txt'), '');
+  const complete = async (line: string): Promise<string[]> => {
+    const { stdout } = await execa('fish', ['-c', `${script}\ncomplete -C "${line}"`], {
+      ...{ cwd: dir, env: { PATH: `${dir}:${process.env['PATH']}`, TYK_DR_CONFIG: '' } },
+    });
+    return stdout.split('\n').filter(Boolean);
+  };
+  const lines = ['tyk-dr rep', 'tyk-dr recover orders --to ', 'tyk-dr --config re'];
+  const [commands, sites, files] = await Promise.all(lines.map(complete));
+  expect(commands!.map((line) => line.split('\t')[0])).toEqual(['report']);
+  expect(sites!.map((line) => line.split('\t')[0])).toEqual(['london', 'paris']);
+  expect(files).toEqual(['rep.txt']);
 });
 
 test('without a configuration there are still the commands, and never an error on the screen', async () => {

@@ -7,7 +7,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { newSetId, readManifest, writeAttestation } from '../../adapters/backup/repository.ts';
 import { sealStream } from '../../adapters/backup/seal.ts';
+import { configDigest } from '../../adapters/config/digest.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
+import { runbookFolder, writeRunbook } from '../../adapters/runbook/write.ts';
 import type { ExamineInput, Finding, HostReport } from '../../domain/doctor.ts';
 import { judge } from '../../domain/judge.ts';
 import type { HostFigures } from '../../domain/figures.ts';
@@ -118,6 +120,19 @@ async function verifiedSet(takenAt: Date): Promise<void> {
   await writeAttestation(scene.deployment.backup, 'acme', proof, scene.keys.signing);
 }
 
+/** As a backup leaves it, with only what the doctor looks at. */
+async function exportedRunbook(writtenAt: string, digest?: string): Promise<void> {
+  const { backup } = scene.deployment;
+  const configuration = (await loadConfig(scene.configFile)).deployments['acme']!;
+  const facts = { deployment: 'acme', writtenAt, configDigest: digest ?? configDigest(configuration) };
+  await writeRunbook(
+    runbookFolder(backup, 'acme'),
+    { files: { 'runbook.html': 'the page' }, byHand: {} },
+    facts,
+    scene.keys.signing,
+  );
+}
+
 type Examine = (input: ExamineInput) => Promise<HostReport>;
 type Measure = (...names: string[]) => Promise<HostFigures>;
 
@@ -155,6 +170,7 @@ function told(findings: readonly Finding[], id: string): string {
 
 test('a sound deployment has nothing wrong but the servers that this test does not run', async () => {
   await verifiedSet(new Date());
+  await exportedRunbook(new Date().toISOString());
   const findings = await examine();
   const wrong = findings.filter(({ severity, id }) => severity !== 'ok' && id !== 'stores');
   expect(wrong).toEqual([]);
@@ -209,6 +225,19 @@ test('what is wrong on hosts and between them is found, each with its severity',
   expect(lines('freshness')).toMatch(/^error deployment: config: .* out of bounds \(changed at .*, after /m);
   for (const finding of findings)
     if (finding.severity !== 'ok') expect(finding.hint).toMatch(/^[A-Za-z].*\.$/);
+});
+
+test('a runbook for a lost Temporal that is missing, old, of another configuration, or changed', async () => {
+  const lines = async (): Promise<string> => told(await examine(), 'runbook');
+  expect(await lines()).toMatch(/^warning primary: there is no exported runbook in .*\/runbook/m);
+  await exportedRunbook('2019-01-01T00:00:00.000Z');
+  expect(await lines()).toBe('');
+  await verifiedSet(new Date('2020-01-01T00:00:00Z'));
+  expect(await lines()).toMatch(/^warning primary: .* is older than the set 20200101T000000Z/m);
+  await exportedRunbook('2019-01-01T00:00:00.000Z', '0'.repeat(64));
+  expect(await lines()).toMatch(/^warning dr: that of 2019-01-01.* was written for another configuration/m);
+  await writeFile(join(runbookFolder(scene.deployment.backup, 'acme'), 'runbook.html'), 'another page');
+  expect(await lines()).toMatch(/^warning dr: there is no exported runbook/m);
 });
 
 test('keys that open nothing, that nobody trusts, or that only the lost site has', async () => {

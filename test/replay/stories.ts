@@ -58,6 +58,15 @@ const PRODUCERS: Activities = {
   'rewrap-set': () => Promise.resolve({ summary: 'sealed anew', set: '20260101T000000Z-0002' }),
   'ship-wal': () => Promise.resolve({ summary: 'shipped', behind: [] }),
   'export-runbook': () => Promise.resolve({ summary: 'written' }),
+  'export-evidence': () =>
+    Promise.resolve({
+      file: 'acme-000001.tar',
+      sequence: 1,
+      digest: 'a'.repeat(64),
+      bytes: 1,
+      members: 1,
+      absent: [],
+    }),
   'list-runs': () => Promise.resolve([]),
   'look-at-writers': () => Promise.resolve([]),
   'lower-fence': () => Promise.resolve('the fence is down'),
@@ -188,6 +197,10 @@ export const STORIES: readonly Story[] = [
   backups('test-keys', 'testKeys'),
   backups('rewrap', 'rewrap', true),
   backups('ship-wal', 'shipWal'),
+  {
+    ...{ name: 'export-evidence', workflow: 'exportEvidence', workflowId: 'replay/export-evidence' },
+    args: [{ deployment: 'acme', run: 'rec-20260101-000000-abcd', workers: ['primary'] }],
+  },
   {
     ...{ name: 'read-runs', workflow: 'readRuns', workflowId: 'replay/read-runs' },
     args: [{ deployment: 'acme', workers: ['primary'] }],

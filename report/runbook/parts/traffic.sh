@@ -99,13 +99,6 @@ prove-traffic() {
   SUMMARY="$count probes answer at $TRAFFIC_URL as they must"
 }
 
-# Only tyk-dr reads the beacon's numbers and its journal: here the loss is said to be unknown, never guessed.
-measure-loss() {
-  proof 'loss of the stores' not-measured 'within the RPO' 'not measured: the script does not read the beacon'
-  exception 'the loss of the stores was not measured: the script does not read the beacon'
-  SUMMARY='not measured by this script'
-}
-
 # What a client outside saw. It measures; it never fails a recovery that serves.
 measure-outage() {
   local from

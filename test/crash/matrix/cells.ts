@@ -205,6 +205,7 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   // One works on while it is held: two at once would wait for each other.
   if (isHeld(cell) && pack.some((other) => isHeld(other) && branchOf(other) === branchOf(cell))) return false;
   if (!isCostly(cell)) return true;
+  if (pack.some((other) => hidesRename(other, cell) || hidesRename(cell, other))) return false;
   const costly = pack.filter(isCostly);
   return (
     costly.length < size && costly.filter((other) => branchOf(other) === branchOf(cell)).length < SAME_BRANCH
@@ -218,6 +219,11 @@ function placeOf({ scene, id, step }: Cell): string {
 /** A worker that dies is missed after seconds, and what runs beside it is lost as well. */
 function isCostly({ moment }: Cell): boolean {
   return moment !== 'fails-once' && moment !== 'refused-once';
+}
+
+/** A call that goes on where a killed one ended has fewer renames: the nth of them may never come. */
+function hidesRename(rename: Cell, other: Cell): boolean {
+  return rename.moment === 'rename' && isCostly(other) && branchOf(rename) === branchOf(other);
 }
 
 /** Also a pause: one step's would hold another's up. */
