@@ -243,7 +243,7 @@ function within<T>(work: Promise<T>, ms: number, what: string, late?: (result: T
       },
       (error: unknown) => {
         clearTimeout(timer);
-        reject(error as Error);
+        reject(error instanceof Error ? error : new Error(String(error)));
       },
     );
   });
