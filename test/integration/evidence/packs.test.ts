@@ -205,7 +205,6 @@ test('behind a pack that was changed, or is gone from the end, no other is put',
 
 /** Through the program, with public keys alone and no configuration. */
 async function byTykDr(files: readonly string[], first: number): Promise<number> {
-  const { deployments: _ } = { deployments: undefined };
   const program = join(import.meta.dirname, '../../../bin/tyk-dr.js');
   const result = await execa(
     process.execPath,
