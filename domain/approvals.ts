@@ -22,6 +22,14 @@ export interface ApprovalPolicy {
   readonly onTimeout: 'escalate' | 'abort';
 }
 
+/** Who of the approvers may approve by a policy. */
+export function ableTo<Approver extends { readonly roles: readonly string[] }>(
+  approvers: readonly Approver[],
+  { roles }: Pick<ApprovalPolicy, 'roles'>,
+): Approver[] {
+  return approvers.filter((who) => roles.length === 0 || roles.some((role) => who.roles.includes(role)));
+}
+
 /** The argument of the update `approve`. The last four stand together: they are what a signature is about. */
 export interface ApprovalArgs {
   readonly actor: string;

@@ -1,4 +1,4 @@
-import { samePerson } from './approvals.ts';
+import { ableTo, samePerson } from './approvals.ts';
 import type { Deployment } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 
@@ -6,9 +6,7 @@ import type { ConfigProblem } from './config-check.ts';
 export function approvalsAreSound({ approvals = [], approvers = [] }: Deployment): ConfigProblem[] {
   return [
     ...approvals.flatMap(({ step, count, roles }, index): ConfigProblem[] => {
-      const able = approvers.filter(
-        (who) => roles.length === 0 || roles.some((role) => who.roles.includes(role)),
-      );
+      const able = ableTo(approvers, { roles });
       return [
         ...(approvals.findIndex((other) => other.step === step) < index
           ? [{ path: ['approvals', index, 'step'], message: `'${step}' again; expected each step once` }]

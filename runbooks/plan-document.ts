@@ -1,5 +1,5 @@
 import type { Deployment } from '../domain/config.ts';
-import { neededText, type ApprovalPolicy } from '../domain/approvals.ts';
+import { ableTo, neededText, type ApprovalPolicy } from '../domain/approvals.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
@@ -98,6 +98,13 @@ function warningsOf(plan: RecoverPlan, deployment: Deployment, forecast: Forecas
     'no probes are configured: APIs are proven by a sample only, keys not at all',
   );
   warnIf(deployment.witness === undefined, 'no witness is configured: what clients see is not measured');
+  for (const policy of plan.approvals ?? []) {
+    const able = ableTo(deployment.approvers ?? [], policy).map(({ name }) => name);
+    warnIf(
+      able.length === policy.count,
+      `${policy.step} cannot be approved if ${able.join(' or ')} starts the run: nobody may in their place`,
+    );
+  }
   warnIf(
     plan.onFailure === 'abort',
     'a step that fails for good ends the run and undoes it: nobody is asked',

@@ -57,6 +57,22 @@ describe('the plan says', () => {
     expect(warnings).toContainEqual(expect.stringContaining('20261124T031500Z-1f2e was never proven'));
   });
 
+  test('that nobody is left to approve, where one of the few who may starts the run', () => {
+    const people = `    approvers: [{ name: ann, roles: [lead] }, { name: bob, roles: [lead] }, { name: eve, roles: [ops] }]`;
+    const warnings = (count: number, role: string): string =>
+      documentOf(
+        {},
+        FORECAST,
+        EXAMPLE.replace(
+          '  payments:\n',
+          `  payments:\n${people}\n    approvals: [{ step: switch-traffic, count: ${count}, roles: [${role}] }]\n`,
+        ),
+      ).warnings.join('\n');
+    expect(warnings(1, 'ops')).toContain('switch-traffic cannot be approved if eve starts the run');
+    expect(warnings(2, 'lead')).toContain('switch-traffic cannot be approved if ann or bob starts the run');
+    expect(warnings(1, 'lead')).not.toContain('cannot be approved');
+  });
+
   test('why there is no forecast, rather than none', () => {
     const document = documentOf({}, 'no Temporal server answers');
     expect(planText(document)).toContain('not measured: no Temporal server answers');
