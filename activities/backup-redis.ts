@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -6,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { collectFacts, type CountedFacts } from '../adapters/redis/facts.ts';
 import { openRdbPipe } from '../adapters/redis/rdb-pipe.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
-import { rdbVersion, streamRdb } from '../adapters/redis/stream-rdb.ts';
+import { streamRdb } from '../adapters/redis/stream-rdb.ts';
 import { parseInfo, withClient, type RedisEndpoint } from '../adapters/redis/client.ts';
 import type { PartResult } from '../domain/backup.ts';
 import type { RedisConfig } from '../domain/config.ts';
@@ -18,6 +17,7 @@ import { redisEndpoint } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
 import { beginPart, scratchPath } from './leftovers.ts';
 import { sealObject } from './seal-object.ts';
+import { tee } from './tee.ts';
 
 /**
  * Redis as a streamed RDB: sealed while it arrives and, at the same time, loaded and counted by a scratch server, which
@@ -77,11 +77,13 @@ async function sealAndCount(
     }
   };
   const counting = part(withScratchRedis(config.binary, scratch, collectFacts, signal, config.database));
-  const sending = tee(streamRdb(endpoint, signal), config, [toSeal, toLoad]).catch(async (error: unknown) => {
-    // A sink that was closed under it: the scratch server knows why, and has ended.
-    if (!(error instanceof DrError)) await Promise.allSettled([counting]);
-    throw error;
-  });
+  const sending = tee(streamRdb(endpoint, signal), config.binary, [toSeal, toLoad]).catch(
+    async (error: unknown) => {
+      // A sink that was closed under it: the scratch server knows why, and has ended.
+      if (!(error instanceof DrError)) await Promise.allSettled([counting]);
+      throw error;
+    },
+  );
   try {
     const [sent, sealed, counted] = await Promise.allSettled([
       part(sending),
@@ -95,54 +97,5 @@ async function sealAndCount(
     throw failures.find((error) => error instanceof DrError) ?? failures[0];
   } finally {
     await pipe.close();
-  }
-}
-
-/**
- * To both sinks at the pace of the slower one.
- *
- * @returns the version of the RDB's format.
- */
-async function tee(
-  source: AsyncIterable<Buffer>,
-  { binary }: RedisConfig,
-  sinks: readonly PassThrough[],
-): Promise<number> {
-  let head = Buffer.alloc(0);
-  try {
-    for await (const chunk of source) {
-      if (head.length < RDB_HEAD_BYTES) head = Buffer.concat([head, chunk.subarray(0, RDB_HEAD_BYTES)]);
-      const full = sinks.filter((sink) => !sink.write(chunk));
-      await Promise.all(full.map(drained));
-    }
-    const version = rdbVersion(head);
-    if (version === undefined)
-      throw new DrError('DATA_UNPROVEN', {
-        what: `the RDB that ${binary} streamed`,
-        expected: 'REDIS and a version',
-        actual: JSON.stringify(head.toString('latin1')),
-      });
-    for (const sink of sinks) sink.end();
-    return version;
-  } catch (error) {
-    for (const sink of sinks) sink.destroy(error as Error);
-    throw error;
-  }
-}
-
-/** `REDIS0010`. */
-const RDB_HEAD_BYTES = 9;
-
-/** Leaves no listener behind: a large RDB waits here thousands of times. */
-async function drained(sink: PassThrough): Promise<void> {
-  const over = new AbortController();
-  const closed = once(sink, 'close', { signal: over.signal }).then(() => {
-    throw new Error('the sink was closed');
-  });
-  try {
-    await Promise.race([once(sink, 'drain', { signal: over.signal }), closed]);
-  } finally {
-    over.abort();
-    closed.catch(() => undefined);
   }
 }
