@@ -84,7 +84,7 @@ async function countBackups(lab: TestLab): Promise<number> {
 
 async function countRecords(lab: TestLab): Promise<number> {
   const entries = await readdir(outside(lab.lab, 'sets'), { recursive: true }).catch(() => [] as string[]);
-  return entries.filter((name) => /(^|\/)runs\/[^/]+\.json$/.test(name)).length;
+  return entries.filter((name) => /(^|\/)runs\/[^/.]+\.json$/.test(name)).length;
 }
 
 async function countLines(file: string): Promise<number> {
