@@ -77,9 +77,10 @@ async function lossOf(
   const { input, target, secret } = call;
   try {
     const stepSeconds = beacon.interval / SECOND_MS;
+    const told = await withoutUndone(call, journal);
     return measureLoss({
       ...{ store, basisAt: input.basisAt, stepSeconds },
-      ...expectedOf(await withoutUndone(call, journal), input.plan.from, store),
+      ...expectedOf(told, servedLast(told, input.plan.from, store), store),
       recovered: await readMarks(target, store, secret),
     });
   } catch (error) {
@@ -95,6 +96,17 @@ async function withoutUndone({ deployment, input }: Call, journal: Journal): Pro
     if (outcome === undefined || outcome.startsWith('RECOVERED')) recoveries.push(recovery);
   }
   return { ...journal, recoveries };
+}
+
+/**
+ * The site whose stores clients wrote to last: the one that failed; or one that a recovery has brought up since, whose
+ * journal goes on behind that of the failed one (a run may name the old source, and start the stores as they are).
+ */
+function servedLast({ recoveries, ...journal }: Journal, from: string, store: MarkedStore): string {
+  const newest = (site: string): number =>
+    Math.max(0, ...journal.of(site, store).runs.map(([, last]) => last));
+  const broughtUp = recoveries.at(-1)?.to;
+  return broughtUp !== undefined && newest(broughtUp) > newest(from) ? broughtUp : from;
 }
 
 /**

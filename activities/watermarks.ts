@@ -34,7 +34,7 @@ export async function openMarks(
   if (store === 'redis') return openRedisMarks(await redisStore(redis!, secret));
   return database!.kind === 'mongodb'
     ? openMongoMarks(await mongoEndpoint(database!, secret), keepSeconds)
-    : openPostgresMarks(await adminConnection(database!, secret), keepSeconds);
+    : openPostgresMarks(await adminConnection(database!, secret), database!.user, keepSeconds);
 }
 
 /** The numbers that a store holds; empty where it has none. @throws DrError STORE_UNREACHABLE */

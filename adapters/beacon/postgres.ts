@@ -9,8 +9,15 @@ const TRIM_EVERY = 300;
 /** Also where the server would wait longer: a lock that is not given ends the connection, and is a gap. */
 const STATEMENT_MS = 5_000;
 
-/** @throws DrError STORE_UNREACHABLE; errors of the server where the user may not make a schema */
-export async function openPostgresMarks(connection: Connection, keepSeconds: number): Promise<Marks> {
+/**
+ * @param owner of what is made: the user of Tyk, who exists wherever a dump is restored; a superuser may have another name.
+ * @throws DrError STORE_UNREACHABLE; errors of the server where the user may not make a schema
+ */
+export async function openPostgresMarks(
+  connection: Connection,
+  owner: string,
+  keepSeconds: number,
+): Promise<Marks> {
   const client = await connect(connection);
   const ask = (text: string, values: unknown[] = []) =>
     client.query({ text, values, query_timeout: STATEMENT_MS } as { text: string; values: unknown[] });
@@ -19,8 +26,10 @@ export async function openPostgresMarks(connection: Connection, keepSeconds: num
     // Asked first: making what is there needs a right that the owner of the table alone has.
     const { rows } = await ask('SELECT to_regclass($1) IS NOT NULL AS there', [TABLE]);
     if (!(rows[0] as { there: boolean }).there) {
-      await ask(`CREATE SCHEMA IF NOT EXISTS ${BEACON_SCHEMA}`);
+      const role = client.escapeIdentifier(owner);
+      await ask(`CREATE SCHEMA IF NOT EXISTS ${BEACON_SCHEMA} AUTHORIZATION ${role}`);
       await ask(`CREATE TABLE IF NOT EXISTS ${TABLE} (number bigint PRIMARY KEY)`);
+      await ask(`ALTER TABLE ${TABLE} OWNER TO ${role}`);
     }
   } catch (error) {
     void client.end().catch(() => undefined);

@@ -76,8 +76,9 @@ test('when the cut heals, the site that was given up is fenced and stays down', 
 test('stores that are healthy are started as they are after an outage, none restored', async () => {
   for (const service of [...siteServices(lab.lab)].reverse()) await stop(lab.lab, `dr-${service}`);
   const answer = await lab.recover('--scenario', 'network', '--on-failure', 'abort', '--json');
-  expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
   const record = recordOf(answer);
+  expect(record.exceptions).toEqual([]);
+  expect(answer.exitCode, answer.stdout.slice(-3000) + answer.stderr).toBe(0);
   const state = Object.fromEntries(record.steps.map((step) => [step.id, step.state]));
   expect(state).toMatchObject({
     'fence-source': 'done',

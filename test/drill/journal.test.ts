@@ -122,7 +122,8 @@ describe('what was acknowledged', () => {
       const beats = 2 * (GAP_SECONDS + 1) * SECOND_MS;
       expect(loss.maxMs! - loss.minMs!).toBeLessThanOrEqual(beats + spare);
       expect(loss).toMatchObject({ holes: 0 });
-      expect(loss.lost).toBeGreaterThan(0);
+      // Less than two beats may lie between two of them.
+      if (died - firstGone > 2 * SECOND_MS) expect(loss.lost).toBeGreaterThan(0);
     },
   );
 

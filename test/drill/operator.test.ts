@@ -258,7 +258,9 @@ describe('a run that is followed', () => {
     expect((await lab.run('logs', 'acme', 'no-such-step')).exitCode).toBe(2);
     expect((await lab.run('history', '--site', 'nowhere', 'acme')).stderr).toContain("no site 'nowhere'");
     expect((await lab.run('history', '--since', 'yesterday')).stderr).toContain('expected a day such as');
-    expect(await lab.expect('status')).toMatch(/ acme +idle .*\n +last: rec-\S+ REFUSED, not reached, /);
+    expect(await lab.expect('status')).toMatch(
+      / acme +idle .*\n( +exposed: .*\n)* +lost by rec-.*\n +last: rec-\S+ REFUSED, not reached, /,
+    );
   });
 
   test('and that Temporal cannot tell of is read from the repository, by its id and in the history', async () => {
