@@ -34,6 +34,7 @@ const siteOf = (deployment: string): Site => deps.deployment(deployment).sites['
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tyk-dr-beacon-test-'));
   [redis, postgres, mongo] = await Promise.all([startTestRedis(), startTestCluster(), startTestMongo()]);
+  await withClient(postgres.admin, (client) => client.query('CREATE ROLE tyk'));
   const { port } = redis.endpoint;
   const { host, port: pgPort } = postgres.admin;
   const common = { worker: 'primary', gateways: [], network: [] };
@@ -48,6 +49,7 @@ beforeAll(async () => {
           host,
           port: pgPort,
           name: 'postgres',
+          user: 'tyk',
           admin: { user: 'postgres' },
           service: RUNS,
         },
@@ -122,6 +124,11 @@ test('what is journalled is in the store, under the same number in each', async 
   const [inRedis, inDatabase] = [await numbers('redis'), await numbers('database')];
   expect(inRedis.filter((number) => inDatabase.includes(number)).length).toBeGreaterThanOrEqual(2);
   expect(await redis.client().ttl('tyk-dr:beacon')).toBe(-1);
+  // A dump names the owners of what it restores, and the superuser of another server may have another name.
+  const owners = `SELECT tableowner, nspowner::regrole::text AS schema FROM pg_tables
+    JOIN pg_namespace ON nspname = schemaname WHERE schemaname = 'tyk_dr'`;
+  const { rows } = await withClient(postgres.admin, (client) => client.query(owners));
+  expect(rows).toEqual([{ tableowner: 'tyk', schema: 'tyk' }]);
 });
 
 test('a store that hangs keeps no other waiting, and is a gap of its own', async () => {
