@@ -37,11 +37,7 @@ export async function killService(lab: Lab, name: string): Promise<string | unde
   if (pid === undefined) return undefined;
   const family = [...(await descendants(pid)), pid];
   for (const each of family) {
-    try {
-      process.kill(each, 'SIGKILL');
-    } catch {
-      // It ended by itself in between.
-    }
+    send(each, 'SIGKILL');
   }
   await awaitGone(family);
   return name;
@@ -162,7 +158,7 @@ async function signalSite(lab: Lab, site: SiteName, signal: 'SIGSTOP' | 'SIGCONT
   for (const name of [`worker-${site}`, ...siteServices(lab).map((service) => `${site}-${service}`)]) {
     const pid = await pidOf(lab, name);
     if (pid === undefined) continue;
-    for (const each of [pid, ...(await descendants(pid))]) process.kill(each, signal);
+    for (const each of [pid, ...(await descendants(pid))]) send(each, signal);
     signalled.push(name);
   }
   return signalled;
@@ -191,4 +187,12 @@ async function descendants(pid: number): Promise<number[]> {
     queue.push(...below);
   }
   return found;
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has ended by itself in between.
+  }
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { waitReady as waitForPostgres } from '../adapters/postgres/client.ts';
 import { DrError } from '../domain/errors.ts';
+import { awaitBeacon } from './await-beacon.ts';
 import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
 import { found, isFounded, prepareServer } from './found.ts';
 import { declareHaproxy } from './haproxy.ts';
@@ -52,6 +53,7 @@ export async function up(lab: Lab, say: Say): Promise<void> {
   if (site === undefined) say(`no site serves: ${why}`);
   else await timed(say, `Tyk on the ${site} site`, () => serve(lab, site));
   await start(lab, 'clients');
+  if (site !== undefined && !(await awaitBeacon(lab, site))) say(`no beacon writes on the ${site} site yet`);
 }
 
 /** Fills the serving site anew, from another number or at another scale. */

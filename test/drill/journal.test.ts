@@ -122,8 +122,8 @@ describe('what was acknowledged', () => {
       const beats = 2 * (GAP_SECONDS + 1) * SECOND_MS;
       expect(loss.maxMs! - loss.minMs!).toBeLessThanOrEqual(beats + spare);
       expect(loss).toMatchObject({ holes: 0 });
-      // Less than two beats may lie between two of them.
-      if (died - firstGone > 2 * SECOND_MS) expect(loss.lost).toBeGreaterThan(0);
+      // As long as a beat may be late on either side, there may be none between the two.
+      if (died - firstGone > beats + stalls(loss)) expect(loss.lost).toBeGreaterThan(0);
     },
   );
 
