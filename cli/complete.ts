@@ -111,7 +111,7 @@ export function namesIn(file: string): Names {
         ),
       ),
     ],
-    runs: () => newest(below(undefined, 'runs').flatMap((name) => /^(.+)\.json$/.exec(name)?.[1] ?? [])),
+    runs: () => newest(below(undefined, 'runs').flatMap((name) => /^([^.]+)\.json$/.exec(name)?.[1] ?? [])),
     sets: (name) => newest(below(name).filter((each) => /^\d{8}T\d{6}Z/.test(each))),
   };
 }

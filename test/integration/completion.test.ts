@@ -14,6 +14,8 @@ beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'tyk-dr-test-'));
   await mkdir(join(dir, 'sets', 'orders', 'runs'), { recursive: true });
   await writeFile(join(dir, 'sets', 'orders', 'runs', 'rec-20260101-000000-0001.json'), '{}');
+  // Beside each record lies its plan, which is no run.
+  await writeFile(join(dir, 'sets', 'orders', 'runs', 'rec-20260101-000000-0001.plan.json'), '{}');
   // Not even a valid configuration: somebody may be in the middle of writing it.
   await writeFile(
     join(dir, 'tyk-dr.yaml'),
