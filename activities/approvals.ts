@@ -1,5 +1,11 @@
 import { fingerprint, signatureProblem } from '../adapters/ssh/signature.ts';
-import { approvalText, samePerson, type ApprovalArgs, type SignedApproval } from '../domain/approvals.ts';
+import {
+  approvalText,
+  mayApprove,
+  samePerson,
+  type ApprovalArgs,
+  type SignedApproval,
+} from '../domain/approvals.ts';
 import { DrError } from '../domain/errors.ts';
 import type { CheckApprovalResult } from '../domain/plan.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
@@ -23,8 +29,7 @@ async function checkApproval(
     new DrError('APPROVAL_REFUSED', { step: args.step, actor: args.actor, run: input.run, reason });
   const who = deployment.approvers?.find(({ name }) => samePerson(name, args.actor));
   if (!who || who.name !== args.actor) throw refuse(`${args.actor} is not listed under approvers`);
-  if (roles.length > 0 && !roles.some((role) => who.roles.includes(role)))
-    throw refuse(`${who.name} has not the role ${roles.join(' or ')}`);
+  if (!mayApprove(who, { roles })) throw refuse(`${who.name} has not the role ${roles.join(' or ')}`);
   if (who.key === undefined) return { summary: `${who.name} is listed`, identity: 'asserted' };
   if (!isSigned(args)) throw refuse('it is not signed, and a key is configured for every approver');
   if (Date.parse(args.at) > Date.now() + CLOCK_LIMIT_MS)

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs';
 import { open, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sortFiles } from '../adapters/beacon/files.ts';
+import { recordFile, scriptLogFile } from '../adapters/backup/runs.ts';
+import { recoveryFile, sortFiles } from '../adapters/beacon/files.ts';
 import { readRecoveries } from '../adapters/beacon/read.ts';
-import { readLease } from '../adapters/host/epoch.ts';
-import { readFence } from '../adapters/host/fence.ts';
+import { exists } from '../adapters/files/exists.ts';
+import { leaseFile, readLease } from '../adapters/host/epoch.ts';
+import { fenceFile, readFence } from '../adapters/host/fence.ts';
 import type { BackupConfig, Site } from '../domain/config.ts';
 import { liveState } from './live.ts';
 
@@ -33,9 +35,9 @@ export interface LeaveRequest {
 export async function barred(request: LeaveRequest): Promise<string | undefined> {
   const { siteName, site } = request;
   // Seldom there: a look that finds nothing costs no thread and no error.
-  const fence = existsSync(join(site.stateDir, 'fenced')) ? await readFence(site.stateDir) : undefined;
+  const fence = existsSync(fenceFile(site.stateDir)) ? await readFence(site.stateDir) : undefined;
   if (fence !== undefined) return `${siteName} was given up by ${fence}`;
-  const lease = existsSync(join(site.stateDir, 'epoch.json')) ? await readLease(site.stateDir) : undefined;
+  const lease = existsSync(leaseFile(site.stateDir)) ? await readLease(site.stateDir) : undefined;
   if (!lease || (await isOver(request, lease.run))) return undefined;
   return `run ${lease.run} has ${siteName} in its hands and has not measured the loss yet`;
 }
@@ -49,23 +51,16 @@ async function isOver(
 ): Promise<boolean> {
   const key = `${run} ${worker}`;
   if (over.has(key)) return true;
-  const runs = join(backup.repository, deployment, 'runs');
   const signs = [
-    ...folders.map((folder) => isThere(join(folder, 'recoveries', `${run}.${worker}.json`))),
-    isThere(join(runs, `${run}.json`)),
-    scriptHasEnded(join(runs, `${run}.jsonl`)),
-    isOld(join(site.stateDir, 'epoch.json')),
+    ...folders.map((folder) => exists(recoveryFile(folder, run, worker))),
+    exists(recordFile(backup, deployment, run)),
+    scriptHasEnded(scriptLogFile(backup, deployment, run)),
+    isOld(leaseFile(site.stateDir)),
   ];
   const found = (await Promise.all(signs)).some(Boolean);
   if (found) over.add(key);
   return found;
 }
-
-const isThere = (file: string): Promise<boolean> =>
-  stat(file).then(
-    () => true,
-    () => false,
-  );
 
 const isOld = (file: string): Promise<boolean> =>
   stat(file).then(

@@ -49,16 +49,6 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   const journals = folders.map(
     (folder) => new JournalWriter({ folder, site: siteName, writer, say: options.say }),
   );
-  const request: LeaveRequest = {
-    ...{
-      deployment: name,
-      siteName,
-      site,
-      backup: deployment.backup,
-      folders,
-      worker: worker ?? site.worker,
-    },
-  };
   const keepSeconds = deployment.beacon!.keep / SECOND_MS;
   const stores = markedStores(site, worker).map(
     (store) =>
@@ -70,7 +60,10 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
           journals.forEach((journal) => journal.append({ number, store, atMs })),
       }),
   );
-  const leave = new Leave(request);
+  const leave = new Leave({
+    ...{ deployment: name, siteName, site, backup: deployment.backup, folders },
+    worker: worker ?? site.worker,
+  });
   let last: number | undefined;
   let begun = false;
   while (!signal.aborted) {

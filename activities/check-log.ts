@@ -1,8 +1,8 @@
 import { checkObject } from '../adapters/backup/open.ts';
-import { chainFolder } from '../adapters/backup/redis-aof.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Call } from './guard.ts';
+import { piecesOf } from './redis-log.ts';
 import { newestLog } from './shipped-log.ts';
 
 /**
@@ -13,18 +13,14 @@ import { newestLog } from './shipped-log.ts';
  * @returns why the log cannot be used; undefined where it can be, or none is newer than the RDB
  */
 export async function logProblem(call: Call, manifest: Manifest): Promise<string | undefined> {
-  const { deployment, input, target, signal } = call;
+  const { deployment, input, target } = call;
   if (target.redis?.method !== 'files' || !input.plan.steps.includes('restore-redis-data')) return undefined;
   try {
     const found = await newestLog(deployment.backup, input.plan, manifest);
     if (!found) return undefined;
-    const { chain, log } = found;
-    const identity = await call.secret(deployment.backup.identity);
-    const folder = chainFolder(deployment.backup, input.plan.deployment, chain.chain);
-    for (const { name, pieces } of log.files) {
-      call.progress(`reading ${name} of the shipped log`);
-      for (const { object } of pieces)
-        await checkObject({ folder, set: chain.chain, object, identity, signal });
+    for (const file of found.log.files) {
+      call.progress(`reading ${file.name} of the shipped log`);
+      for (const piece of await piecesOf(call, found.chain, file)) await checkObject(piece);
     }
     return undefined;
   } catch (error) {

@@ -45,12 +45,13 @@ async function measure(call: Call): Promise<MeasureLossResult> {
   const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
   // The site's beacon has been writing since: what was found then counts.
   if (before) return { ...told(call, before.losses), observed: true };
+  const sound = await withoutUndone(call, journal);
   const looks = (await readExposures(folders, Date.now())).filter(({ at }) => at <= input.basisAt);
   const exposures = exposureOf(looks);
   const losses = await Promise.all(
     stores.map(async (store): Promise<StoreLoss> => {
       const exposure = exposures.find((each) => each.store === store);
-      return { ...(await lossOf(call, journal, beacon, store)), ...(exposure && { exposure }) };
+      return { ...(await lossOf(call, sound, beacon, store)), ...(exposure && { exposure }) };
     }),
   );
   const { plan, run, epoch } = input;
@@ -77,10 +78,9 @@ async function lossOf(
   const { input, target, secret } = call;
   try {
     const stepSeconds = beacon.interval / SECOND_MS;
-    const told = await withoutUndone(call, journal);
     return measureLoss({
       ...{ store, basisAt: input.basisAt, stepSeconds },
-      ...expectedOf(told, servedLast(told, input.plan.from, store), store),
+      ...expectedOf(journal, servedLast(journal, input.plan.from, store), store),
       recovered: await readMarks(target, store, secret),
     });
   } catch (error) {
@@ -103,8 +103,7 @@ async function withoutUndone({ deployment, input }: Call, journal: Journal): Pro
  * journal goes on behind that of the failed one (a run may name the old source, and start the stores as they are).
  */
 function servedLast({ recoveries, ...journal }: Journal, from: string, store: MarkedStore): string {
-  const newest = (site: string): number =>
-    Math.max(0, ...journal.of(site, store).runs.map(([, last]) => last));
+  const newest = (site: string): number => journal.of(site, store).runs.at(-1)?.[1] ?? 0;
   const broughtUp = recoveries.at(-1)?.to;
   return broughtUp !== undefined && newest(broughtUp) > newest(from) ? broughtUp : from;
 }

@@ -76,16 +76,19 @@ export async function usedLog({ input }: Call, { dataDir }: RedisConfig): Promis
 
 const FACTS = 'tyk-dr-redis-facts.json';
 
-async function openFile(
+/** How the pieces of a file are opened, in their order. */
+export async function piecesOf(
   { deployment, input, signal, secret }: Call,
-  chain: AofChain,
-  file: AofFile,
-  path: string,
-) {
+  { chain }: AofChain,
+  { pieces }: AofFile,
+): Promise<OpenRequest[]> {
   const identity = await secret(deployment.backup.identity);
-  const folder = chainFolder(deployment.backup, input.plan.deployment, chain.chain);
-  for (const [index, { object }] of file.pieces.entries()) {
-    const request: OpenRequest = { folder, set: chain.chain, object, identity, signal };
+  const folder = chainFolder(deployment.backup, input.plan.deployment, chain);
+  return pieces.map(({ object }) => ({ folder, set: chain, object, identity, signal }));
+}
+
+async function openFile(call: Call, chain: AofChain, file: AofFile, path: string): Promise<void> {
+  for (const [index, request] of (await piecesOf(call, chain, file)).entries()) {
     if (index === 0) await openIntoFile(request, path);
     else await openObject(request, createWriteStream(path, { flags: 'a' }));
   }

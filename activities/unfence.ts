@@ -1,7 +1,7 @@
 import { lowerFence, readFence } from '../adapters/host/fence.ts';
 import { serviceState } from '../adapters/service/service.ts';
+import { knownSite } from '../domain/known-site.ts';
 import type { Site } from '../domain/config.ts';
-import { DrError } from '../domain/errors.ts';
 import type { UnfenceInput } from '../domain/plan.ts';
 import type { Deps } from './guard.ts';
 import { servicesOf } from './site.ts';
@@ -15,10 +15,13 @@ const WRITERS: readonly string[] = ['redis', 'database', 'gateway'];
 export function createUnfenceActivities(deps: Deps) {
   return {
     'look-at-writers': (deployment: string, site: string) =>
-      asActivity(async () => writersOf(deps.worker, site, siteOf(deps, deployment, site))),
+      asActivity(async () =>
+        writersOf(deps.worker, site, knownSite(deployment, deps.deployment(deployment).sites, site)),
+      ),
     'lower-fence': (input: UnfenceInput) =>
       asActivity(async () => {
-        const { stateDir } = siteOf(deps, input.deployment, input.site);
+        const { deployment, site } = input;
+        const { stateDir } = knownSite(deployment, deps.deployment(deployment).sites, site);
         const by = await readFence(stateDir);
         await lowerFence(stateDir);
         return by === undefined ? 'it was not fenced' : `lifted the fence of ${by}`;
@@ -32,11 +35,4 @@ export async function writersOf(worker: string, name: string, site: Site): Promi
   const writers = servicesOf(name, site, { worker }).filter(({ component }) => WRITERS.includes(component));
   const states = await Promise.all(writers.map(serviceState));
   return writers.filter((_, index) => states[index] === 'running').map((writer) => writer.name);
-}
-
-function siteOf(deps: Deps, deployment: string, site: string): Site {
-  const { sites } = deps.deployment(deployment);
-  const found = sites[site];
-  if (!found) throw new DrError('UNKNOWN_SITE', { deployment, site, known: Object.keys(sites).join(', ') });
-  return found;
 }

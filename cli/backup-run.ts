@@ -4,6 +4,7 @@ import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temp
 import type { Workflow, WorkflowResultType } from '@temporalio/common';
 import { newSetId } from '../adapters/backup/repository.ts';
 import { configDigest } from '../adapters/config/digest.ts';
+import { knownSite } from '../domain/known-site.ts';
 import type { BackupInput, SiteWorkers } from '../domain/backup.ts';
 import type { Deployment } from '../domain/config.ts';
 import type { CopyConfig } from '../domain/config-copies.ts';
@@ -34,13 +35,7 @@ export interface BackupChoice {
 /** @throws DrError UNKNOWN_DEPLOYMENT, UNKNOWN_SITE, WORKER_MISSING, CONFIG_DRIFT */
 export async function backupInput(door: Door, name: string, choice: BackupChoice): Promise<BackupInput> {
   const deployment = deploymentOf(door.config, name);
-  if (choice.site !== undefined && !(choice.site in deployment.sites)) {
-    throw new DrError('UNKNOWN_SITE', {
-      deployment: name,
-      site: choice.site,
-      known: Object.keys(deployment.sites).join(', '),
-    });
-  }
+  if (choice.site !== undefined) knownSite(name, deployment.sites, choice.site);
   if (choice.copy !== undefined) copyOf(deployment, choice.copy);
   const sites = siteWorkers(name, deployment).filter(
     ({ site }) => choice.site === undefined || site === choice.site,

@@ -5,6 +5,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { resolveSecret } from '../adapters/config/secrets.ts';
 import { readScriptParts } from '../adapters/runbook/script-parts.ts';
 import { runbookFolder, writeRunbook } from '../adapters/runbook/write.ts';
+import { knownSite } from '../domain/known-site.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
 import { runbookBundle } from '../report/runbook/bundle.ts';
@@ -41,12 +42,7 @@ async function exportRunbook(
   { to, out, json }: ExportOptions,
 ): Promise<void> {
   const deployment = deploymentOf(await loadConfig(configPath), name);
-  if (to !== undefined && !Object.hasOwn(deployment.sites, to))
-    throw new DrError('UNKNOWN_SITE', {
-      deployment: name,
-      site: to,
-      known: Object.keys(deployment.sites).join(', '),
-    });
+  if (to !== undefined) knownSite(name, deployment.sites, to);
   const folder = out === undefined ? runbookFolder(deployment.backup, name) : resolve(out);
   const facts = { writtenAt: new Date().toISOString(), configDigest: configDigest(deployment) };
   const runbook = runbookBundle({

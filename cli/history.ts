@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
+import { knownSite } from '../domain/known-site.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
@@ -60,8 +61,7 @@ export function registerHistory(program: Command, config: () => string | undefin
 /** A typing error must not look like a quiet year. */
 function requireSite(config: Config, name: string, site: string | undefined): void {
   const { sites } = deploymentOf(config, name);
-  if (site === undefined || site in sites) return;
-  throw new DrError('UNKNOWN_SITE', { deployment: name, site, known: Object.keys(sites).join(', ') });
+  if (site !== undefined) knownSite(name, sites, site);
 }
 
 async function withOrWithoutTemporal(

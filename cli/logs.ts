@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { logLines, logOfRecord, type LogEntry } from '../report/log.ts';
+import { inOrder, logLines, logOfRecord, type LogEntry } from '../report/log.ts';
 import { nameArgument, runArgument } from './arguments.ts';
 import { attemptsOf } from './attempts.ts';
 import { findRun, withDoor, type Door } from './client.ts';
@@ -84,7 +84,7 @@ async function fromTemporal(door: Door, run: string): Promise<Found> {
   return {
     run: id,
     source: 'temporal',
-    entries: sorted(entries),
+    entries: inOrder(entries),
     steps: record
       ? record.steps.map((row) => row.id)
       : [...new Set(attempts.flatMap((each) => each.step ?? []))],
@@ -96,13 +96,8 @@ function fromRecord(record: RunRecord, why: string): Found {
   return {
     run: record.run,
     source: 'record',
-    entries: sorted(logOfRecord(record, true)),
+    entries: inOrder(logOfRecord(record, true)),
     steps: record.steps.map((row) => row.id),
     notes: [`${why}; this is from the kept record, without single attempts`],
   };
-}
-
-/** By time; what bears the same one stays in its order. */
-function sorted(entries: readonly LogEntry[]): LogEntry[] {
-  return [...entries].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { rpoOf } from '../domain/objectives.ts';
 import type { HostFigures } from '../domain/figures.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { measure } from '../workflows/index.ts';
@@ -12,11 +12,10 @@ const DEADLINE_MS = 30_000;
 export async function measureNow(door: Door, name: string): Promise<HostFigures[]> {
   const { hosts } = await hostsThatAnswer(door, name);
   if (hosts.length === 0) return [];
-  const { objectives, tier } = deploymentOf(door.config, name);
   return door.client.workflow.execute<typeof measure>('measure', {
     workflowId: `measure/${name}/${randomBytes(4).toString('hex')}`,
     taskQueue: WORKFLOW_QUEUE,
-    args: [{ deployment: name, rpoMs: objectives.rpo ?? TIER_DEFAULTS[tier].rpoMs, hosts }],
+    args: [{ deployment: name, rpoMs: rpoOf(deploymentOf(door.config, name)), hosts }],
     workflowExecutionTimeout: DEADLINE_MS,
     workflowTaskTimeout: BRIEF_TASK_TIMEOUT_MS,
     staticSummary: `What would ${name} lose now?`,

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { configDigest } from '../adapters/config/digest.ts';
-import { DrError } from '../domain/errors.ts';
+import { knownSite } from '../domain/known-site.ts';
 import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import type { unfence } from '../workflows/index.ts';
@@ -35,9 +35,7 @@ export function registerUnfence(program: Command, config: () => string | undefin
 async function run(door: Door, name: string, site: string, options: UnfenceOptions): Promise<string> {
   const deployment = deploymentOf(door.config, name);
   const { sites } = shapeOf(name, deployment);
-  const own = sites[site];
-  if (!own)
-    throw new DrError('UNKNOWN_SITE', { deployment: name, site, known: Object.keys(sites).join(', ') });
+  const own = knownSite(name, sites, site);
   const workers = everyWorker(own);
   await requireWorkers(door, name, configDigest(deployment), workers);
   const others = Object.entries(sites)

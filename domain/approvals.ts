@@ -22,12 +22,12 @@ export interface ApprovalPolicy {
   readonly onTimeout: 'escalate' | 'abort';
 }
 
-/** Who of the approvers may approve by a policy. */
-export function ableTo<Approver extends { readonly roles: readonly string[] }>(
-  approvers: readonly Approver[],
+/** Whether somebody who is listed may approve by a policy. */
+export function mayApprove(
+  who: { readonly roles: readonly string[] },
   { roles }: Pick<ApprovalPolicy, 'roles'>,
-): Approver[] {
-  return approvers.filter((who) => roles.length === 0 || roles.some((role) => who.roles.includes(role)));
+): boolean {
+  return roles.length === 0 || roles.some((role) => who.roles.includes(role));
 }
 
 /** The argument of the update `approve`. The last four stand together: they are what a signature is about. */

@@ -1,4 +1,4 @@
-import { ableTo, samePerson } from './approvals.ts';
+import { mayApprove, samePerson } from './approvals.ts';
 import type { Deployment } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 
@@ -6,7 +6,7 @@ import type { ConfigProblem } from './config-check.ts';
 export function approvalsAreSound({ approvals = [], approvers = [] }: Deployment): ConfigProblem[] {
   return [
     ...approvals.flatMap(({ step, count, roles }, index): ConfigProblem[] => {
-      const able = ableTo(approvers, { roles });
+      const able = approvers.filter((who) => mayApprove(who, { roles }));
       return [
         ...(approvals.findIndex((other) => other.step === step) < index
           ? [{ path: ['approvals', index, 'step'], message: `'${step}' again; expected each step once` }]

@@ -1,6 +1,6 @@
 import type { Deployment } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
-import { TIER_DEFAULTS } from './objectives.ts';
+import { rpoOf } from './objectives.ts';
 import { arithmeticText, rpoArithmetic, type Arithmetic, type RpoInput } from './rpo.ts';
 import { SCHEDULE_KINDS, withWatch } from './schedules.ts';
 
@@ -62,7 +62,7 @@ export function rpoSums(
   const archives = sites.some(({ database }) => database?.method === 'pgbackrest');
   return rpoArithmetic({
     schedules: withWatch(deployment.backup.schedules),
-    rpoMs: deployment.objectives.rpo ?? TIER_DEFAULTS[deployment.tier].rpoMs,
+    rpoMs: rpoOf(deployment),
     redis: sites.some((site) => site.redis),
     database: archives ? 'wal' : sites.some((site) => site.database) ? 'dump' : undefined,
     offSite: deployment.backup.copies.length > 0,

@@ -22,3 +22,14 @@ export const TIER_DEFAULTS: Readonly<Record<Tier, Objectives & { readonly priori
   standard: { rtoMs: 4 * HOUR_MS, rpoMs: HOUR_MS, priority: 3 },
   development: { rtoMs: 24 * HOUR_MS, rpoMs: 24 * HOUR_MS, priority: 4 },
 };
+
+/** The recovery point objective of a deployment, milliseconds: its own, else that of its tier. */
+export function rpoOf({
+  objectives,
+  tier,
+}: {
+  readonly objectives: { readonly rpo?: number | undefined };
+  readonly tier: Tier;
+}): number {
+  return objectives.rpo ?? TIER_DEFAULTS[tier].rpoMs;
+}

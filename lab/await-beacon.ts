@@ -1,6 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sortFiles } from '../adapters/beacon/files.ts';
 import { outside, type Lab, type SiteName } from './layout.ts';
 
 /** A worker has just started, or finds out that its site serves. */
@@ -23,10 +24,11 @@ export async function awaitBeacon(lab: Lab, site: SiteName): Promise<boolean> {
 
 /** What was written in the last seconds, of every file of the site's. */
 async function newestLines(folder: string, site: SiteName): Promise<string> {
-  const names = await readdir(folder).catch(() => [] as string[]);
-  const texts = names
-    .filter((name) => name.includes(`.${site}.`))
-    .map(async (name) => {
+  const { logs } = sortFiles(await readdir(folder).catch(() => []));
+  const texts = [...logs.values()]
+    .flat()
+    .filter((log) => log.site === site)
+    .map(async ({ name }) => {
       const file = join(folder, name);
       const { mtimeMs } = await stat(file);
       return Date.now() - mtimeMs < FRESH_MS ? (await readFile(file, 'utf8')).slice(-200) : '';

@@ -1,6 +1,7 @@
-import { access, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { loadConfig } from '../adapters/config/load.ts';
+import { exists } from '../adapters/files/exists.ts';
 import { createStanza } from '../adapters/postgres/backup.ts';
 import { waitReady, withClient } from '../adapters/postgres/client.ts';
 import { waitReady as waitForRedis } from '../adapters/redis/client.ts';
@@ -98,11 +99,4 @@ async function archiveAnew(lab: Lab, site: SiteName): Promise<void> {
     passphrase: new Secret(await readKey(lab, 'pgbackrest-passphrase')),
   });
   await createStanza(tool);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -2,7 +2,7 @@ import { answerControls, type ControlAnswer } from '../domain/control-map.ts';
 import type { RenderEvidence } from '../domain/evidence.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { htmlReport } from './html.ts';
-import { logLines, logOfRecord } from './log.ts';
+import { inOrder, logLines, logOfRecord } from './log.ts';
 import { textReport } from './text.ts';
 
 /** The texts of an evidence pack. Pure. */
@@ -11,7 +11,7 @@ export const EVIDENCE_TEXTS: RenderEvidence = {
   report: (record: RunRecord) => ({
     'report.txt': `${textReport(record)}\n`,
     'report.html': `${htmlReport(record)}\n`,
-    'logs/run.log': `${logLines(byTime(record)).join('\n')}\n`,
+    'logs/run.log': `${logLines(inOrder(logOfRecord(record, true))).join('\n')}\n`,
   }),
   contents: ({ members, absent, ...facts }) => {
     const answers = answerControls(facts);
@@ -25,10 +25,6 @@ export const EVIDENCE_TEXTS: RenderEvidence = {
     };
   },
 };
-
-function byTime(record: RunRecord) {
-  return logOfRecord(record, true).sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
-}
 
 const WHAT: readonly (readonly [RegExp, string])[] = [
   [/^CONTENTS\.txt$/, 'this list'],

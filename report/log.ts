@@ -19,6 +19,11 @@ export interface LogEntry {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
+/** By time; what bears the same one stays in its order. */
+export function inOrder(entries: readonly LogEntry[]): LogEntry[] {
+  return [...entries].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+}
+
 /** What the record alone tells: of a run that Temporal has forgotten, all there is. */
 export function logOfRecord(record: RunRecord, withSteps: boolean): LogEntry[] {
   const { clock, phases, waits, decisions, alarms, outcome, endedAt, error } = record;

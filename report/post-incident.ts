@@ -4,7 +4,7 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { markdownOf, type Section } from './document.ts';
-import { logOfRecord } from './log.ts';
+import { inOrder, logOfRecord } from './log.ts';
 
 /** The report after an incident: what the record knows is filled in, what only people know is asked. Pure. */
 
@@ -50,12 +50,10 @@ export function postIncident(record: RunRecord): string {
         title: 'Timeline',
         table: {
           head: ['at (UTC)', 'what'],
-          rows: logOfRecord(record, true)
-            .sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
-            .map(({ at, step, text }) => [
-              at,
-              step === undefined || text.startsWith(step) ? text : `${step}: ${text}`,
-            ]),
+          rows: inOrder(logOfRecord(record, true)).map(({ at, step, text }) => [
+            at,
+            step === undefined || text.startsWith(step) ? text : `${step}: ${text}`,
+          ]),
         },
       },
       {

@@ -1,5 +1,5 @@
 import type { Deployment } from '../domain/config.ts';
-import { ableTo, neededText, type ApprovalPolicy } from '../domain/approvals.ts';
+import { mayApprove, neededText, type ApprovalPolicy } from '../domain/approvals.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
@@ -99,7 +99,9 @@ function warningsOf(plan: RecoverPlan, deployment: Deployment, forecast: Forecas
   );
   warnIf(deployment.witness === undefined, 'no witness is configured: what clients see is not measured');
   for (const policy of plan.approvals ?? []) {
-    const able = ableTo(deployment.approvers ?? [], policy).map(({ name }) => name);
+    const able = (deployment.approvers ?? [])
+      .filter((who) => mayApprove(who, policy))
+      .map(({ name }) => name);
     warnIf(
       able.length === policy.count,
       `${policy.step} cannot be approved if ${able.join(' or ')} starts the run: nobody may in their place`,

@@ -1,3 +1,4 @@
+import { knownSite } from '../domain/known-site.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { DrError } from '../domain/errors.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
@@ -15,7 +16,7 @@ import { workersElsewhere, workersOf } from './workers.ts';
 
 /** @throws DrError BAD_ARGUMENT, UNKNOWN_SITE where the request does not fit the deployment. */
 export function compilePlan(shape: DeploymentShape, request: RecoverRequest): RecoverPlan {
-  const target = siteOf(shape, request.to);
+  const target = knownSite(shape.deployment, shape.sites, request.to);
   const from = sourceSite(shape, request);
   const inPlace = from === request.to;
   refuseNonsense(request, from);
@@ -51,7 +52,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     point,
     workers: workersOf(
       shape,
-      siteOf(shape, from),
+      knownSite(shape.deployment, shape.sites, from),
       target,
       request.component,
       workersElsewhere(shape, from, request.to),
@@ -257,7 +258,7 @@ function beforeDamage(request: RecoverRequest, point: RecoveryPoint): string {
 
 function sourceSite(shape: DeploymentShape, request: RecoverRequest): string {
   if (request.from !== undefined) {
-    siteOf(shape, request.from);
+    knownSite(shape.deployment, shape.sites, request.from);
     return request.from;
   }
   if (request.inPlace || request.component !== undefined) return request.to;
@@ -268,16 +269,4 @@ function sourceSite(shape: DeploymentShape, request: RecoverRequest): string {
     value: 'missing',
     expected: `the failed site, one of ${Object.keys(shape.sites).join(', ')}`,
   });
-}
-
-function siteOf(shape: DeploymentShape, site: string): SiteShape {
-  const found = shape.sites[site];
-  if (!found) {
-    throw new DrError('UNKNOWN_SITE', {
-      deployment: shape.deployment,
-      site,
-      known: Object.keys(shape.sites).join(', '),
-    });
-  }
-  return found;
 }

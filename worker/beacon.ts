@@ -6,7 +6,8 @@ import { keepExposure } from '../adapters/beacon/exposure.ts';
 import { journalFolders } from '../adapters/beacon/files.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { knownSite } from '../domain/known-site.ts';
+import { rpoOf } from '../domain/objectives.ts';
 import { standings } from '../domain/standing.ts';
 import { wire } from './wire.ts';
 
@@ -50,7 +51,7 @@ export function startBeacons(
 /** How much would be lost now, again and again: the worst of it is what `status` and reports tell later. */
 async function keepLooking({ deps, deployment, siteName, signal }: BeaconOptions): Promise<void> {
   const section = deps.deployment(deployment);
-  const rpoMs = section.objectives.rpo ?? TIER_DEFAULTS[section.tier].rpoMs;
+  const rpoMs = rpoOf(section);
   for (let waitMs = FIRST_LOOK_MS; !signal.aborted; waitMs = LOOK_EVERY_MS) {
     await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     if (signal.aborted) return;
@@ -90,9 +91,7 @@ export async function runBeaconHere(
       expected: 'one with a section beacon in the configuration',
     });
   const names = siteName === undefined ? Object.keys(sites) : [siteName];
-  const unknown = names.find((name) => !sites[name]);
-  if (unknown !== undefined)
-    throw new DrError('UNKNOWN_SITE', { deployment, site: unknown, known: Object.keys(sites).join(', ') });
+  for (const name of names) knownSite(deployment, sites, name);
   const end = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end.abort());
   await Promise.all(

@@ -7,7 +7,7 @@ import { servicesOf } from '../activities/site.ts';
 import { addLossGauges } from './loss-metrics.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import { TIER_DEFAULTS } from '../domain/objectives.ts';
+import { rpoOf } from '../domain/objectives.ts';
 import { standings, type Standing } from '../domain/standing.ts';
 
 /** What `backup status` says, for Prometheus: of the stores that this worker serves. Measured when it is asked. */
@@ -136,7 +136,7 @@ async function look(config: Config, deps: Deps): Promise<Look[]> {
       .map(([site]) => ({
         deployment,
         site,
-        rpoMs: section.objectives.rpo ?? TIER_DEFAULTS[section.tier].rpoMs,
+        rpoMs: rpoOf(section),
       })),
   );
   return Promise.all(

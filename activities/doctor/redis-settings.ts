@@ -2,7 +2,7 @@ import { judgeSettings, redisSettings } from '../../adapters/redis/settings.ts';
 import { withMasters } from '../../adapters/redis/shards.ts';
 import type { Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
-import { TIER_DEFAULTS } from '../../domain/objectives.ts';
+import { rpoOf } from '../../domain/objectives.ts';
 import { redisStore } from '../endpoints.ts';
 import { serves } from '../site.ts';
 import type { Host } from './host.ts';
@@ -12,7 +12,7 @@ export async function checkRedisSettings(host: Host): Promise<Finding[]> {
   const { worker, site, deployment, where } = host;
   const { redis } = site;
   if (!host.live || !redis || !serves(worker, site, redis)) return [];
-  const rpoMs = deployment.objectives.rpo ?? TIER_DEFAULTS[deployment.tier].rpoMs;
+  const rpoMs = rpoOf(deployment);
   try {
     const settings = await withMasters(await redisStore(redis, host.secret), ({ all }) =>
       Promise.all(all.map(({ client }) => redisSettings(client))),

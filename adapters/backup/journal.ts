@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import { jsonOf } from '../../domain/json.ts';
 import { JOURNAL_FORMAT, type Entry, type JournalEvent } from '../../domain/journal.ts';
-import { syncFolder } from '../files/durable.ts';
+import { createDurably } from '../files/durable.ts';
 import { mapParallel } from '../files/map-parallel.ts';
 import { unlessMissing } from './signed.ts';
 
@@ -29,16 +29,8 @@ export async function appendEvent(
   const file = join(folder, `${id}.json`);
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    const handle = await open(`${file}.new`, 'wx', 0o600);
-    try {
-      await handle.writeFile(`${JSON.stringify({ format: JOURNAL_FORMAT, ...event }, undefined, 2)}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await link(`${file}.new`, file);
-    await rm(`${file}.new`);
-    await syncFolder(folder);
+    const text = `${JSON.stringify({ format: JOURNAL_FORMAT, ...event }, undefined, 2)}\n`;
+    if (!(await createDurably(file, text))) throw new Error(`${file} is there already`);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });

@@ -1,5 +1,5 @@
 import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { jsonOf } from '../../domain/json.ts';
 import { summaryOf, type RunSummary } from '../../domain/run-summary.ts';
@@ -23,21 +23,23 @@ const RUN_ID = /^[a-z0-9][a-z0-9-]{0,79}$/;
 
 /** @returns the file. */
 export async function keepRun(config: Repository, record: RunRecord): Promise<string> {
-  const folder = runsFolder(config, record.deployment);
-  const file = join(folder, `${record.run}.json`);
-  await mkdir(folder, { recursive: true });
-  await writeFile(`${file}.new`, `${JSON.stringify(record, undefined, 2)}\n`);
-  await rename(`${file}.new`, file);
+  const file = recordFile(config, record.deployment, record.run);
+  await replaceJson(file, record);
   // Without its line the record is still found, only more slowly: that must not fail a run.
-  await appendFile(join(folder, INDEX), indexLine(summaryOf(record))).catch(() => undefined);
+  await appendFile(join(runsFolder(config, record.deployment), INDEX), indexLine(summaryOf(record))).catch(
+    () => undefined,
+  );
   return file;
 }
 
 /** Beside its record: Temporal forgets it, and evidence must not. */
 export async function keepPlan(config: Repository, run: string, plan: RecoverPlan): Promise<void> {
-  const file = planFile(config, plan.deployment, run);
-  await mkdir(runsFolder(config, plan.deployment), { recursive: true });
-  await writeFile(`${file}.new`, `${JSON.stringify(plan, undefined, 2)}\n`);
+  await replaceJson(planFile(config, plan.deployment, run), plan);
+}
+
+async function replaceJson(file: string, value: unknown): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(`${file}.new`, `${JSON.stringify(value, undefined, 2)}\n`);
   await rename(`${file}.new`, file);
 }
 
@@ -52,6 +54,14 @@ export async function readPlan(
   return text === undefined ? undefined : (jsonOf(text) as RecoverPlan | undefined);
 }
 
+/** Of a run that has ended. */
+export const recordFile = (config: Repository, deployment: string, run: string): string =>
+  join(runsFolder(config, deployment), `${run}.json`);
+
+/** What an exported script says of its run while it works, and at its end. */
+export const scriptLogFile = (config: Repository, deployment: string, run: string): string =>
+  join(runsFolder(config, deployment), `${run}.jsonl`);
+
 /** No id of a run has a dot in it: a plan is never taken for a record. */
 const planFile = (config: Repository, deployment: string, run: string): string =>
   join(runsFolder(config, deployment), `${run}.plan.json`);
@@ -63,7 +73,7 @@ export async function readRun(
   run: string,
 ): Promise<RunRecord | undefined> {
   if (!RUN_ID.test(run)) return undefined;
-  const file = join(runsFolder(config, deployment), `${run}.json`);
+  const file = recordFile(config, deployment, run);
   const text = await readFile(file, 'utf8').catch(() => undefined);
   const record = text === undefined ? undefined : jsonOf(text);
   return isRecord(record) ? record : undefined;

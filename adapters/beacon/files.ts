@@ -20,6 +20,8 @@ export const logName = (day: string, site: string, writer: string): string => `$
 export const summaryName = (day: string): string => `${day}.summary.json`;
 /** What recoveries have measured: from there on the numbers of the site that they have brought up count. */
 export const recoveriesFolder = (folder: string): string => join(folder, 'recoveries');
+export const recoveryFile = (folder: string, run: string, worker: string): string =>
+  join(recoveriesFolder(folder), `${run}.${worker}.json`);
 
 export interface JournalFiles {
   /** By day: the raw files, each with its site. */

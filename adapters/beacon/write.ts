@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { journalText, summaryOfDay, type Ack } from '../../domain/beacon-journal.ts';
 import { syncFolder, writeDurably } from '../files/durable.ts';
-import { dayOf, logName, recoveriesFolder, sortFiles, summaryName } from './files.ts';
+import { dayOf, logName, recoveriesFolder, recoveryFile, sortFiles, summaryName } from './files.ts';
 import { readDay, type Recovery } from './read.ts';
 
 /** Appends to the journal at one place. A place that hangs or is full keeps nobody waiting: it has its own queue. */
@@ -122,6 +122,6 @@ export async function sumUp(folder: string, nowMs: number): Promise<void> {
 
 export async function writeRecovery(folder: string, recovery: Recovery): Promise<void> {
   await mkdir(recoveriesFolder(folder), { recursive: true });
-  const file = join(recoveriesFolder(folder), `${recovery.run}.${recovery.worker}.json`);
+  const file = recoveryFile(folder, recovery.run, recovery.worker);
   await writeDurably(file, `${JSON.stringify(recovery)}\n`, 0o640);
 }

@@ -1,12 +1,11 @@
-import { link, mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { randomBytes } from 'node:crypto';
 import type { BackupConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
 import { namedPack, packName, type KeptPack } from '../../domain/evidence.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { unlessMissing, type Repository } from '../backup/signed.ts';
-import { syncFolder, writeDurably } from '../files/durable.ts';
+import { createDurably, writeDurably } from '../files/durable.ts';
 import { makePack, openPack, type OpenedPack } from './pack.ts';
 import type { Member } from './tar.ts';
 
@@ -64,7 +63,7 @@ export async function keepPack(
       const header = { deployment, run, sequence, previous: before?.digest, createdAt, tool };
       const { archive, digest } = makePack(members, header, signingKey);
       const file = join(folder, packName(deployment, sequence));
-      if (!(await claim(file, archive))) continue;
+      if (!(await createDurably(file, archive))) continue;
       await writeDurably(join(folder, HEAD), `${sequence} ${digest}\n`);
       return { file, sequence, digest, bytes: archive.length, members: members.length, absent };
     }
@@ -74,28 +73,6 @@ export async function keepPack(
     throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
   }
   throw new DrError('DISK_FAILED', { path: folder, reason: `${MOST_TRIES} others were faster` });
-}
-
-/** Whole or not at all, and never over one that is there; false where one is. */
-async function claim(file: string, archive: Buffer): Promise<boolean> {
-  const fresh = `${file}.${randomBytes(4).toString('hex')}.new`;
-  try {
-    const handle = await open(fresh, 'wx', 0o600);
-    try {
-      await handle.writeFile(archive);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    await link(fresh, file);
-    await syncFolder(join(file, '..'));
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
-  } finally {
-    await rm(fresh, { force: true });
-  }
 }
 
 interface Newest {

@@ -7,7 +7,7 @@ import type { RunRecord } from '../../domain/run.ts';
 import { findSecrets, scrubber, type KnownSecret } from '../../domain/scrub.ts';
 import { setFolder } from '../backup/repository.ts';
 import { unlessMissing } from '../backup/signed.ts';
-import { readPlan } from '../backup/runs.ts';
+import { readPlan, scriptLogFile } from '../backup/runs.ts';
 import { canonical, configDigest, planDigest } from '../config/digest.ts';
 import type { RunHistory } from '../temporal/history.ts';
 import { approvalMembers } from './approvals-member.ts';
@@ -86,7 +86,7 @@ async function scriptLog(
   { backup }: Deployment,
   { deployment, run }: RunRecord,
 ): Promise<string | undefined> {
-  const file = join(backup.repository, deployment, 'runs', `${run}.jsonl`);
+  const file = scriptLogFile(backup, deployment, run);
   return unlessMissing(file, readFile(file, 'utf8'));
 }
 

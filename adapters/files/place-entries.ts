@@ -1,6 +1,7 @@
-import { access, mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { durableRename, writeDurably } from './durable.ts';
+import { exists } from './exists.ts';
 import type { StepKey } from './switch-in.ts';
 
 /**
@@ -98,11 +99,4 @@ async function moveInto(from: string, to: string): Promise<void> {
 async function readLedger({ undoDir }: PlacePaths): Promise<PlaceLedger | undefined> {
   const text = await readFile(join(undoDir, LEDGER), 'utf8').catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as PlaceLedger);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

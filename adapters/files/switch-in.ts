@@ -1,7 +1,8 @@
-import { access, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
 import { durableRename, syncFolder, writeDurably } from './durable.ts';
+import { exists } from './exists.ts';
 
 /**
  * The commit of a restored directory: the old one is renamed aside, the staged one into its place. The effect is
@@ -107,11 +108,4 @@ async function move(from: string, to: string): Promise<void> {
       throw new DrError('MOUNT_POINT', { path: from }, { cause: error });
     throw error;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -37,4 +37,4 @@ export async function readLease(stateDir: string): Promise<Lease | undefined> {
   }
 }
 
-const leaseFile = (stateDir: string): string => join(stateDir, 'epoch.json');
+export const leaseFile = (stateDir: string): string => join(stateDir, 'epoch.json');

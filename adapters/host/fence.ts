@@ -3,12 +3,12 @@ import { join } from 'node:path';
 
 /** The fence marker of a site: while the file exists, the site's start commands refuse. */
 
-const marker = (stateDir: string): string => join(stateDir, 'fenced');
+export const fenceFile = (stateDir: string): string => join(stateDir, 'fenced');
 
 /** Who fenced the site and why, or undefined. */
 export async function readFence(stateDir: string): Promise<string | undefined> {
   try {
-    return (await readFile(marker(stateDir), 'utf8')).trim();
+    return (await readFile(fenceFile(stateDir), 'utf8')).trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -17,9 +17,9 @@ export async function readFence(stateDir: string): Promise<string | undefined> {
 
 export async function raiseFence(stateDir: string, by: string): Promise<void> {
   await mkdir(stateDir, { recursive: true });
-  await writeFile(marker(stateDir), `${by}\n`);
+  await writeFile(fenceFile(stateDir), `${by}\n`);
 }
 
 export async function lowerFence(stateDir: string): Promise<void> {
-  await rm(marker(stateDir), { force: true });
+  await rm(fenceFile(stateDir), { force: true });
 }

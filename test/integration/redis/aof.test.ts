@@ -7,16 +7,11 @@ import type { PartResult } from '../../../domain/backup.ts';
 import type { CheckBackupResult, RecoveryPoint } from '../../../domain/plan.ts';
 import { assemble, type AofChain, type AofPiece } from '../../../domain/redis-aof.ts';
 import { callActivity, type ChildEnd } from '../../harness/activity.ts';
-import {
-  backupStepOf,
-  signSet,
-  stepOf,
-  writeDeployment,
-  type TestDeployment,
-} from '../../harness/deployment.ts';
+import { backupStepOf, signSet, stepOf, type TestDeployment } from '../../harness/deployment.ts';
 import { eventually } from '../../harness/gateway.ts';
 import { flipByte } from '../../harness/postgres-scene.ts';
-import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { redisDeployment } from '../../harness/redis-scene.ts';
 
 /** The append-only log, shipped beside a set: Redis comes back to a point that the set's RDB does not know. */
 
@@ -27,11 +22,7 @@ let runs = 0;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  await writeFile(join(redis.dir, 'password'), REDIS_PASSWORD.reveal(), { mode: 0o600 });
-  const { dataDir, configFile, endpoint } = redis;
-  scene = await writeDeployment(join(redis.dir, 'config'), {
-    redis: { port: endpoint.port, dataDir, configFile, password: `file:${join(redis.dir, 'password')}` },
-  });
+  scene = await redisDeployment(redis);
   await redis.client().set('apikey-0', 'in the set');
   const part = (await backup('back-up-redis')).result as PartResult;
   await signSet(scene, { set: SET, site: 'dr', objects: part.objects, redis: part.redis! });

@@ -1,18 +1,12 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../../../adapters/config/load.ts';
 import type { PartResult } from '../../../domain/backup.ts';
 import { callActivity, type ChildEnd } from '../../harness/activity.ts';
-import {
-  backupStepOf,
-  signSet,
-  stepOf,
-  writeDeployment,
-  type TestDeployment,
-} from '../../harness/deployment.ts';
-import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { backupStepOf, signSet, stepOf, type TestDeployment } from '../../harness/deployment.ts';
+import { startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { redisDeployment } from '../../harness/redis-scene.ts';
 
 /** One value of a gigabyte kills nothing. */
 
@@ -23,21 +17,17 @@ let scene: TestDeployment;
 
 beforeAll(async () => {
   redis = await startTestRedis(['appendonly no', 'proto-max-bulk-len 2gb']);
-  await writeFile(join(redis.dir, 'password'), REDIS_PASSWORD.reveal(), { mode: 0o600 });
-  const { dataDir, configFile, endpoint } = redis;
-  scene = await writeDeployment(join(redis.dir, 'config'), {
-    redis: { port: endpoint.port, dataDir, configFile, password: `file:${join(redis.dir, 'password')}` },
-  });
+  scene = await redisDeployment(redis);
   await redis.client().set('apikey-1', 'small');
   await redis.client().setrange('giant', GIB - 4, 'last');
 }, 60_000);
 afterAll(() => redis?.close());
 
-const backup = (): Promise<ChildEnd> =>
+const backup = (of: TestDeployment): Promise<ChildEnd> =>
   callActivity({
-    configFile: scene.configFile,
+    configFile: of.configFile,
     activity: 'back-up-redis',
-    input: backupStepOf(scene, 'back-up-redis', SET),
+    input: backupStepOf(of, 'back-up-redis', SET),
   });
 
 test('by commands it is refused, with both sizes, before a byte of it is asked for', async () => {
@@ -48,18 +38,14 @@ test('by commands it is refused, with both sizes, before a byte of it is asked f
   config.deployments.acme.sites.dr.redis['method'] = 'commands';
   await writeFile(scene.configFile, stringify(config), { mode: 0o600 });
   const told = { ...scene, deployment: (await loadConfig(scene.configFile)).deployments['acme']! };
-  const { error } = await callActivity({
-    configFile: scene.configFile,
-    activity: 'back-up-redis',
-    input: backupStepOf(told, 'back-up-redis', SET),
-  });
+  const { error } = await backup(told);
   expect(error).toMatchObject({ code: 'VALUE_TOO_LARGE' });
   expect(await redis.client().info('commandstats')).not.toContain('cmdstat_dump:');
   await writeFile(scene.configFile, files, { mode: 0o600 });
 });
 
 test('from its files it is backed up, and comes back to the last byte', async () => {
-  const { result, error } = await backup();
+  const { result, error } = await backup(scene);
   expect(error).toBeUndefined();
   const part = result as PartResult;
   await signSet(scene, { set: SET, site: 'dr', objects: part.objects, redis: part.redis! });

@@ -15,16 +15,11 @@ import type { Manifest } from '../../../domain/manifest.ts';
 import { openRedisFacts } from '../../../activities/open-set.ts';
 import { resolveSecret } from '../../../adapters/config/secrets.ts';
 import { callActivity, killedActivity, type ActivityCall, type ChildEnd } from '../../harness/activity.ts';
-import {
-  backupStepOf,
-  signSet,
-  stepOf,
-  writeDeployment,
-  type TestDeployment,
-} from '../../harness/deployment.ts';
+import { backupStepOf, signSet, stepOf, type TestDeployment } from '../../harness/deployment.ts';
 import { eventually } from '../../harness/gateway.ts';
 import { flipByte } from '../../harness/postgres-scene.ts';
-import { REDIS_PASSWORD, seedEveryType, startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { seedEveryType, startTestRedis, type TestRedis } from '../../harness/redis.ts';
+import { redisDeployment } from '../../harness/redis-scene.ts';
 
 /** Redis with `appendonly yes`, as the guide recommends it: backed up alive, lost, brought back by the real activities. */
 
@@ -41,12 +36,7 @@ let runs = 0;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  await writeFile(join(redis.dir, 'password'), REDIS_PASSWORD.reveal(), { mode: 0o600 });
-  const { port } = redis.endpoint;
-  const { dataDir, configFile } = redis;
-  scene = await writeDeployment(join(redis.dir, 'config'), {
-    redis: { port, dataDir, configFile, password: `file:${join(redis.dir, 'password')}` },
-  });
+  scene = await redisDeployment(redis);
   const client = redis.client();
   await seedEveryType(client);
   await client.rpush('analytics-tyk-system-analytics', 'pumped already');
