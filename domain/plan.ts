@@ -1,4 +1,6 @@
 import type { ApprovalPolicy } from './approvals.ts';
+import type { PlannedCriterion } from './criteria.ts';
+import type { DrillPlan } from './drill.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StoreLoss } from './loss.ts';
 import type { StorePoint } from './points.ts';
@@ -78,11 +80,15 @@ export interface RecoverPlan {
   readonly notifies?: true;
   /** Those of its steps before which it waits for people; absent where there are none. */
   readonly approvals?: readonly ApprovalPolicy[];
+  /** What must hold at the end, fixed before the start. Absent in plans of earlier versions. */
+  readonly criteria?: readonly PlannedCriterion[];
+  /** Present where this is a drill: `from` serves all the while, and nothing of it is touched. */
+  readonly drill?: DrillPlan;
 }
 
-/** The input of the workflow `recover`. */
+/** The input of the workflows `recover` and `drill`. */
 export interface RecoverInput {
-  /** Our own id of the run: `rec-20261124-031500-1f2e`. */
+  /** Our own id of the run: `rec-20261124-031500-1f2e`; of a drill: `drl-…`. */
   readonly run: string;
   readonly plan: RecoverPlan;
   readonly planDigest: string;

@@ -1,6 +1,8 @@
 import type { Approval, NeededApproval, RefusedApproval } from './approvals.ts';
 import type { ServedBy, ServedFrom } from './build.ts';
+import type { Criterion } from './criteria.ts';
 import type { Choice, Decision, Wait } from './decision.ts';
+import type { DrillRecord } from './drill.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Acknowledgement } from './tell.ts';
@@ -205,7 +207,7 @@ export interface WitnessSummary {
 export interface RunRecord {
   readonly format: 'tyk-dr/run/v1';
   readonly run: string;
-  readonly runbook: 'recover';
+  readonly runbook: 'recover' | 'drill';
   readonly workflowId: string;
   readonly deployment: string;
   readonly tier: Tier;
@@ -225,6 +227,10 @@ export interface RunRecord {
   /** What each store has lost; absent where nobody has measured it. */
   losses?: readonly StoreLoss[];
   set?: SetSummary;
+  /** Criterion by criterion, with the limits of the plan. */
+  criteria?: readonly Criterion[];
+  /** Present where the run is a drill. */
+  drill?: DrillRecord;
   /** Of the stores that the run restores. */
   points?: readonly StorePoint[];
   clock: ClockPoint[];

@@ -122,7 +122,7 @@ export async function newestRun(
   deployment: string,
   fits: (record: RunRecord) => boolean,
 ): Promise<RunRecord | undefined> {
-  const runs = (await keptRuns(config, deployment)).filter((run) => run.startsWith('rec-'));
+  const runs = (await keptRuns(config, deployment)).filter((run) => /^(rec|drl)-/.test(run));
   for (const run of runs.slice(0, MOST_READ)) {
     const record = await readRun(config, deployment, run);
     if (record && fits(record)) return record;

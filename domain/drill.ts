@@ -1,0 +1,85 @@
+import type { Recoverable, Scenario } from './run.ts';
+
+/**
+ * A drill: a run in an isolated target, with production untouched. What is planned stands in the plan, what was seen in
+ * the record. Plain JSON.
+ */
+
+export const DRILL_TYPES = ['tabletop', 'component', 'simulation', 'full'] as const;
+export type DrillType = (typeof DRILL_TYPES)[number];
+
+/** Faults that a drill can plant in its own target: it must go red, and for exactly that reason. */
+export const PLANTS = [
+  'wrong-password',
+  'truncated-object',
+  'missing-api',
+  'revoked-key-works',
+  'clock-step',
+  'empty-redis',
+  'slow-database',
+  'unmeasured-watermark',
+] as const;
+export type Plant = (typeof PLANTS)[number];
+
+/** What makes a recovery plan that of a drill. */
+export interface DrillPlan {
+  readonly type: DrillType;
+  readonly scenario: Scenario;
+  readonly component?: Recoverable;
+  readonly plant?: Plant;
+  /** `promote`: after a full drill that has passed, and with its approvals, the deployment is recovered there for good. */
+  readonly end: 'teardown' | 'promote';
+  /** Who is to take part, by role. */
+  readonly participants: readonly Participant[];
+  /** Where a schedule has started it. */
+  readonly scheduled?: ScheduledDrill;
+}
+
+export interface Participant {
+  readonly role: string;
+  readonly person: string;
+  /** Whether this person was planned for it, or stands in. */
+  readonly deputy?: true;
+}
+
+export interface ScheduledDrill {
+  readonly schedule: string;
+  /** When it was due by the calendar. */
+  readonly dueAt: string;
+}
+
+/** What a drill has shown besides the recovery itself. */
+export interface DrillRecord extends DrillPlan {
+  /** Who did take part; those planned where nobody said otherwise. */
+  present?: readonly Participant[];
+  untouched?: Untouched;
+  leaks?: Leaks;
+  plantNoticed?: PlantNoticed;
+}
+
+/** The live site before and after, look by look. */
+export interface Untouched {
+  readonly verdict: 'pass' | 'fail' | 'not-measured';
+  readonly looks: readonly {
+    readonly what: string;
+    readonly before: string;
+    readonly after: string;
+    readonly verdict: 'pass' | 'fail' | 'not-measured';
+  }[];
+}
+
+/** What the drill made, and what of it is left. */
+export interface Leaks {
+  readonly verdict: 'pass' | 'fail' | 'not-measured';
+  readonly made: number;
+  readonly left: readonly string[];
+}
+
+export interface PlantNoticed {
+  readonly plant: Plant;
+  /** Step or criterion that must go red. */
+  readonly expected: string;
+  readonly noticed: boolean;
+  /** What did go red. */
+  readonly by: readonly string[];
+}
