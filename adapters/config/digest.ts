@@ -19,6 +19,7 @@ export function configDigest(deployment: Deployment): string {
     notify: _notify,
     contacts: _contacts,
     vendorSupport: _vendorSupport,
+    roles: _roles,
     witness,
     beacon,
     ...shared
