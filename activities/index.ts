@@ -9,6 +9,7 @@ import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
+import { createDrillCalendarActivities } from './drill-calendar.ts';
 import { createEvidenceActivities, type EvidenceMakers } from './export-evidence.ts';
 import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
@@ -52,6 +53,7 @@ export function createActivities(
     ...createProvisionActivities(deps),
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
+    ...createDrillCalendarActivities(deps),
     ...createMeasureActivities(deps),
     ...createMeasureLossActivities(deps),
     ...createNotifyActivities(deps),

@@ -1,6 +1,7 @@
 import { noticesReachSomebody } from './config-check-notify.ts';
 import { approvalsAreSound } from './config-check-approvals.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
+import { calendarIsSound } from './config-check-drill.ts';
 import { rolesAreSound } from './config-check-roles.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
@@ -57,6 +58,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...noticesReachSomebody(deployment),
     ...approvalsAreSound(deployment),
     ...rolesAreSound(deployment),
+    ...calendarIsSound(deployment),
   ];
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
 import { beacon } from './config-beacon.ts';
 import { copySchema } from './config-copies.ts';
+import { drillSchedules, majorChange } from './config-drill-schedules.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
@@ -223,6 +224,10 @@ const deployment = z.strictObject({
   approvals: approvals.optional(),
   approvers: approvers.optional(),
   roles,
+  drill: z
+    .strictObject({ schedules: drillSchedules.optional(), majorChange: majorChange.optional() })
+    .optional()
+    .describe('Rehearsals.'),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });

@@ -20,6 +20,7 @@ export function configDigest(deployment: Deployment): string {
     contacts: _contacts,
     vendorSupport: _vendorSupport,
     roles: _roles,
+    drill: _drill,
     witness,
     beacon,
     ...shared
