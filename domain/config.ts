@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
 import { beacon } from './config-beacon.ts';
 import { copySchema } from './config-copies.ts';
-import { drillSchedules, majorChange } from './config-drill-schedules.ts';
+import { drill } from './config-drill.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
@@ -217,6 +217,7 @@ const deployment = z.strictObject({
     ),
   probes: z.array(probe).default([]),
   beacon: beacon.optional(),
+  drill: drill.optional().describe('How and where recoveries are rehearsed.'),
   backup,
   notify: notify.optional(),
   contacts,
@@ -224,10 +225,6 @@ const deployment = z.strictObject({
   approvals: approvals.optional(),
   approvers: approvers.optional(),
   roles,
-  drill: z
-    .strictObject({ schedules: drillSchedules.optional(), majorChange: majorChange.optional() })
-    .optional()
-    .describe('Rehearsals.'),
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });
@@ -259,6 +256,7 @@ export type PumpConfig = NonNullable<Site['pump']>;
 export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
+export type DrillConfig = NonNullable<Deployment['drill']>;
 export type BeaconConfig = NonNullable<Deployment['beacon']>;
 export type ProbeConfig = Deployment['probes'][number];
 export type ApproverConfig = NonNullable<Deployment['approvers']>[number];

@@ -75,6 +75,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         witness: outside(lab, 'witness', 'clients.jsonl'),
         beacon: {},
         roles: EXAMPLE_ROLES,
+        drill: { site: 'dr' },
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
           { name: 'known key', path: facts.keyedPath, key: file(facts.keys.good), proves: 'known-key' },

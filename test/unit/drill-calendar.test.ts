@@ -107,6 +107,7 @@ describe('what became of what was due', () => {
     clock: [{ name: 'started', at: `${when}:00.000Z`, source: '' }],
     drill: {
       ...{ type: 'component' as DrillType, scenario: 'infrastructure', end: 'teardown', participants: [] },
+      limitMs: 1,
       ...(scheduled === undefined ? {} : { scheduled: { schedule: 'component', dueAt: scheduled } }),
     },
     ...changes,
