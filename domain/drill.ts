@@ -1,4 +1,5 @@
 import type { Recoverable, Scenario } from './run.ts';
+import type { TabletopRecord } from './tabletop.ts';
 
 /**
  * A drill: a run in an isolated target, with production untouched. What is planned stands in the plan, what was seen in
@@ -72,6 +73,8 @@ export interface DrillRecord extends DrillPlan {
   untouched?: Untouched;
   leaks?: Leaks;
   plantNoticed?: PlantNoticed;
+  /** Of a tabletop: what was asked and said. */
+  tabletop?: TabletopRecord;
 }
 
 /** The live site before and after, look by look. */

@@ -2,7 +2,8 @@ import { achievedRtoMs } from './clock.ts';
 import { formatDuration } from './duration.ts';
 import { rangeText, rpoRange, rpoVerdict } from './loss.ts';
 import type { Severity } from './findings.ts';
-import type { Outcome, RunRecord } from './run.ts';
+import { OUTCOME_CLASS, type Outcome, type RunRecord } from './run.ts';
+import { tabletopChecks } from './tabletop.ts';
 
 /** What a run has shown, check by check: what it missed becomes a finding, and a later run that passes closes it. Pure. */
 
@@ -25,13 +26,29 @@ const OF_OUTCOME: Readonly<Partial<Record<Outcome, Severity>>> = {
 export function checksOf(record: RunRecord): RunCheck[] {
   // Of a run that was refused nothing else was to be seen.
   if (record.outcome === 'REFUSED') return [outcome(record)];
+  // Nothing was recovered: there is nothing else to be measured.
+  if (record.drill?.type === 'tabletop')
+    return [outcome(record), ...drillMade(record), ...tabletopChecks(record)];
   return [
     outcome(record),
+    ...drillMade(record),
     rto(record),
     rpo(record),
     ...proofs(record),
     ...overrides(record),
     ...exceptions(record),
+  ];
+}
+
+/** What closes the finding that a drill of this kind was missed, late or put off. */
+function drillMade({ drill, outcome: ended, run }: RunRecord): RunCheck[] {
+  const good = ended !== undefined && ['recovered', 'exceptions'].includes(OUTCOME_CLASS[ended]);
+  if (!drill || !good) return [];
+  return [
+    {
+      ...{ check: `drill/${drill.type}`, verdict: 'pass', severity: 'low' },
+      text: `a ${drill.type} drill was made: ${run}`,
+    },
   ];
 }
 
