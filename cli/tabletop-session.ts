@@ -115,8 +115,12 @@ function openTerminal(): Terminal {
     ask: (prompt) => {
       const next = lines.shift();
       if (next === undefined && ended) return Promise.resolve(undefined);
-      reader.setPrompt(prompt);
-      reader.prompt();
+      // A reader that has read to its end prompts no more.
+      if (ended) process.stderr.write(`${prompt}\n`);
+      else {
+        reader.setPrompt(prompt);
+        reader.prompt();
+      }
       if (next !== undefined) return Promise.resolve(next);
       return new Promise((resolve) => {
         waiting = resolve;
