@@ -1,4 +1,5 @@
 import { CancellationScope, condition, defineQuery, setHandler } from '@temporalio/workflow';
+import { criteriaExceptions, judgeCriteria } from '../domain/judge-criteria.ts';
 import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord, SetSummary } from '../domain/run.ts';
@@ -46,13 +47,21 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   await withRtoClock(record, async () => {
     try {
       await untilAborted(context, () => tell(context));
+      judge(context);
+      record.exceptions.push(...criteriaExceptions(record));
       record.outcome = record.exceptions.length > 0 ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED';
     } catch (error) {
       record.outcome = await giveUp(context, error);
+      judge(context);
     }
   });
 
   return close(context);
+}
+
+/** Beside each limit of the plan, what the run has come to; plans of earlier versions have none. */
+function judge({ record, input }: StepContext): void {
+  if (input.plan.criteria) record.criteria = judgeCriteria(record, input.plan.criteria);
 }
 
 /** Tells the story; an abort cancels what is under way rather than waiting for its end. */
@@ -193,13 +202,23 @@ async function closeOut(context: StepContext): Promise<void> {
     measureOutage(context),
     runStep(context, 'protect-database'),
     runStep(context, 'prove-dashboard-edit'),
+    measurePerformance(context),
+    runStep(context, 'prove-security'),
   ]);
   await runStep(context, 'discard-old-data');
 }
 
 async function measureOutage(context: StepContext): Promise<void> {
   const seen = await runStep(context, 'measure-outage');
-  if (seen) context.record.witness = seen.witness;
+  if (!seen) return;
+  context.record.witness = seen.witness;
+  if (seen.performance) context.record.performance = { ...context.record.performance, ...seen.performance };
+}
+
+async function measurePerformance(context: StepContext): Promise<void> {
+  const measured = await runStep(context, 'measure-performance');
+  const { record } = context;
+  if (measured?.figures) record.performance = { ...record.performance, after: measured.figures };
 }
 
 /** Waits for all before it throws the first failure: no branch goes on unseen after another has failed. */
