@@ -28,7 +28,8 @@ export type RecoveryPoint =
 /**
  * Whose workers run a step. `target`, `source` and `gateways` mean every worker of that site or of its Gateways, each
  * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway;
- * `inspectors` are the target's workers with the verifier; `others` are those of all further sites.
+ * `inspectors` are the target's workers with the verifier; `others` are those of all further sites; `live` are those of
+ * the site that serves while a drill runs.
  */
 export type Where =
   | 'lead'
@@ -42,7 +43,13 @@ export type Where =
   | 'inspectors'
   | 'pump'
   | 'traffic'
-  | 'others';
+  | 'others'
+  | 'live';
+
+/** By `Where`; `live` in drills only. */
+export type Workers = Readonly<Record<Exclude<Where, 'live'>, readonly string[]>> & {
+  readonly live?: readonly string[];
+};
 
 export interface ConfigRef {
   readonly ref: string;
@@ -76,7 +83,7 @@ export interface RecoverPlan {
   readonly steps: readonly string[];
   /** The other ones of the table, with why. */
   readonly leftOut: Readonly<Record<string, LeftOut>>;
-  readonly workers: Readonly<Record<Where, readonly string[]>>;
+  readonly workers: Workers;
   readonly onFailure: 'ask' | 'abort';
   /** The deployment declares whom to tell: people hear of the run. */
   readonly notifies?: true;

@@ -18,6 +18,8 @@ export interface DeploymentShape {
   readonly hasAnalyticsProbe: boolean;
   readonly hasWitness: boolean;
   readonly slos?: Slos;
+  /** Where drills go, and how long they may take. */
+  readonly drill?: { readonly site: string; readonly limitMs: number };
   /** It declares whom to tell. */
   readonly notifies?: boolean;
   readonly sites: Readonly<Record<string, SiteShape>>;

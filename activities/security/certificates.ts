@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
+import { requireWithinDrill } from '../../adapters/host/isolation.ts';
 import type { Proof } from '../../domain/run.ts';
 import { certificateProofs, certificatesOf } from '../certificates.ts';
 import { readConf } from '../conf-file.ts';
@@ -72,9 +73,10 @@ function ofHost(what: string, url: string, certificate: X509Certificate): Proof 
 }
 
 /** @returns the certificate, or why none was shown; whoever has signed it is their clients' business. */
-function servedBy(url: string): Promise<X509Certificate | string> {
+async function servedBy(url: string): Promise<X509Certificate | string> {
   const { hostname, port } = new URL(url);
   const host = hostname.replace(/^\[|\]$/g, '');
+  requireWithinDrill(host, Number(port) || 443);
   return new Promise((resolve) => {
     const socket = connect({
       host,

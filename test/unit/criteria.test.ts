@@ -60,7 +60,13 @@ describe('the criteria of a plan', () => {
   });
 
   test('of a drill do not ask whether clients can reach a site that has none', () => {
-    const drill = { type: 'full', scenario: 'infrastructure', end: 'teardown', participants: [] } as const;
+    const drill = {
+      type: 'full',
+      scenario: 'infrastructure',
+      end: 'teardown',
+      limitMs: 1,
+      participants: [],
+    } as const;
     const security = plannedCriteria(FULL_SHAPE, { ...PLAN, drill }).at(-1)!;
     expect(SECURITY_CHECKS.filter((check) => !security.limit.includes(check))).toEqual(NOT_IN_A_DRILL);
   });
