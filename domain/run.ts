@@ -9,6 +9,7 @@ import type { Acknowledgement } from './tell.ts';
 import type { StoreLoss } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
+import type { Performance } from './service-level.ts';
 import type { SnapshotKind } from './snapshot.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
@@ -224,6 +225,8 @@ export interface RunRecord {
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;
+  /** Before and during it by the witness, after it by a load of our own; what is absent was not measured. */
+  performance?: Performance;
   /** What each store has lost; absent where nobody has measured it. */
   losses?: readonly StoreLoss[];
   set?: SetSummary;
