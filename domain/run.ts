@@ -9,6 +9,7 @@ import type { Acknowledgement } from './tell.ts';
 import type { StoreLoss } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
+import type { Performance } from './service-level.ts';
 import type { SnapshotKind } from './snapshot.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
@@ -234,6 +235,8 @@ export interface RunRecord {
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;
+  /** Before and during it by the witness, after it by a load of our own; what is absent was not measured. */
+  performance?: Performance;
   /** What each store has lost; absent where nobody has measured it. */
   losses?: readonly StoreLoss[];
   set?: SetSummary;
@@ -269,7 +272,7 @@ export interface RunRecord {
 
 /** Why a step is left out, in words. */
 export function leftOutText(
-  { component, scenario }: Pick<RunRecord, 'component' | 'scenario'>,
+  { component, scenario, drill }: Pick<RunRecord, 'component' | 'scenario' | 'drill'>,
   { notPartOf }: Pick<StepRecord, 'notPartOf'>,
 ): string {
   switch (notPartOf) {
@@ -282,7 +285,7 @@ export function leftOutText(
     case 'elsewhere':
       return 'not part of a recovery on another site';
     case 'component':
-      return `not part of recovering ${component} alone`;
+      return `not part of recovering ${component ?? drill?.component} alone`;
     case 'scenario':
       return `not needed in scenario ${scenario}`;
     default:

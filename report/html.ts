@@ -6,6 +6,7 @@ import { snapshotText } from '../domain/snapshot-text.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { buildRows } from './builds.ts';
+import { criteria } from './html-criteria.ts';
 import { decisions } from './html-decisions.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { htmlOf } from './document.ts';
@@ -33,6 +34,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
   const sections = [
     verdict(record),
     objectives(record),
+    criteria(record),
     timeline(record),
     tiers(record),
     asked(record),

@@ -7,13 +7,14 @@ import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
 import { bringBack } from './bring-back.ts';
-import { chooseBackup, untilAborted } from './recover-story.ts';
+import { judge, judgeAtTheEnd } from './judge.ts';
+import { chooseBackup, measurePerformance, settleAll, untilAborted } from './recover-story.ts';
 import { withRtoClock } from './rto-clock.ts';
 import { now, openRecord, publish, showDetails } from './run-state.ts';
 import { runStep } from './run-step.ts';
-import { openCopy, simulate } from './simulate.ts';
+import { checkForCopy, openCopy, simulate } from './simulate.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
-import { tearDown, unmarkTarget } from './tear-down.ts';
+import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { withTelling } from './tell-people.ts';
 import { whileWatched } from './watch-drill.ts';
 
@@ -48,9 +49,11 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   const seen: { before: readonly LookItem[] } = { before: [] };
   try {
     await inTime(context, () => untilAborted(context, () => rehearse(context, seen)));
+    judgeAtTheEnd(context);
     record.outcome = 'RECOVERED';
   } catch (error) {
     record.outcome = failed(context, error);
+    judge(context);
   }
   if (record.outcome !== 'REFUSED')
     await CancellationScope.nonCancellable(() => leaveNothing(context, seen.before));
@@ -63,11 +66,13 @@ async function rehearse(context: StepContext, seen: { before: readonly LookItem[
   seen.before = (await runStep(context, 'observe-live'))?.looks ?? [];
   await chooseBackup(context);
   const copy = context.input.plan.drill!.type === 'simulation' ? openCopy(context) : undefined;
-  await runStep(copy ?? context, 'check-target');
+  if (copy) await checkForCopy(context, copy);
+  else await runStep(context, 'check-target');
   await runStep(context, 'list-target');
   await whileWatched(context, async () => {
     if (copy) await simulate(context, copy);
     await withRtoClock(context.record, () => bringBack(context));
+    await settleAll([measurePerformance(context), runStep(context, 'prove-security')]);
   });
 }
 
@@ -113,6 +118,7 @@ async function leaveNothing(context: StepContext, before: readonly LookItem[]): 
   delete context.abort;
   const failures = await tearDown(context);
   if (context.copy) failures.push(...(await tearDown(context.copy)));
+  if (failures.length === 0) failures.push(...(await tidyTarget(context)));
   await lookForLeaks(context);
   if (failures.length === 0) failures.push(...(await unmarkTarget(context)));
   await compareWithLive(context, before);
