@@ -24,6 +24,7 @@ import { createMeasureActivities } from './measure.ts';
 import { createMeasureLossActivities } from './measure-loss.ts';
 import { createMeasurePerformanceActivities } from './measure-performance.ts';
 import { createNotifyActivities } from './notify.ts';
+import { createPaperActivities, type PaperMakers } from './papers.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
 import { createProveSecurityActivities } from './security/prove.ts';
@@ -49,9 +50,11 @@ export function createActivities(
   build: Build,
   render: RenderRunbook,
   evidence: Omit<EvidenceMakers, 'version'>,
+  papers: PaperMakers,
 ) {
   return {
     ...createPingActivities(deps, build),
+    ...createPaperActivities(deps, papers),
     ...createApprovalActivities(deps),
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),

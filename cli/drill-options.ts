@@ -1,9 +1,8 @@
 import type { DrillType } from '../domain/drill.ts';
 import { DrError } from '../domain/errors.ts';
-import { isPlain } from '../domain/plain-text.ts';
 import type { Recoverable, Scenario } from '../domain/run.ts';
 import type { TabletopView } from '../domain/tabletop.ts';
-import { parser } from './arguments.ts';
+import { textArgument } from './arguments.ts';
 import type { TabletopOptions } from './drill-tabletop.ts';
 
 /** The options of `tyk-dr drill` that belong to one kind of drill only. */
@@ -18,15 +17,9 @@ export interface DrillTabletopOptions {
 
 /** May be given again and again; roles and people are known only with the configuration. */
 export function participantArgument() {
-  const one = parser('text', (value) => value);
+  const one = textArgument('--participant', 'ROLE=PERSON, such as incident-commander=ann');
   return Object.assign(
-    (value: string, before: readonly string[] | undefined): string[] => {
-      if (!/^[^=]+=[^=]+$/.test(value) || !isPlain(value) || value.length > 200)
-        throw new DrError('BAD_ARGUMENT', {
-          ...{ argument: '--participant', value, expected: 'ROLE=PERSON, such as incident-commander=ann' },
-        });
-      return [...(before ?? []), value];
-    },
+    (value: string, before: readonly string[] | undefined): string[] => [...(before ?? []), one(value)],
     { kind: one.kind },
   );
 }

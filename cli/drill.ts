@@ -30,6 +30,7 @@ import {
   type Door,
 } from './client.ts';
 import { toldByWorker } from './failures.ts';
+import { registerDrillDecisions } from './drill-decide.ts';
 import { tabletop } from './drill-tabletop.ts';
 import {
   participantArgument,
@@ -125,6 +126,7 @@ export function registerDrill(program: Command, config: () => string | undefined
       refuseTabletopOptions(options);
       return withDoor(config(), (door) => start(door, name, options));
     });
+  registerDrillDecisions(command, config);
   command
     .command('cleanup')
     .description('Remove what a drill has left that was cut off')

@@ -81,7 +81,7 @@ function quarterArgument() {
 const currentQuarter = (): Quarter => quarterAt(new Date().toISOString());
 
 function documentOf(
-  { name, deployment, records, findings, entries }: Improvement,
+  { name, deployment, records, findings, entries, standing }: Improvement,
   quarter: Quarter,
 ): Document {
   const { tier, objectives } = shapeOf(name, deployment);
@@ -95,6 +95,7 @@ function documentOf(
     records,
     findings,
     entries,
+    standing,
     now,
   });
 }

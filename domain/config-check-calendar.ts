@@ -1,5 +1,5 @@
 import { isEndless, shownOf } from './blackout.ts';
-import { CALENDAR_KINDS } from './calendar-kinds.ts';
+import { CALENDAR_KINDS, TECHNICAL } from './calendar-kinds.ts';
 import type { Deployment } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 import { longestGapMs, parseCron } from './cron.ts';
@@ -13,7 +13,12 @@ export function calendarIsSound({ drill }: Deployment): ConfigProblem[] {
     const cron = parseCron(calendar[kind]?.cron ?? '');
     return typeof cron !== 'string' && longestGapMs(cron) === Infinity;
   });
+  const homeless = drill.site === undefined ? TECHNICAL.filter((kind) => calendar[kind]) : [];
   return [
+    ...homeless.map((kind) => ({
+      path: [...path, kind],
+      message: 'expected a site for it under drill.site; without one there are tabletops only',
+    })),
     ...never.map((kind) => ({
       path: [...path, kind, 'cron'],
       message: `'${calendar[kind]!.cron}' never comes; expected a day that there is`,

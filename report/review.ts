@@ -1,12 +1,14 @@
 import { achievedRtoMs, rtoByTier } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { endOf, type Finding } from '../domain/findings.ts';
+import type { DrillStanding } from '../domain/drill-standing.ts';
 import { entriesOf, type Entry } from '../domain/journal.ts';
 import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
 import type { Document, Section } from './document.ts';
+import { auditSection, drillSections } from './review-drills.ts';
 import { occurrenceText, stateText } from './findings.ts';
 import { contactRows, type People } from './people.ts';
 import { trendSvg } from './trend.ts';
@@ -23,6 +25,7 @@ export interface ReviewFacts {
   readonly records: readonly RunRecord[];
   readonly findings: readonly Finding[];
   readonly entries: readonly Entry[];
+  readonly standing: DrillStanding;
   readonly now: string;
 }
 
@@ -37,10 +40,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
       runs(facts),
       ...trends(facts),
       losses(facts),
-      {
-        title: 'Drills due and done',
-        text: ['Not available: drills are not recorded by this version. Recoveries are listed above.'],
-      },
+      ...drillSections(facts),
       open(facts),
       ended(facts),
       lessons(facts),
@@ -49,7 +49,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
         title: 'Availability against the SLO',
         text: ['Not measured over 30 and 365 days: nothing measures it all the time.'],
       },
-      audit(facts),
+      auditSection(facts),
       contacts(facts),
       signed(facts),
     ],
@@ -196,19 +196,6 @@ function changes({ entries, tier, objectives }: ReviewFacts): Section {
   ];
   const since = `Since ${last.at} (${last.quarter}, ${last.actor})`;
   return { title, text: [list.length === 0 ? `${since}: none.` : `${since}:`], list };
-}
-
-/** The guide asks for one a year. */
-function audit({ entries, now }: ReviewFacts): Section {
-  const title = 'Third-party audit';
-  const last = entriesOf(entries, 'imported').findLast(({ source }) => source === 'audit');
-  if (!last) return { title, text: ['None has been recorded (tyk-dr findings import): one is due.'] };
-  const due = `${Number(last.at.slice(0, 4)) + 1}${last.at.slice(4, 10)}`;
-  const late = now.slice(0, 10) > due ? ': OVERDUE' : '';
-  return {
-    title,
-    text: [`The last by ${last.by}, recorded ${last.at.slice(0, 10)}; the next is due ${due}${late}.`],
-  };
 }
 
 function contacts({ people }: ReviewFacts): Section {

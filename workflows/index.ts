@@ -8,6 +8,8 @@ export { exportEvidence } from './export-evidence.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';
 export { launch } from './launch.ts';
+export { launchDrill } from './launch-drill.ts';
+export { launchPaper } from './launch-paper.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { readRuns } from './read-runs.ts';

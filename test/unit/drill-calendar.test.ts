@@ -3,7 +3,6 @@ import { blackoutAt, isEndless, type Blackout } from '../../domain/blackout.ts';
 import { nextOccurrence, occurrences } from '../../domain/calendar.ts';
 import { parseCron, type Cron } from '../../domain/cron.ts';
 import { dueDrills, type DueRun } from '../../domain/drill-calendar.ts';
-import type { DrillType } from '../../domain/drill.ts';
 import type { Entry } from '../../domain/journal.ts';
 import { runRecord } from '../harness/run-record.ts';
 
@@ -106,7 +105,7 @@ describe('what became of what was due', () => {
     ...runRecord({ run: `drl-${when}`, runbook: 'drill', outcome: 'RECOVERED' }),
     clock: [{ name: 'started', at: `${when}:00.000Z`, source: '' }],
     drill: {
-      ...{ type: 'component' as DrillType, scenario: 'infrastructure', end: 'teardown', participants: [] },
+      ...{ type: 'component', scenario: 'infrastructure', end: 'teardown', participants: [] },
       limitMs: 1,
       ...(scheduled === undefined ? {} : { scheduled: { schedule: 'component', dueAt: scheduled } }),
     },
