@@ -26,6 +26,7 @@ import { createMeasurePerformanceActivities } from './measure-performance.ts';
 import { createNotifyActivities } from './notify.ts';
 import { createPaperActivities, type PaperMakers } from './papers.ts';
 import { createPingActivities } from './ping.ts';
+import { createPlantFaultActivities } from './plant-fault.ts';
 import { createProvisionActivities } from './provision.ts';
 import { createProveSecurityActivities } from './security/prove.ts';
 import { createPruneActivities } from './prune.ts';
@@ -59,6 +60,7 @@ export function createActivities(
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),
+    ...createPlantFaultActivities(deps),
     ...createProvisionActivities(deps),
     ...createProveSecurityActivities(deps),
     ...createPruneActivities(deps),

@@ -72,6 +72,8 @@ export interface DrillRecord extends DrillPlan {
   copyBuiltMs?: number;
   untouched?: Untouched;
   leaks?: Leaks;
+  /** What was planted, as it was done. */
+  planted?: string;
   plantNoticed?: PlantNoticed;
   /** Of a tabletop: what was asked and said. */
   tabletop?: TabletopRecord;

@@ -25,7 +25,8 @@ import { PLANTS, type Plant } from '../domain/drill.ts';
 import { lockId, SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import { NOTICE_EVENTS } from '../domain/notice.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
-import { compileDrill } from '../runbooks/drill-plan.ts';
+import { compileDrill, type DrillRequest } from '../runbooks/drill-plan.ts';
+import { PLANTED } from '../runbooks/plants.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { askAny } from './ask-any.ts';
 import { reasonOf } from './launch.ts';
@@ -151,19 +152,24 @@ function planOf(
   dueAt: string,
   { scenario, component, plant, participants }: Extract<Ready, { then: 'run' }>,
 ): RecoverPlan {
-  const fault = plant ? anyPlant(kind) : undefined;
-  return compileDrill(shape, {
+  const request: DrillRequest = {
     ...{ type: kind, scenario, participants, end: 'teardown', backup: 'latest' },
     ...{ onFailure: 'abort', decide: 'auto' },
     ...(component === undefined ? {} : { component }),
-    ...(fault === undefined ? {} : { plant: fault }),
     scheduled: { schedule: kind, dueAt },
-  });
+  };
+  const plan = compileDrill(shape, request);
+  const fault = plant ? anyPlant(plan) : undefined;
+  return fault === undefined ? plan : compileDrill(shape, { ...request, plant: fault });
 }
 
-/** By chance, so that nobody learns to look for one of them; Temporal's chance is the same when a history is replayed. */
-function anyPlant(_kind: TechnicalDrill): Plant {
-  return PLANTS[Math.floor(Math.random() * PLANTS.length)]!;
+/**
+ * Of those that this drill would notice. By chance, so that nobody learns to look for one of them; Temporal's chance is
+ * the same when a history is replayed.
+ */
+function anyPlant({ steps }: RecoverPlan): Plant | undefined {
+  const fitting = PLANTS.filter((plant) => steps.includes(PLANTED[plant].noticedBy));
+  return fitting[Math.floor(Math.random() * fitting.length)];
 }
 
 function onWorker<Answer>(
