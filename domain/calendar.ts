@@ -1,8 +1,8 @@
 import type { Cron } from './cron.ts';
 
 /**
- * What a cron expression means in a time zone, as Temporal takes it: in an hour that summer time skips nothing is due,
- * in one that comes twice it is due twice. Pure; moments are Unix milliseconds.
+ * What a cron expression means in a time zone, as Temporal takes it: in an hour that summer time skips nothing is due;
+ * in one that comes twice it is due the second time, and west of Greenwich both times. Pure; Unix milliseconds.
  */
 
 const DAY_MS = 86_400_000;
@@ -56,10 +56,13 @@ function fits({ days, months, weekdays }: Cron, date: Date): boolean {
  */
 export function moments(shown: number, timezone: string): number[] {
   const offsets = new Set([offsetAt(shown - DAY_MS, timezone), offsetAt(shown + DAY_MS, timezone)]);
-  return [...offsets]
+  const all = [...offsets]
     .map((offset) => shown - offset)
     .filter((at) => at + offsetAt(at, timezone) === shown)
     .sort((a, b) => a - b);
+  // Of the two Temporal goes on from the one that Go takes: that of the offset which is in force when UTC shows the same.
+  const first = all.indexOf(shown - offsetAt(shown, timezone));
+  return first > 0 ? all.slice(first) : all;
 }
 
 /** The same for an edge of a window, which always has a moment: one that is skipped is that after the gap. */

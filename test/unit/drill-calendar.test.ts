@@ -20,12 +20,15 @@ describe('occurrences', () => {
     ]);
   });
 
-  test('there is none in the hour that is skipped, and two in the hour that comes twice', () => {
+  test('there is none in the hour that is skipped; in that which comes twice as Temporal has it', () => {
     expect(times('30 2 * * *', 'Europe/Paris', '2026-03-28T00:00', '2026-03-30T12:00')).toEqual([
       ...['2026-03-28T01:30', '2026-03-30T00:30'],
     ]);
     expect(times('30 2 * * *', 'Europe/Paris', '2026-10-24T12:00', '2026-10-25T12:00')).toEqual([
-      ...['2026-10-25T00:30', '2026-10-25T01:30'],
+      '2026-10-25T01:30',
+    ]);
+    expect(times('30 1 * * *', 'America/New_York', '2026-10-31T12:00', '2026-11-01T12:00')).toEqual([
+      ...['2026-11-01T05:30', '2026-11-01T06:30'],
     ]);
   });
 
