@@ -25,6 +25,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     ...(deployment.drill?.site === undefined
       ? {}
       : { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } }),
+    approvers: deployment.approvers?.length ?? 0,
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
     ...(deployment.approvals === undefined
