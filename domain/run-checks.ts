@@ -1,4 +1,5 @@
 import { achievedRtoMs } from './clock.ts';
+import { drillChecks } from './drill-checks.ts';
 import { formatDuration } from './duration.ts';
 import { rangeText, rpoRange, rpoVerdict } from './loss.ts';
 import type { Severity } from './findings.ts';
@@ -25,7 +26,11 @@ const OF_OUTCOME: Readonly<Partial<Record<Outcome, Severity>>> = {
 export function checksOf(record: RunRecord): RunCheck[] {
   // Of a run that was refused nothing else was to be seen.
   if (record.outcome === 'REFUSED') return [outcome(record)];
+  const ofDrill = record.drill ? drillChecks(record.drill) : [];
+  // Its target was broken on purpose: what failed there is no finding, and what passed there closes none.
+  if (record.drill?.plant !== undefined) return ofDrill;
   return [
+    ...ofDrill,
     outcome(record),
     rto(record),
     rpo(record),

@@ -7,6 +7,7 @@ import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { buildRows } from './builds.ts';
 import { decisions } from './html-decisions.ts';
+import { drillHtml } from './drill.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { STYLE } from './html-style.ts';
 import { contactRows, type People } from './people.ts';
@@ -28,6 +29,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
   const sections = [
     verdict(record),
     objectives(record),
+    drillHtml(record),
     timeline(record),
     tiers(record),
     asked(record),
@@ -50,7 +52,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(`${record.outcome ?? 'running'}: recover ${record.deployment} (${record.run})`)}</title>
+<title>${escape(`${record.outcome ?? 'running'}: ${record.runbook} ${record.deployment} (${record.run})`)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
@@ -74,7 +76,7 @@ function verdict(record: RunRecord): string {
     : '';
   return `<header class="${tone}">
 <h1>${escape(record.outcome ?? 'STILL RUNNING')}</h1>
-<p>Recovery of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
+<p>${escape(record.drill ? `${record.drill.type} drill: recovery` : 'Recovery')} of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
 <p>“${escape(record.reason)}”, ${escape(record.actor)}. Scenario ${escape(record.scenario)}, run <code>${escape(record.run)}</code>.</p>
 ${error}</header>`;
 }

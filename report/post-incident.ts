@@ -3,6 +3,7 @@ import { formatDuration } from '../domain/duration.ts';
 import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { drillSections } from './drill.ts';
 import { markdownOf, type Section } from './document.ts';
 import { inOrder, logOfRecord } from './log.ts';
 
@@ -15,7 +16,7 @@ export function postIncident(record: RunRecord): string {
   const lost = rpoRange(record.losses);
   const took = achieved === undefined ? 'not reached' : formatDuration(achieved);
   return markdownOf({
-    title: `Post-incident report: ${record.deployment}, ${basis.at.slice(0, 10)}`,
+    title: `${record.drill ? 'Report after a drill' : 'Post-incident report'}: ${record.deployment}, ${basis.at.slice(0, 10)}`,
     lead: [
       `Run ${record.run}: recovery of ${record.component ?? 'everything'} from ${record.from} to ${record.to}, ended ${outcome ?? 'not yet'}. What is marked TO FILL IN only people know.`,
     ],
@@ -42,6 +43,7 @@ export function postIncident(record: RunRecord): string {
           ],
         },
       },
+      ...drillSections(record),
       {
         title: 'Impact',
         text: ['TO FILL IN: which clients, which business, since when, until when; who was told.'],

@@ -6,6 +6,7 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { drillTable, kindOfRun } from './drill.ts';
 import type { Document, Section } from './document.ts';
 import { occurrenceText, stateText } from './findings.ts';
 import { contactRows, type People } from './people.ts';
@@ -37,10 +38,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
       runs(facts),
       ...trends(facts),
       losses(facts),
-      {
-        title: 'Drills due and done',
-        text: ['Not available: drills are not recorded by this version. Recoveries are listed above.'],
-      },
+      drills(facts),
       open(facts),
       ended(facts),
       lessons(facts),
@@ -72,7 +70,7 @@ function runs(facts: ReviewFacts): Section {
           ...[
             endOf(record),
             record.run,
-            `${record.component ?? 'everything'}, ${record.from} to ${record.to}`,
+            `${kindOfRun(record)}: ${record.component ?? 'everything'}, ${record.from} to ${record.to}`,
           ],
           ...[record.scenario, record.outcome ?? 'no outcome'],
           achieved === undefined ? 'not reached' : formatDuration(achieved),
@@ -83,11 +81,23 @@ function runs(facts: ReviewFacts): Section {
   };
 }
 
+function drills(facts: ReviewFacts): Section {
+  const own = facts.records.filter((record) => record.drill && inside(facts, endOf(record)));
+  return {
+    title: `Drills done: ${own.length}`,
+    text: own.length === 0 ? ['No drill in this quarter.'] : [],
+    table: drillTable(own),
+  };
+}
+
+/** Where a fault was planted, neither times nor losses are those of a recovery. */
+const isTelling = ({ drill }: RunRecord): boolean => drill?.plant === undefined;
+
 /** A plot a tier: of the APIs' own tiers where the proofs name them, else of the deployment's. */
 function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] {
   const points = new Map<Tier, { at: string; label: string; ms: number }[]>();
   for (const record of records.filter(
-    (each) => endOf(each) < quarter.until && each.component === undefined,
+    (each) => endOf(each) < quarter.until && each.component === undefined && isTelling(each),
   )) {
     const own = rtoByTier(record).map((each) => [each.tier, each.rtoMs] as const);
     for (const [of, ms] of own.length > 0 ? own : [[record.tier, achievedRtoMs(record.clock)] as const])
@@ -117,7 +127,7 @@ function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] 
 /** The most that a run may have lost counts: what is not known is not taken for good. */
 function losses({ records, objectives, quarter }: ReviewFacts): Section {
   const title = 'Loss of data (RPO)';
-  const own = records.filter((each) => endOf(each) < quarter.until);
+  const own = records.filter((each) => endOf(each) < quarter.until && isTelling(each));
   const measured = own.flatMap((each) => {
     const range = rpoRange(each.losses);
     return range ? [{ at: endOf(each), label: each.run, ms: range.maxMs, range }] : [];

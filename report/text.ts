@@ -7,6 +7,7 @@ import type { Proof, RunRecord } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { buildLines } from './builds.ts';
 import { columns } from './columns.ts';
+import { drillLines, kindOfRun } from './drill.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
@@ -32,6 +33,7 @@ export function textReport(record: RunRecord, people?: People): string {
     'STEPS  (+ done, / skipped, * by hand, > running, ! waits for a person, x failed, - left out)',
     ...stepLines(record, nowMs),
     '',
+    ...drillLines(record),
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
@@ -80,7 +82,7 @@ function verdict(record: RunRecord): string[] {
   const achieved = achievedRtoMs(record.clock);
   const what = record.component ?? 'the whole deployment';
   const lines = [
-    `${record.outcome ?? 'STILL RUNNING'}: ${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
+    `${record.outcome ?? 'STILL RUNNING'}: ${record.drill ? `${kindOfRun(record)}, ` : ''}${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
     `  run ${record.run}, ${record.scenario}; "${record.reason}", by ${record.actor}`,
   ];
   if (achieved !== undefined)
