@@ -14,8 +14,10 @@ import {
   type Journalled,
   type StoreLoss,
 } from '../domain/loss.ts';
+import type { LostItems } from '../domain/lost-items.ts';
 import type { MeasureLossResult } from '../domain/plan.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { nameLosses } from './name-losses.ts';
 import { markedStores, readMarks } from './watermarks.ts';
 
 /**
@@ -44,7 +46,7 @@ async function measure(call: Call): Promise<MeasureLossResult> {
   const journal = await readBeaconJournal(folders);
   const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
   // The site's beacon has been writing since: what was found then counts.
-  if (before) return { ...told(call, before.losses), observed: true };
+  if (before) return { ...told(call, before.losses, [], before.lostItems), observed: true };
   const sound = await withoutUndone(call, journal);
   const looks = (await readExposures(folders, Date.now())).filter(({ at }) => at <= input.basisAt);
   const exposures = exposureOf(looks);
@@ -54,9 +56,10 @@ async function measure(call: Call): Promise<MeasureLossResult> {
       return { ...(await lossOf(call, sound, beacon, store)), ...(exposure && { exposure }) };
     }),
   );
+  const lostItems = await nameLosses(call, folders, siteServedLast(sound, input.plan.from), losses);
   const { plan, run, epoch } = input;
   const recovery: Recovery = {
-    ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses },
+    ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses, lostItems },
   };
   const kept = await Promise.allSettled(folders.map((folder) => writeRecovery(folder, recovery)));
   const notes = [
@@ -66,7 +69,7 @@ async function measure(call: Call): Promise<MeasureLossResult> {
       : ['what was measured could not be kept in the journal: the beacon waits until the run has ended']),
     ...(journal.damaged > 0 ? [`${journal.damaged} lines of the journal are damaged and do not count`] : []),
   ];
-  return told(call, losses, notes);
+  return told(call, losses, notes, lostItems);
 }
 
 async function lossOf(
@@ -108,6 +111,9 @@ function servedLast({ recoveries, ...journal }: Journal, from: string, store: Ma
   return broughtUp !== undefined && newest(broughtUp) > newest(from) ? broughtUp : from;
 }
 
+/** Whose Dashboard clients changed things through last. */
+const siteServedLast = (journal: Journal, from: string): string => servedLast(journal, from, 'redis');
+
 /**
  * What the failed site held at its end: what it has written since it was recovered last, and before that what was
  * there then. Numbers that a recovery on the way had lost are not expected.
@@ -144,6 +150,7 @@ function told(
   { input }: Call,
   losses: readonly StoreLoss[],
   notes: readonly string[] = [],
+  lostItems?: LostItems,
 ): MeasureLossResult {
   const { rpoMs } = input.plan.objectives;
   const exceptions = losses.flatMap((loss) => lossException(loss, rpoMs) ?? []);
@@ -152,5 +159,6 @@ function told(
     proofs: losses.map((loss) => lossProof(loss, rpoMs)),
     ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
     losses,
+    ...(lostItems ? { lostItems } : {}),
   };
 }

@@ -9,6 +9,7 @@ import { buildRows } from './builds.ts';
 import { decisions } from './html-decisions.ts';
 import { drillHtml } from './drill.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { lostItemLines } from './lost-items.ts';
 import { STYLE } from './html-style.ts';
 import { contactRows, type People } from './people.ts';
 import { timeline } from './html-timeline.ts';
@@ -99,8 +100,11 @@ ${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below'
 const RPO_TONE = { met: 'good', missed: 'bad', unproven: 'fair', 'not measured': 'fair' } as const;
 
 function lost(record: RunRecord): string {
-  const lines = lossLines(record).map((line) => `<li>${escape(line.trim())}</li>`);
-  return lines.length === 0 ? '' : `<section><h2>What was lost</h2><ul>${lines.join('')}</ul></section>`;
+  const list = (title: string, lines: readonly string[]): string =>
+    lines.length === 0
+      ? ''
+      : `<section><h2>${title}</h2><ul>${lines.map((line) => `<li>${escape(line.trim())}</li>`).join('')}</ul></section>`;
+  return `${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
 }
 
 function card(title: string, value: string, below: string, tone: string): string {

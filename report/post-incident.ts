@@ -6,6 +6,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { drillSections } from './drill.ts';
 import { markdownOf, type Section } from './document.ts';
 import { inOrder, logOfRecord } from './log.ts';
+import { lostItemLines, lostItemsSummary } from './lost-items.ts';
 
 /** The report after an incident: what the record knows is filled in, what only people know is asked. Pure. */
 
@@ -35,6 +36,7 @@ export function postIncident(record: RunRecord): string {
               'data loss',
               `${lost ? rangeText(lost) : 'not measured'}; the RPO is ${formatDuration(objectives.rpoMs)}`,
             ],
+            ['what was lost, by name', lostItemsSummary(record.lostItems)],
             [
               'requests that failed',
               witness ? `${witness.failed} of ${witness.requests}` : 'not measured: no witness',
@@ -44,6 +46,7 @@ export function postIncident(record: RunRecord): string {
         },
       },
       ...drillSections(record),
+      { title: 'What was lost, by name', list: lostItemLines(record).map((line) => line.trim()) },
       {
         title: 'Impact',
         text: ['TO FILL IN: which clients, which business, since when, until when; who was told.'],

@@ -12,6 +12,7 @@ import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { lostItemLines } from './lost-items.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
@@ -38,6 +39,7 @@ export function textReport(record: RunRecord, people?: People): string {
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
     ...section('WHAT WAS LOST', lossLines(record)),
+    ...section('WHAT WAS LOST, BY NAME', lostItemLines(record)),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),

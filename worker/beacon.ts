@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { runBeacon, type BeaconOptions } from '../activities/beacon.ts';
+import { keepAudit } from '../activities/ship-audit.ts';
 import { measureHost } from '../activities/measure.ts';
 import { markedStores } from '../activities/watermarks.ts';
 import { keepExposure } from '../adapters/beacon/exposure.ts';
@@ -28,11 +29,16 @@ export function startBeacons(
   const end = new AbortController();
   const running = Object.entries(config.deployments).flatMap(([deployment, { beacon, sites }]) =>
     Object.entries(sites).flatMap(([siteName, site]) => {
-      if (!beacon || markedStores(site, worker).length === 0) return [];
+      if (!beacon) return [];
       const tell = (text: string): void => say(`beacon of ${deployment} ${text}`);
       const options = { deps, deployment, siteName, worker, say: tell, signal: end.signal };
+      const audit = keepAudit(options).catch((error: unknown) =>
+        tell(`no longer keeps the audit log: ${String(error)}`),
+      );
+      if (markedStores(site, worker).length === 0) return [audit];
       // Whatever befalls them, the worker goes on: it is what recovers.
       return [
+        audit,
         runBeacon(options).catch((error: unknown) => tell(`has ended: ${String(error)}`)),
         keepLooking(options).catch((error: unknown) =>
           tell(`no longer looks at the exposure: ${String(error)}`),

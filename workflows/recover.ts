@@ -157,7 +157,9 @@ async function verification(context: StepContext): Promise<void> {
 /** What it finds stays in the record, whatever comes after; where nobody has measured, it is not met. */
 async function measureTheLoss(context: StepContext): Promise<void> {
   const measured = await runStep(context, 'measure-loss');
-  if (measured) context.record.losses = measured.losses;
+  if (!measured) return;
+  context.record.losses = measured.losses;
+  if (measured.lostItems) context.record.lostItems = measured.lostItems;
 }
 
 /** Only what this run has restored: where stores were left alone, there is no such moment. */
