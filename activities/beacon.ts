@@ -5,6 +5,7 @@ import type { Marks } from '../adapters/beacon/marks.ts';
 import { JournalWriter, sumUp } from '../adapters/beacon/write.ts';
 import { nextNumber, type MarkedStore } from '../domain/beacon.ts';
 import { barred, lastNumber, servesElsewhere, type LeaveRequest } from './beacon-leave.ts';
+import { OffSiteJournal } from './beacon-off-site.ts';
 import type { Deps } from './guard.ts';
 import { markedStores, openMarks } from './watermarks.ts';
 
@@ -27,6 +28,8 @@ const LATE_MS = 1_500;
 const SUM_UP_EVERY_MS = 3_600_000;
 /** A folder that hangs must not be asked again and again: each question would hold a thread. */
 const LOOK_MS = 3_000;
+/** What is not written or sent by then is not: a worker that ends holds nobody up. */
+const END_MS = 6_000;
 
 export interface BeaconOptions {
   readonly deps: Deps;
@@ -36,6 +39,8 @@ export interface BeaconOptions {
   readonly worker?: string;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
+  /** How often the journal goes to the off-site copies. */
+  readonly shipEveryMs?: number;
 }
 
 /** Runs until the signal. Never throws for a store, a journal or a site that is not there: it waits, and says so. */
@@ -49,6 +54,12 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   const journals = folders.map(
     (folder) => new JournalWriter({ folder, site: siteName, writer, say: options.say }),
   );
+  const offSite = new OffSiteJournal({
+    ...{ copies: deployment.backup.copies ?? [], deployment: name, site: siteName, writer, folders },
+    ...{ scratch: site.stateDir, secret: (reference) => deps.secret(reference), say: options.say },
+    ...(options.shipEveryMs === undefined ? {} : { everyMs: options.shipEveryMs }),
+  });
+  const shipping = offSite.run(signal);
   const keepSeconds = deployment.beacon!.keep / SECOND_MS;
   const stores = markedStores(site, worker).map(
     (store) =>
@@ -57,7 +68,7 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
         say: options.say,
         open: () => openMarks(site, store, keepSeconds, deps.secret),
         acknowledged: (number, atMs) =>
-          journals.forEach((journal) => journal.append({ number, store, atMs })),
+          [...journals, offSite].forEach((journal) => journal.append({ number, store, atMs })),
       }),
   );
   const leave = new Leave({
@@ -93,8 +104,8 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   }
   for (const store of stores) store.rest();
   await Promise.race([
-    Promise.all(journals.map((journal) => journal.close())),
-    sleep(LOOK_MS, undefined, { ref: false }),
+    Promise.all([...journals.map((journal) => journal.close()), shipping]),
+    sleep(END_MS, undefined, { ref: false }),
   ]);
 }
 

@@ -110,7 +110,6 @@ function momentIn(value: unknown): string | undefined {
 function shortText(value: unknown): string {
   const text =
     typeof value === 'string' ? value : value === undefined || value === null ? '' : JSON.stringify(value);
-  // eslint-disable-next-line no-control-regex -- what somebody else wrote must stay on its line
   return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, ' ').slice(0, 120);
 }
 
