@@ -1,4 +1,5 @@
 import { deviceOf, folderBytes, requireFree } from '../adapters/files/disk.ts';
+import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { readFence } from '../adapters/host/fence.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
 import { formatBytes } from '../domain/duration.ts';
@@ -32,12 +33,13 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const manifest = await recoveryManifest(call);
   const tools = await checkTools(call, manifest, false);
   const rebuilt = input.plan.inPlace || input.plan.component !== undefined;
+  await checkNoDrillLeft(call);
   if (rebuilt) await checkNotGivenUp(call);
   else await checkDoesNotServe(call);
   const warm = [...(await warmStores(call, manifest)), ...(await checkRunningRedis(call, manifest))];
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
-  const traffic = await checkTraffic(call);
+  const traffic = input.plan.drill === undefined ? await checkTraffic(call) : [];
   const network = await networkProofs({ ...call, site: input.plan.to });
   const versioned = await checkConfigRef(call);
   const proofs = [
@@ -57,6 +59,14 @@ async function checkTarget(call: Call): Promise<StepResult> {
   ];
   const toCome = tools.toCome.length > 0 ? `; still to be installed: ${tools.toCome.join(', ')}` : '';
   return { summary: `${proofs.length} preconditions hold on ${input.plan.to}${toCome}`, proofs };
+}
+
+/** What an earlier drill has left would be taken for the site's own data, and kept. */
+async function checkNoDrillLeft({ target, input }: Call): Promise<void> {
+  const left = await readDrillMark(target.stateDir);
+  if (left === undefined || left.run === input.run) return;
+  const { deployment, to: site } = input.plan;
+  throw new DrError('DRILL_LEFT', { run: left.run, site, deployment });
 }
 
 /** A fence stands for a site that took over. Rebuilding this one beside it would make two that write. */

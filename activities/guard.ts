@@ -7,6 +7,8 @@ import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { takeCommand } from '../adapters/host/epoch.ts';
+import { isolated } from '../adapters/host/isolation.ts';
+import { drillBounds } from './drill-bounds.ts';
 import { hideByForm, hideSecretsOf } from './hide-secrets.ts';
 import { requireServed } from './served.ts';
 import { toFailure } from './to-failure.ts';
@@ -47,6 +49,12 @@ export interface Call extends BaseCall {
   readonly source: Site;
 }
 
+/** One look at the live site of a drill. */
+export interface LiveCall extends BaseCall {
+  readonly input: StepInput;
+  readonly live: Site;
+}
+
 /** One call of one step of a backup. */
 export interface BackupCall extends BaseCall {
   readonly input: BackupStepInput;
@@ -68,8 +76,25 @@ export function guarded<Result extends StepResult, More extends unknown[] = []>(
       const target = siteOf(base.deployment, input.plan.to);
       requireServed(deps.worker, Context.current().info.activityType, base.deployment, target);
       const source = siteOf(base.deployment, input.plan.from);
-      if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
-      return { ...(await work({ ...base, input, target, source }, ...more)), ...servedBy(deps) };
+      const begin = async (): Promise<Result> => {
+        if (risk === 'mutate') await takeCommand(siteOfStep(input, target, source), input, input.plan.to);
+        return { ...(await work({ ...base, input, target, source }, ...more)), ...servedBy(deps) };
+      };
+      if (input.plan.drill === undefined) return begin();
+      return isolated(drillBounds(base.deployment, input, Context.current().info.activityType), begin);
+    });
+}
+
+/** A look at the site that serves while a drill runs: the one call of a drill that may reach it, and it only reads. */
+export function guardedLook<Result extends StepResult, More extends unknown[] = []>(
+  deps: Deps,
+  look: (call: LiveCall, ...more: More) => Promise<Result>,
+): (input: StepInput, ...more: More) => Promise<Result> {
+  return (input, ...more) =>
+    enter(deps, { ...input, deployment: input.plan.deployment }, async (base) => {
+      requireServed(deps.worker, Context.current().info.activityType, base.deployment);
+      const live = siteOf(base.deployment, input.plan.from);
+      return { ...(await look({ ...base, input, live }, ...more)), ...servedBy(deps) };
     });
 }
 

@@ -8,6 +8,10 @@ import { createCopyActivities } from './copy-set.ts';
 import { createDashboardActivities } from './dashboard.ts';
 import { createDashboardEditActivities } from './dashboard-edit.ts';
 import { createDatabaseActivities } from './database.ts';
+import { createDrillTargetActivities } from './drill-target.ts';
+import { createInjectDisasterActivities } from './inject-disaster.ts';
+import { createObserveLiveActivities } from './observe-live.ts';
+import { createWatchDrillActivities } from './watch-drill.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
 import { createEvidenceActivities, type EvidenceMakers } from './export-evidence.ts';
 import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
@@ -52,6 +56,10 @@ export function createActivities(
     ...createProvisionActivities(deps),
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
+    ...createDrillTargetActivities(deps),
+    ...createInjectDisasterActivities(deps),
+    ...createObserveLiveActivities(deps),
+    ...createWatchDrillActivities(deps),
     ...createMeasureActivities(deps),
     ...createMeasureLossActivities(deps),
     ...createNotifyActivities(deps),

@@ -1,3 +1,4 @@
+import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { readFence } from '../adapters/host/fence.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import type { Site } from '../domain/config.ts';
@@ -15,6 +16,9 @@ export interface LiveState {
 
 export async function liveState(worker: string, siteName: string, site: Site): Promise<LiveState> {
   const fencedBy = await readFence(site.stateDir);
+  const drill = await readDrillMark(site.stateDir);
+  // What runs there is a rehearsal: no client is served, and nothing of it may be backed up or marked.
+  if (drill) return { live: false, summary: `the drill ${drill.run} runs there` };
   const own = servicesOf(siteName, site, { worker });
   // Where all stores are managed and always run, what uses them tells which site lives.
   const managed = !site.redis?.service && !site.database?.service;

@@ -162,11 +162,11 @@ async function newestOf({ client }: Door, deployment: string): Promise<WorkflowH
   const workflowId = lockId(deployment);
   try {
     const { runId, type } = await client.workflow.getHandle(workflowId).describe();
-    if (type === 'recover') return client.workflow.getHandle(workflowId, runId);
+    if (type === 'recover' || type === 'drill') return client.workflow.getHandle(workflowId, runId);
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
-  const query = `WorkflowId = "${workflowId}" AND WorkflowType = "recover"`;
+  const query = `WorkflowId = "${workflowId}" AND (WorkflowType = "recover" OR WorkflowType = "drill")`;
   for await (const found of client.workflow.list({ query, pageSize: 1 }))
     return client.workflow.getHandle(workflowId, found.runId);
   throw new DrError('UNKNOWN_RUN', { run: deployment });

@@ -11,6 +11,7 @@ import { registerDecisions } from './decide.ts';
 import { registerDoctor } from './doctor.ts';
 import { exitUsage, exitWithError } from './exit.ts';
 import { registerEvidence } from './evidence.ts';
+import { registerDrill } from './drill.ts';
 import { registerExport } from './export.ts';
 import { registerFindings } from './findings.ts';
 import { registerImportRun } from './import-run.ts';
@@ -48,6 +49,7 @@ export function buildProgram(): Command {
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;
   registerRecover(program, config);
+  registerDrill(program, config);
   registerPlan(program, config);
   registerStatus(program, config);
   registerHistory(program, config);

@@ -81,7 +81,7 @@ async function recordNow(
   { client }: Door,
   lock: WorkflowExecutionDescription,
 ): Promise<RunRecord | undefined> {
-  if (lock.type !== 'recover') return undefined;
+  if (lock.type !== 'recover' && lock.type !== 'drill') return undefined;
   const handle = client.workflow.getHandle(lock.workflowId, lock.runId);
   try {
     return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>

@@ -1,5 +1,6 @@
 import { noticesReachSomebody } from './config-check-notify.ts';
 import { approvalsAreSound } from './config-check-approvals.ts';
+import { drillIsApart } from './config-check-drill.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
@@ -55,13 +56,15 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...schedulesAreSound(deployment),
     ...noticesReachSomebody(deployment),
     ...approvalsAreSound(deployment),
+    ...drillIsApart(deployment),
   ];
 }
 
-function trafficNamesSites({ traffic, sites }: Deployment): ConfigProblem[] {
+function trafficNamesSites({ traffic, sites, drill }: Deployment): ConfigProblem[] {
   if (!traffic) return [];
   const without = Object.keys(sites)
-    .filter((name) => !(name in traffic.servers))
+    // A site that is for drills only never gets any.
+    .filter((name) => !(name in traffic.servers) && name !== drill?.site)
     .map((name) => ({
       path: ['traffic', 'servers'],
       message: `none for site ${name}; expected those of every site: switching to it would leave clients with nothing`,

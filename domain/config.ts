@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { approvals, approvers } from './config-approvals.ts';
 import { beacon } from './config-beacon.ts';
 import { copySchema } from './config-copies.ts';
+import { drill } from './config-drill.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { mongodb } from './config-mongodb.ts';
@@ -220,6 +221,7 @@ const deployment = z.strictObject({
     ),
   probes: z.array(probe).default([]),
   beacon: beacon.optional(),
+  drill: drill.optional().describe('How and where recoveries are rehearsed.'),
   backup,
   notify: notify.optional(),
   contacts,
@@ -257,6 +259,7 @@ export type PumpConfig = NonNullable<Site['pump']>;
 export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
+export type DrillConfig = NonNullable<Deployment['drill']>;
 export type BeaconConfig = NonNullable<Deployment['beacon']>;
 export type ProbeConfig = Deployment['probes'][number];
 export type ApproverConfig = NonNullable<Deployment['approvers']>[number];

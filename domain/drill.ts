@@ -21,6 +21,19 @@ export const PLANTS = [
 ] as const;
 export type Plant = (typeof PLANTS)[number];
 
+/** What no drill ever does: it moves no traffic, gives no site up, and protects nothing that is torn down after it. */
+export const NEVER_IN_A_DRILL: readonly string[] = [
+  'check-other-sites',
+  'fence-source',
+  'hold-traffic',
+  'place-server-config',
+  'switch-traffic',
+  'prove-traffic',
+  'measure-outage',
+  'protect-database',
+  'discard-old-data',
+];
+
 /** What makes a recovery plan that of a drill. */
 export interface DrillPlan {
   readonly type: DrillType;
@@ -29,6 +42,8 @@ export interface DrillPlan {
   readonly plant?: Plant;
   /** `promote`: after a full drill that has passed, and with its approvals, the deployment is recovered there for good. */
   readonly end: 'teardown' | 'promote';
+  /** Longer, and it is stopped and torn down. */
+  readonly limitMs: number;
   /** Who is to take part, by role. */
   readonly participants: readonly Participant[];
   /** Where a schedule has started it. */
@@ -52,6 +67,8 @@ export interface ScheduledDrill {
 export interface DrillRecord extends DrillPlan {
   /** Who did take part; those planned where nobody said otherwise. */
   present?: readonly Participant[];
+  /** Of a simulation: how long the isolated copy took to build, before it was broken. */
+  copyBuiltMs?: number;
   untouched?: Untouched;
   leaks?: Leaks;
   plantNoticed?: PlantNoticed;

@@ -1,11 +1,13 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
 import { EVIDENCE_ERRORS } from './error-table-evidence.ts';
+import { DRILL_ERRORS } from './error-table-drill.ts';
 import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, isGiven, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
 import { shown } from './plain-text.ts';
 import { SNAPSHOT_ERRORS } from './snapshot-errors.ts';
 import { STORE_ERRORS } from './store-errors.ts';
+import { WATCH_ERRORS } from './error-table-watch.ts';
 import { TEMPORAL_ERRORS } from './error-table-temporal.ts';
 
 /**
@@ -26,18 +28,7 @@ export const ERRORS = {
     'Each line names the place, the value and what was expected.',
     (d) => `tyk-dr config check ${d.path}`,
   ),
-  RPO_MISSED: usage(
-    (d) => `the schedules of ${d.deployment} cannot meet its RPO:\n  ${d.sums}`,
-    'Back up more often, or state an RPO under objectives that this deployment can keep. Nothing was changed.',
-  ),
-  NOTICE_UNSENT: transient(
-    (d) => `${d.channel} was not told: ${d.reason}`,
-    'Look at notify in tyk-dr.yaml. Nothing else fails because of it.',
-  ),
-  SCHEDULE_FOREIGN: refused(
-    (d) => `the schedule ${d.id} was not made by tyk-dr for this deployment`,
-    'Look at it in the Temporal UI; delete or rename it, then apply again.',
-  ),
+  ...WATCH_ERRORS,
   UNKNOWN_DEPLOYMENT: usage(
     (d) => `no deployment '${d.deployment}' in the configuration; it declares ${d.known}`,
     'Use one of the names under deployments:.',
@@ -231,6 +222,7 @@ export const ERRORS = {
   ),
 
   ...EVIDENCE_ERRORS,
+  ...DRILL_ERRORS,
   ...GIT_ERRORS,
   ...SNAPSHOT_ERRORS,
   ...STORE_ERRORS,

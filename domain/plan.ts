@@ -28,7 +28,7 @@ export type RecoveryPoint =
 /**
  * Whose workers run a step. `target`, `source` and `gateways` mean every worker of that site or of its Gateways, each
  * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway; `others` are those of all
- * further sites.
+ * further sites; `live` are those of the site that serves while a drill runs.
  */
 export type Where =
   | 'lead'
@@ -41,7 +41,13 @@ export type Where =
   | 'verifier'
   | 'pump'
   | 'traffic'
-  | 'others';
+  | 'others'
+  | 'live';
+
+/** By `Where`; `live` in drills only. */
+export type Workers = Readonly<Record<Exclude<Where, 'live'>, readonly string[]>> & {
+  readonly live?: readonly string[];
+};
 
 export interface ConfigRef {
   readonly ref: string;
@@ -75,7 +81,7 @@ export interface RecoverPlan {
   readonly steps: readonly string[];
   /** The other ones of the table, with why. */
   readonly leftOut: Readonly<Record<string, LeftOut>>;
-  readonly workers: Readonly<Record<Where, readonly string[]>>;
+  readonly workers: Workers;
   readonly onFailure: 'ask' | 'abort';
   /** The deployment declares whom to tell: people hear of the run. */
   readonly notifies?: true;

@@ -104,7 +104,7 @@ export interface StepError {
 }
 
 /** Why a step is left out: what the plan has looked at, in this order. */
-export type LeftOut = 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
+export type LeftOut = 'drill' | 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
 
 export interface StepRecord {
   readonly id: string;
@@ -266,6 +266,8 @@ export function leftOutText(
   { notPartOf }: Pick<StepRecord, 'notPartOf'>,
 ): string {
   switch (notPartOf) {
+    case 'drill':
+      return 'no drill does this';
     case 'deployment':
       return 'not part of this deployment';
     case 'in-place':

@@ -63,6 +63,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         ...(withDashboard ? { analytics: { path: facts.keylessPath, requests: 5 } } : {}),
         witness: outside(lab, 'witness', 'clients.jsonl'),
         beacon: {},
+        drill: { site: 'dr' },
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
           { name: 'known key', path: facts.keyedPath, key: file(facts.keys.good), proves: 'known-key' },

@@ -1,5 +1,6 @@
 import { leaksVerdict, plantText, plantVerdict, untouchedVerdict } from '../domain/drill-checks.ts';
 import type { DrillRecord, Participant } from '../domain/drill.ts';
+import { formatDuration } from '../domain/duration.ts';
 import { endOf } from '../domain/findings.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { columns } from './columns.ts';
@@ -87,7 +88,18 @@ function plantCell(drill: DrillRecord): string {
 }
 
 function about(drill: DrillRecord): Section {
-  const { type, scenario, component, scheduled, participants, present, plant, plantNoticed, end } = drill;
+  const {
+    type,
+    scenario,
+    component,
+    scheduled,
+    participants,
+    present,
+    plant,
+    plantNoticed,
+    end,
+    copyBuiltMs,
+  } = drill;
   const verdict = plantVerdict(drill);
   const rows: [string, string][] = [
     ['type', type],
@@ -95,6 +107,9 @@ function about(drill: DrillRecord): Section {
     ...(component === undefined ? [] : [['component', component] as [string, string]]),
     ['started by', scheduled ? `schedule ${scheduled.schedule}, due ${scheduled.dueAt}` : 'a person'],
     ['ends in', end === 'teardown' ? 'teardown' : 'PROMOTION of the target, if it passes'],
+    ...(copyBuiltMs === undefined
+      ? []
+      : [['copy built in', formatDuration(copyBuiltMs)] as [string, string]]),
     ['planned participants', peopleText(participants)],
     [
       'took part',

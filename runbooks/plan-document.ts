@@ -47,7 +47,7 @@ function plannedSteps(plan: RecoverPlan, deployment: Deployment): PlannedStep[] 
       // The record is written last, whatever came before: it waits for no step, so the order alone would put it first.
       group: id === 'write-record' ? groups.length + 1 : groups.findIndex((group) => group.includes(id)) + 1,
       after: after.filter((before) => plan.steps.includes(before)),
-      workers: plan.workers[where],
+      workers: plan.workers[where] ?? [],
       overwrites: overwrites[id] ?? [],
       ...approvalOf(plan.approvals?.find(({ step }) => step === id)),
     }));

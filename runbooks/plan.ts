@@ -184,7 +184,7 @@ function whyLeftOut(
   return isNeeded(id, plan.scenario) ? undefined : 'scenario';
 }
 
-function isNeeded(id: RecoverStepId, scenario: Scenario): boolean {
+export function isNeeded(id: RecoverStepId, scenario: Scenario): boolean {
   switch (scenario) {
     case 'infrastructure':
     case 'regional':
@@ -199,7 +199,7 @@ function isNeeded(id: RecoverStepId, scenario: Scenario): boolean {
   }
 }
 
-function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape): boolean {
+export function isPresent(id: RecoverStepId, shape: DeploymentShape, target: SiteShape): boolean {
   const needs: Partial<Record<RecoverStepId, boolean>> = {
     'provision-target': target.provisions,
     'place-server-config': shape.hasRedis || shape.hasDatabase,

@@ -16,6 +16,8 @@ export interface DeploymentShape {
   readonly hasTraffic: boolean;
   readonly hasAnalyticsProbe: boolean;
   readonly hasWitness: boolean;
+  /** Where drills go, and how long they may take. */
+  readonly drill?: { readonly site: string; readonly limitMs: number };
   /** It declares whom to tell. */
   readonly notifies?: boolean;
   readonly sites: Readonly<Record<string, SiteShape>>;

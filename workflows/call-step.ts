@@ -69,12 +69,12 @@ function isSilence(error: unknown): boolean {
   return cause instanceof ApplicationFailure && cause.type === 'EXPIRED';
 }
 
+/** What workers find one by one, and a run keeps together. */
+const LISTS = ['losses', 'looks', 'left'] as const;
+
 function merged(workers: readonly string[], results: readonly StepResult[]): StepResult {
   const exceptions = results.flatMap(({ exception }) => (exception === undefined ? [] : [exception]));
   const states: unknown[] = results.flatMap((result) => ('states' in result ? [result.states] : []));
-  const losses: unknown[] = results.flatMap((result) =>
-    'losses' in result ? (result.losses as unknown[]) : [],
-  );
   const together: StepResult = {
     summary: results.map(({ summary }, index) => `${workers[index]}: ${summary}`).join('; '),
     proofs: results.flatMap(({ proofs }) => proofs ?? []),
@@ -82,7 +82,12 @@ function merged(workers: readonly string[], results: readonly StepResult[]): Ste
     observed: results.every(({ observed }) => observed === true),
     ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
   };
-  if (losses.length > 0) Object.assign(together, { losses });
+  for (const list of LISTS) {
+    const all = results.flatMap(
+      (result) => (result as Partial<Record<(typeof LISTS)[number], unknown[]>>)[list] ?? [],
+    );
+    if (results.some((result) => list in result)) Object.assign(together, { [list]: all });
+  }
   const lostItems = mergeLostItems(
     results.flatMap((result) => ('lostItems' in result ? [result.lostItems as LostItems] : [])),
   );

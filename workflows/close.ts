@@ -6,7 +6,7 @@ import {
   condition,
 } from '@temporalio/workflow';
 import type { RunRecord } from '../domain/run.ts';
-import { RECOVER_STEPS } from '../runbooks/recover.ts';
+import { tableOf } from '../runbooks/drill.ts';
 import { CallFailure, callThrough } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 import { stepInput, type StepContext } from './step-context.ts';
@@ -35,12 +35,12 @@ export async function close(context: StepContext): Promise<RunRecord> {
 async function writeRecord(context: StepContext): Promise<void> {
   const { record, input } = context;
   const row = stepRecord(record, 'write-record');
-  const step = RECOVER_STEPS.find(({ id }) => id === 'write-record')!;
+  const step = tableOf(input.plan).find(({ id }) => id === 'write-record')!;
   Object.assign(row, { state: 'running', startedAt: now(), calls: 1 });
   enterPhase(record, step.phase);
   try {
     const args = () => [stepInput(context, step.id), structuredCopy(record)];
-    row.summary = (await callThrough(step, input.plan.workers[step.where], args)).summary;
+    row.summary = (await callThrough(step, input.plan.workers[step.where] ?? [], args)).summary;
     row.state = 'done';
   } catch (error) {
     row.state = 'failed';

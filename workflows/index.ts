@@ -1,6 +1,8 @@
 export { backup } from './backup.ts';
 export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
+export { drill } from './drill.ts';
+export { drillCleanup } from './drill-cleanup.ts';
 export { exportEvidence } from './export-evidence.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';

@@ -16,7 +16,8 @@ import {
 import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import { summaryOf } from '../domain/run-summary.ts';
 import type { RecoverInput } from '../domain/plan.ts';
-import { PHASE_BUDGETS, RECOVER_STEPS } from '../runbooks/recover.ts';
+import { tableOf } from '../runbooks/drill.ts';
+import { PHASE_BUDGETS } from '../runbooks/recover.ts';
 
 /** The record of a run in flight, and the surfaces on which it shows: details, memo, search attributes. */
 
@@ -26,7 +27,7 @@ export function openRecord(input: RecoverInput): RunRecord {
   return {
     format: 'tyk-dr/run/v1',
     run: input.run,
-    runbook: 'recover',
+    runbook: plan.drill === undefined ? 'recover' : 'drill',
     workflowId: workflowInfo().workflowId,
     deployment: plan.deployment,
     tier: plan.tier,
@@ -45,12 +46,13 @@ export function openRecord(input: RecoverInput): RunRecord {
       phase,
       budgetMs: Math.round(PHASE_BUDGETS[phase] * plan.objectives.rtoMs),
     })),
-    steps: RECOVER_STEPS.map(({ id, phase }) => ({
+    steps: tableOf(plan).map(({ id, phase }) => ({
       id,
       phase,
       ...(inPlan.has(id) ? { state: 'pending' as const } : notPart(plan.leftOut[id])),
       calls: 0,
     })),
+    ...(plan.drill === undefined ? {} : { drill: { ...plan.drill } }),
     proofs: [],
     exceptions: [],
     decisions: [],

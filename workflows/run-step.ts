@@ -13,7 +13,7 @@ import {
   type StepResult,
 } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
-import { RECOVER_STEPS, type RecoverStepId } from '../runbooks/recover.ts';
+import { tableOf, type StepId } from '../runbooks/drill.ts';
 import { untilApproved } from './approvals.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, keepBuilds, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
@@ -28,12 +28,12 @@ import { untilResumed } from './waits.ts';
  */
 
 /** Runs the step unless it is not part of the plan; then it returns undefined. */
-export async function runStep<Id extends RecoverStepId>(
+export async function runStep<Id extends StepId>(
   context: StepContext,
   id: Id,
   ...more: ExtraArgs<Id>
 ): Promise<Awaited<ReturnType<Activities[Id]>> | undefined> {
-  const step: Step<RecoverStepId> = RECOVER_STEPS.find((candidate) => candidate.id === id)!;
+  const step = tableOf(context.input.plan).find((candidate) => candidate.id === id)!;
   const row = stepRecord(context.record, id);
   if (row.state === 'not-part') return undefined;
   requireOrder(context.record, step, row);
@@ -65,12 +65,12 @@ const results = new WeakMap<StepRecord, StepResult>();
 
 async function attempt(
   context: StepContext,
-  step: Step<RecoverStepId>,
+  step: Step<StepId>,
   row: StepRecord,
   more: readonly unknown[],
 ): Promise<Failure | undefined> {
   row.state = 'running';
-  const workers = context.input.plan.workers[step.where];
+  const workers = context.input.plan.workers[step.where] ?? [];
   row.queue = workers.map(workerQueue).join(', ');
   row.calls += 1;
   // Whoever looks must not see a worker come and go while one task after the other runs out.
@@ -124,7 +124,7 @@ function detailsOf(error: unknown): Partial<FailureDetails> {
 }
 
 /** What a person has skipped or made by hand counts as ended, and the steps that need it say so. */
-function requireOrder(record: RunRecord, step: Step<RecoverStepId>, row: StepRecord): void {
+function requireOrder(record: RunRecord, step: Step<StepId>, row: StepRecord): void {
   const before = step.after.map((after) => stepRecord(record, after));
   const open = before.find((other) => !hasEnded(other));
   if (open) {

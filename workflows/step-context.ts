@@ -5,7 +5,7 @@ import type { RecoverInput, StepInput } from '../domain/plan.ts';
 import type { RunRecord, StepError } from '../domain/run.ts';
 import type { UsedSnapshots } from '../domain/snapshot.ts';
 import type { Step } from '../domain/step.ts';
-import type { RecoverStepId } from '../runbooks/recover.ts';
+import type { StepId } from '../runbooks/drill.ts';
 import { SCHEDULE_TO_START_MS } from './activity-of.ts';
 import { now } from './run-state.ts';
 
@@ -35,12 +35,14 @@ export interface StepContext {
   /** Unix milliseconds; see StepInput. */
   readonly epoch: number;
   /** Steps whose effect may have begun, in order; an abort undoes them last first. */
-  readonly begun: Step<RecoverStepId>[];
+  readonly begun: Step<StepId>[];
   /** What was decided last about a step that waited. */
   readonly decided: Map<string, Decision & { readonly kind: Choice }>;
   /** First digits of the digests of configurations that a person has accepted besides the plan's. */
   readonly acceptedConfigs: string[];
   abort?: Decision;
+  /** Of a simulation: what built the isolated copy that it breaks. Torn down after it. */
+  copy?: StepContext;
   set?: string;
   snapshots?: UsedSnapshots;
 }

@@ -11,7 +11,7 @@ import type { Decision } from '../domain/decision.ts';
 import type { FailureDetails, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { choicesOf } from '../runbooks/choices.ts';
-import type { RecoverStepId } from '../runbooks/recover.ts';
+import type { StepId } from '../runbooks/drill.ts';
 import { now, publish, showDetails } from './run-state.ts';
 import { giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
 import { reasonOf, undoStep } from './undo-step.ts';
@@ -48,7 +48,7 @@ export function classify(error: unknown, step: Step): Failure {
 /** Returns when the step is to be called again, or is done with by a decision. @throws Refusal, Abort */
 export async function settleFailure(
   context: StepContext,
-  step: Step<RecoverStepId>,
+  step: Step<StepId>,
   row: StepRecord,
   failure: Failure,
 ): Promise<void> {
@@ -118,7 +118,7 @@ const MAX_LOOKS = 5;
 const SOURCE_LOOKS = 2;
 
 /** Until a person decides what becomes of the step; after an undo it waits again. @throws Abort */
-async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
+async function askPerson(context: StepContext, step: Step<StepId>, row: StepRecord): Promise<void> {
   const { record, input, decided } = context;
   row.choices = choicesOf(step, row.error!.code, input.plan);
   row.waitsFor = listed(row.choices);
@@ -139,7 +139,7 @@ async function askPerson(context: StepContext, step: Step<RecoverStepId>, row: S
   delete row.waitsFor;
 }
 
-async function undoOnDemand(context: StepContext, step: Step<RecoverStepId>, row: StepRecord): Promise<void> {
+async function undoOnDemand(context: StepContext, step: Step<StepId>, row: StepRecord): Promise<void> {
   const decision = context.decided.get(step.id)!;
   decision.result = await undoStep(context, step).then(
     (undone) => `undone: ${undone}`,

@@ -12,7 +12,7 @@ const UNDO_LIMIT_MS = 10 * 60_000;
 /** @returns what was done, for people. @throws CallFailure */
 export async function undoStep(context: StepContext, step: Step): Promise<string> {
   if (step.undo === undefined) return 'nothing to undo';
-  const workers = context.input.plan.workers[step.where];
+  const workers = context.input.plan.workers[step.where] ?? [];
   // Half an undo is worse than none: an abort does not cut it off.
   const { summary, servedBy } = await CancellationScope.nonCancellable(() =>
     undoing(step.undo!, `Undo ${step.id}`, workers, () => [stepInput(context, step.id)]),

@@ -75,6 +75,7 @@ export async function restore(call: Call): Promise<StepResult> {
     facts,
     target,
     stagingDir: paths.stagingDir,
+    withoutArchive: input.plan.drill !== undefined,
     ledger: key,
     prove: (server) => prove(call, config, server, target, attested),
     onProgress: call.progress,
@@ -209,7 +210,7 @@ export async function start(call: Call): Promise<StepResult> {
   const config = clusterOf(call.target);
   const service = serviceOf(input.plan.to, target, 'database');
   let tool: Pgbackrest | undefined;
-  if (input.plan.steps.includes('restore-database-data')) {
+  if (input.plan.steps.includes('restore-database-data') && input.plan.drill === undefined) {
     // Before the first WAL of the new timeline is archived: into a repository that only this generation writes.
     await keepAside(config.pgbackrest.configFile, input.run);
     tool = await writePgbackrestConfig(

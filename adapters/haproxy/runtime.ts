@@ -1,5 +1,6 @@
 import { createConnection } from 'node:net';
 import { rename, writeFile } from 'node:fs/promises';
+import { requireSocketWithinDrill } from '../host/isolation.ts';
 import { DrError } from '../../domain/errors.ts';
 
 /** HAProxy's runtime API over its unix socket (management guide, section 9.3). */
@@ -18,7 +19,8 @@ export interface ServerState {
 }
 
 /** One command, its whole answer. @throws DrError TRAFFIC_FAILED where the socket does not answer. */
-export function command(socket: string, line: string): Promise<string> {
+export async function command(socket: string, line: string): Promise<string> {
+  requireSocketWithinDrill(socket);
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void =>
       reject(new DrError('TRAFFIC_FAILED', { backend: socket, reason: `cannot be reached: ${reason}` }));

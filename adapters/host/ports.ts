@@ -1,12 +1,14 @@
 import { connect } from 'node:net';
 import { lookup } from 'node:dns/promises';
+import { requireWithinDrill } from './isolation.ts';
 
 /** Whether addresses can be reached: by name, by TCP. */
 
 const CONNECT_TIMEOUT_MS = 3_000;
 
 /** Undefined where a TCP connection opens, else the reason in a few words. */
-export function tcpProblem(host: string, port: number): Promise<string | undefined> {
+export async function tcpProblem(host: string, port: number): Promise<string | undefined> {
+  requireWithinDrill(host, port);
   return new Promise((resolve) => {
     const socket = connect({ host: bare(host), port, timeout: CONNECT_TIMEOUT_MS });
     const end = (problem: string | undefined): void => {

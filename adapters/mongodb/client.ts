@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MongoClient, type Db } from 'mongodb';
+import { requireWithinDrill } from '../host/isolation.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 
@@ -52,6 +53,7 @@ export async function waitReady(
 
 export async function connect(endpoint: MongoEndpoint): Promise<MongoClient> {
   const { host, port, user, password, authSource, replicaSet, tls } = endpoint;
+  requireWithinDrill(host, port);
   const client = new MongoClient(`mongodb://${host}:${port}/`, {
     appName: 'tyk-dr',
     serverSelectionTimeoutMS: CONNECT_TIMEOUT_MS,

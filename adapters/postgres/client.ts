@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
+import { requireWithinDrill } from '../host/isolation.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 
@@ -31,6 +32,7 @@ const NOT_YET = ['57P03', '57P01', '57P02'];
  * @throws DrError STORE_UNREACHABLE with the reason, never with the password.
  */
 export async function connect(connection: Connection): Promise<Client> {
+  requireWithinDrill(connection.host, connection.port);
   const client = new pg.Client({
     ...(await ssl(connection)),
     host: connection.host,

@@ -13,10 +13,16 @@ const RECOVERY_SETTING =
   /^\s*(restore_command|recovery_\w+|standby_mode|archive_cleanup_command|promote_trigger_file|primary_conninfo|primary_slot_name)\s*=/i;
 
 /** Where the source archived is its own business: its successor must never write there. */
-const ARCHIVE_SETTING = /^\s*archive_(command|library)\s*=/i;
+const ARCHIVE_SETTING = /^\s*archive_(command|library|mode)\s*=/i;
+
+/** Of the site on which the data will serve; or none at all. */
+export interface ArchiveSetting {
+  readonly command?: string;
+  readonly off?: true;
+}
 
 /** The text of postgresql.auto.conf without what pgBackRest and a recovery put there. Pure. */
-export function withoutRecovery(text: string, archiveCommand?: string): string {
+export function withoutRecovery(text: string, archive?: ArchiveSetting): string {
   const lines = text.split('\n');
   const generated = lines.findIndex((line) => GENERATED.test(line));
   const kept = (generated === -1 ? lines : lines.slice(0, generated)).filter(
@@ -24,26 +30,26 @@ export function withoutRecovery(text: string, archiveCommand?: string): string {
   );
   while (kept.at(-1)?.trim() === '') kept.pop();
   // It wins over any postgresql.conf, also one that came with the data.
-  if (archiveCommand !== undefined) kept.push(`archive_command = '${archiveCommand.replaceAll("'", "''")}'`);
+  if (archive?.off) kept.push('archive_mode = off');
+  if (archive?.command !== undefined)
+    kept.push(`archive_command = '${archive.command.replaceAll("'", "''")}'`);
   return kept.length === 0 ? '' : `${kept.join('\n')}\n`;
 }
 
 /**
  * Rewrites postgresql.auto.conf and removes the signal files. May be repeated.
- *
- * @param archiveCommand of the site on which the data will serve.
  */
 export async function stripRecovery(
   dataDir: string,
   user: string | undefined,
-  archiveCommand?: string,
+  archive?: ArchiveSetting,
 ): Promise<void> {
   const file = join(dataDir, 'postgresql.auto.conf');
   const text = await readFile(file, 'utf8');
   const fresh = `${file}.tyk-dr`;
   const handle = await open(fresh, 'w', 0o600);
   try {
-    await handle.writeFile(withoutRecovery(text, archiveCommand));
+    await handle.writeFile(withoutRecovery(text, archive));
     await handle.sync();
   } finally {
     await handle.close();

@@ -29,6 +29,8 @@ export interface StageRequest<T> {
   readonly stagingDir: string;
   /** Whose lock the tools hold; default beside the staging directory. */
   readonly lockFile?: string;
+  /** The restored cluster archives nowhere, whatever its configuration says: it is a rehearsal. */
+  readonly withoutArchive?: boolean;
   readonly ledger: Ledger;
   /** More that the ledger file is to hold. */
   readonly ledgerExtra?: Readonly<Record<string, unknown>>;

@@ -160,7 +160,11 @@ async function finish<T>({ cluster, request }: RestoreJob<T>): Promise<void> {
     });
   }
   const { config, repository } = request;
-  await stripRecovery(cluster.dataDir, cluster.user, siteArchiveCommand(config, repository));
+  await stripRecovery(
+    cluster.dataDir,
+    cluster.user,
+    request.withoutArchive ? { off: true } : { command: siteArchiveCommand(config, repository) },
+  );
   await run([join(cluster.binDir, 'initdb'), '--sync-only', '-D', cluster.dataDir], {
     user: cluster.user,
     cwd: '/',

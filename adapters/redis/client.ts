@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis, ReplyError } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
+import { requireWithinDrill } from '../host/isolation.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 
@@ -34,6 +35,7 @@ const POLL_MS = 30;
 
 /** @throws DrError STORE_UNREACHABLE */
 export async function connect(endpoint: RedisEndpoint): Promise<Client> {
+  if (endpoint.socket === undefined) requireWithinDrill(endpoint.host ?? '127.0.0.1', endpoint.port ?? 6379);
   const client = new Redis({
     ...(endpoint.socket === undefined
       ? { host: endpoint.host ?? '127.0.0.1', port: endpoint.port ?? 6379 }

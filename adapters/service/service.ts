@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceConfig } from '../../domain/config.ts';
 import { DrError } from '../../domain/errors.ts';
+import { requireSiteWithinDrill } from '../host/isolation.ts';
 import { run } from '../process/run.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
 
@@ -27,6 +28,7 @@ export interface ServiceTarget {
 
 /** @throws DrError SERVICE_FAILED where the status command itself cannot be run. */
 export async function serviceState(target: ServiceTarget): Promise<ServiceState> {
+  requireSiteWithinDrill(target.site, target.name);
   const { status } = serviceCommands(target.service);
   const { exitCode } = await run(status, { allowedExitCodes: STOPPED_CODES }).catch((error: unknown) => {
     throw failure(target, 'tell its state', error);

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { requireWithinDrill } from '../host/isolation.ts';
 import { jsonOf } from '../../domain/json.ts';
 
 /** One HTTP call to a Tyk component: plain, without connection reuse, so that each answer proves a connection. */
@@ -24,8 +25,14 @@ export interface Call {
   readonly timeoutMs?: number;
 }
 
-/** Never throws: an unreachable component is an answer with status 0 and the reason. */
-export function call(url: string, options: Call = {}): Promise<Answer> {
+/**
+ * An unreachable component is an answer with status 0 and the reason.
+ *
+ * @throws DrError DRILL_TOUCHES_LIVE
+ */
+export async function call(url: string, options: Call = {}): Promise<Answer> {
+  const { hostname, port, protocol } = new URL(url);
+  requireWithinDrill(hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
   const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS } = options;
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve) => {

@@ -20,7 +20,7 @@ const GOOD: DrillRecord = {
   type: 'component',
   scenario: 'infrastructure',
   component: 'redis',
-  end: 'teardown',
+  ...{ end: 'teardown', limitMs: 3_600_000 },
   participants: [{ role: 'commander', person: 'ann' }],
   present: [{ role: 'commander', person: 'bob', deputy: true }],
   scheduled: { schedule: 'monthly', dueAt: '2026-01-01T00:00:00.000Z' },

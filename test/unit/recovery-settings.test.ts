@@ -10,7 +10,7 @@ test('a restored cluster archives where its new site does, whatever ALTER SYSTEM
     "archive_mode = 'off'",
     '',
   ].join('\n');
-  expect(withoutRecovery(restored, "paris's push %p")).toBe(
+  expect(withoutRecovery(restored, { command: "paris's push %p" })).toBe(
     "work_mem = '64MB'\narchive_command = 'paris''s push %p'\n",
   );
   expect(withoutRecovery(restored)).toBe("work_mem = '64MB'\n");

@@ -1,0 +1,131 @@
+import { basename, dirname, join } from 'node:path';
+import { readdir } from 'node:fs/promises';
+import {
+  DRILL_FILES,
+  readDrillMark,
+  readListing,
+  removeDrillMark,
+  writeDrillMark,
+} from '../adapters/host/drill-mark.ts';
+import { leaseFile } from '../adapters/host/epoch.ts';
+import { listenersOn } from '../adapters/host/sockets.ts';
+import { listFolders, listingChanges, type Listing } from '../adapters/host/listing.ts';
+import { addressesOf } from '../domain/addresses.ts';
+import { clusterIfOurs } from '../domain/cluster.ts';
+import type { Site } from '../domain/config.ts';
+import { DrError } from '../domain/errors.ts';
+import { knownSite } from '../domain/known-site.ts';
+import type { StepResult } from '../domain/run.ts';
+import { emptyCache } from './copies.ts';
+import { discardAssembled } from './database-source.ts';
+import { guarded, type Call, type Deps } from './guard.ts';
+import { setOf } from './open-set.ts';
+import { serves, servicesOf } from './site.ts';
+import { asActivity } from './to-failure.ts';
+
+/** The site of a drill: listed before, marked while it lasts, and held against the list afterwards. */
+
+export interface LeaksResult extends StepResult {
+  readonly left: readonly string[];
+  readonly made: number;
+}
+
+export function createDrillTargetActivities(deps: Deps) {
+  return {
+    'list-target': guarded(deps, 'mutate', listTarget),
+    'read-drill-mark': (deployment: string, site: string) =>
+      asActivity(async () => {
+        const { stateDir } = knownSite(deployment, deps.deployment(deployment).sites, site);
+        return (await readDrillMark(stateDir))?.input ?? null;
+      }),
+    'find-leaks': guarded(deps, 'probe', findLeaks),
+    'tidy-target': guarded(deps, 'release', tidy),
+    'unmark-target': guarded(deps, 'release', unmark),
+  };
+}
+
+async function listTarget(call: Call): Promise<StepResult> {
+  const { target, input } = call;
+  await refuseReplicas(target, input.plan.to);
+  // Called again after a crash: the list of before counts, for by now there may be more.
+  const before = (await readListing(target.stateDir)) ?? (await listed(call));
+  await writeDrillMark(target.stateDir, { run: input.run, input }, before);
+  return { summary: `${Object.keys(before).length} files and folders are there before; marked as a drill’s` };
+}
+
+/** A standby is stopped and not listening, perhaps; its files tell what it is. @throws DrError DRILL_TARGET_REPLICATES */
+async function refuseReplicas({ database }: Site, site: string): Promise<void> {
+  if (database?.dataDir === undefined) return;
+  const names = await readdir(database.dataDir).catch(() => [] as string[]);
+  if (names.includes('standby.signal'))
+    throw new DrError('DRILL_TARGET_REPLICATES', { what: 'the database', site });
+}
+
+async function findLeaks(call: Call): Promise<LeaksResult> {
+  const { worker, target, input } = call;
+  const before = await readListing(target.stateDir);
+  if (!before) return { summary: 'nothing was marked: the drill made nothing here', left: [], made: 0 };
+  const changes = listingChanges(before, await listed(call));
+  const services = servicesOf(input.plan.to, target, { worker });
+  const here = new Set<string>(services.map(({ component }) => component));
+  const addresses = addressesOf(target).filter(({ component }) => here.has(component));
+  const listeners = await listenersOn(addresses.map(({ port }) => port));
+  const left = [
+    ...changes.map(({ path, what }) => `${path} is ${what === 'left' ? 'left behind' : what}`),
+    ...addresses
+      .filter(({ port }) => listeners.has(port))
+      .map(({ name, port }) => `${name} still listens on port ${port} (pid ${listeners.get(port)!.pid})`),
+  ];
+  const seen = `${Object.keys(before).length} files and folders, ${addresses.length} ports`;
+  return {
+    summary:
+      left.length === 0 ? `nothing is left: ${seen} are as before` : `left: ${left.slice(0, 5).join('; ')}`,
+    left,
+    made: left.length,
+  };
+}
+
+/** What reading the set has left: pieces that came from a copy. */
+async function tidy(call: Call): Promise<StepResult> {
+  const { worker, target } = call;
+  if (call.input.set !== undefined) await emptyCache(setOf(call));
+  const cluster = clusterIfOurs(target);
+  if (cluster && serves(worker, target, cluster)) await discardAssembled(cluster);
+  return { summary: 'nothing that was fetched is kept' };
+}
+
+/** The last that the drill does there. */
+async function unmark({ target }: Call): Promise<StepResult> {
+  await removeDrillMark(target.stateDir);
+  return { summary: 'the mark of the drill is gone' };
+}
+
+/** Everything that a recovery writes to on this host: the folders, and what lies beside those that are switched. */
+async function listed(call: Call): Promise<Listing> {
+  const { worker, target } = call;
+  const ignored = [...DRILL_FILES.map((file) => join(target.stateDir, file)), leaseFile(target.stateDir)];
+  const stores = [target.redis, target.database].filter((store) => serves(worker, target, store));
+  const trees = [target.dashboard, ...target.gateways, target.pump].filter((tree) =>
+    serves(worker, target, tree),
+  );
+  const configs = stores.flatMap((store) => [
+    ...(store?.configFile === undefined ? [] : [store.configFile]),
+    ...(store && 'pgbackrest' in store && store.pgbackrest ? [store.pgbackrest.configFile] : []),
+  ]);
+  const dataDirs = stores.flatMap((store) => store?.dataDir ?? []);
+  const beside = await Promise.all([...dataDirs, ...configs].map(ownAndBeside));
+  const folders = [target.stateDir, ...beside.flat(), ...trees.map((tree) => tree!.root)];
+  return listFolders([...new Set(folders)], (path) => ignored.includes(path) || isOurDraft(path));
+}
+
+/** `data`, `data.tyk-dr-new-…`, `pgbackrest.conf.…`. */
+async function ownAndBeside(path: string): Promise<string[]> {
+  const names = await readdir(dirname(path)).catch(() => [] as string[]);
+  const own = names.filter((name) => name === basename(path) || name.startsWith(`${basename(path)}.`));
+  return own.map((name) => join(dirname(path), name));
+}
+
+/** Written and renamed within a moment. */
+function isOurDraft(path: string): boolean {
+  return /\/(epoch|drill|drill-before)\.json\..+$/.test(path);
+}

@@ -1,0 +1,203 @@
+import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import type { Command } from 'commander';
+import { configDigest, planDigest } from '../adapters/config/digest.ts';
+import { DRILL_TYPES, PLANTS, type DrillType, type Plant } from '../domain/drill.ts';
+import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
+import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
+import { compileDrill } from '../runbooks/drill-plan.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
+import type { drill, drillCleanup } from '../workflows/index.ts';
+import { actorArgument, backupArgument, choice, nameArgument, textArgument } from './arguments.ts';
+import {
+  alreadyRunning,
+  deploymentOf,
+  requireWorkers,
+  TASK_TIMEOUT_MS,
+  withDoor,
+  type Door,
+} from './client.ts';
+import { toldByWorker } from './failures.ts';
+import { follow } from './follow.ts';
+
+/** `tyk-dr drill`: rehearses a recovery where it touches nobody, and takes it back. */
+
+interface DrillOptions {
+  readonly type: DrillType;
+  readonly scenario: Scenario;
+  readonly component?: Recoverable;
+  readonly plant?: Plant;
+  readonly end: 'teardown' | 'promote';
+  readonly from?: string;
+  readonly backup: string;
+  readonly onFailure: 'ask' | 'abort';
+  readonly decide: 'auto' | 'person';
+  readonly reason: string;
+  readonly actor?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+export function registerDrill(program: Command, config: () => string | undefined): void {
+  const command = program
+    .command('drill')
+    .description('Rehearse a recovery in an isolated target; production is not touched, and that is proven')
+    .enablePositionalOptions();
+  command
+    .command('run', { isDefault: true })
+    .description('Start a drill, follow it to its end, tear it down')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .requiredOption('--type <type>', 'how much of it', choice('--type', DRILL_TYPES))
+    .option(
+      '--scenario <scenario>',
+      'what is supposed to have happened',
+      choice('--scenario', SCENARIOS),
+      'infrastructure',
+    )
+    .option('--component <component>', 'of a component drill', choice('--component', RECOVERABLE))
+    .option('--plant <fault>', 'plant a fault: the drill must notice it', choice('--plant', PLANTS))
+    .option(
+      '--end <how>',
+      'teardown, or promote a full drill that has passed',
+      choice('--end', ['teardown', 'promote']),
+      'teardown',
+    )
+    .option(
+      '--from <site>',
+      'the site that serves; may be left out where there are two',
+      nameArgument('--from'),
+    )
+    .option('--backup <set>', 'a backup set, or latest', backupArgument('--backup'), 'latest')
+    .option(
+      '--decide <who>',
+      'who declares a simulated disaster',
+      choice('--decide', ['auto', 'person']),
+      'auto',
+    )
+    .option(
+      '--on-failure <what>',
+      'abort and tear down, or ask a person, to rehearse that as well',
+      choice('--on-failure', ['ask', 'abort']),
+      'abort',
+    )
+    .option('--reason <text>', 'why; kept in the record', textArgument('--reason'), 'a rehearsal')
+    .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
+    .option('--detach', 'start the drill and return')
+    .option('--json', 'events and result as JSON lines')
+    .action((name: string, options: DrillOptions) =>
+      withDoor(config(), (door) => start(door, name, options)),
+    );
+  command
+    .command('cleanup')
+    .description('Remove what a drill has left that was cut off')
+    .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+    .action(async (name: string) => {
+      const lines = await withDoor(config(), (door) => cleanUp(door, name));
+      process.stdout.write(`${lines.join('\n')}\n`);
+    });
+}
+
+async function start(door: Door, name: string, options: DrillOptions): Promise<void> {
+  const deployment = deploymentOf(door.config, name);
+  const { type, scenario, component, plant, end, from, backup, onFailure, decide } = options;
+  const plan = compileDrill(shapeOf(name, deployment), {
+    ...{ type, scenario, end, backup, onFailure, decide, participants: [] },
+    ...(component === undefined ? {} : { component }),
+    ...(plant === undefined ? {} : { plant }),
+    ...(from === undefined ? {} : { from }),
+  });
+  const digest = configDigest(deployment);
+  await requireWorkers(door, name, digest, Object.values(plan.workers).flat());
+  const input: RecoverInput = {
+    run: drillId(),
+    plan,
+    planDigest: planDigest(plan),
+    configDigest: digest,
+    actor: options.actor ?? userInfo().username,
+    reason: options.reason,
+    declaredAt: new Date().toISOString(),
+  };
+  const handle = await startWorkflow(door, input);
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run: input.run })}\n`);
+  if (options.detach) {
+    if (!options.json) process.stdout.write(`${input.run}\n`);
+    process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
+    return;
+  }
+  process.stderr.write(`drill ${input.run} has started; Ctrl-C only lets go of it\n`);
+  await follow(door, handle, input.run, options.json ?? false);
+}
+
+async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof drill>> {
+  const { plan } = input;
+  const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
+    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
+    value,
+  });
+  try {
+    return await door.client.workflow.start<typeof drill>('drill', {
+      workflowId: lockId(plan.deployment),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [input],
+      workflowTaskTimeout: TASK_TIMEOUT_MS,
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      priority: { priorityKey: plan.priority },
+      staticSummary: drillTitle(plan),
+      staticDetails: `${input.reason}\n\nStarted by ${input.actor}. Run \`${input.run}\`, plan ${input.planDigest.slice(0, 12)}.`,
+      memo: { run: input.run },
+      typedSearchAttributes: new TypedSearchAttributes([
+        keyword('run', input.run),
+        keyword('deployment', plan.deployment),
+        keyword('tier', plan.tier),
+        keyword('runbook', 'drill'),
+        keyword('site', plan.to),
+      ]),
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    throw await alreadyRunning(door, plan.deployment);
+  }
+}
+
+function drillTitle({ deployment, to, drill: planned }: RecoverPlan): string {
+  const { type, component, scenario, plant } = planned!;
+  const what = component ?? (type === 'simulation' ? scenario : deployment);
+  const fault = plant === undefined ? '' : `, planted: ${plant}`;
+  return `Drill (${type}) of ${what} on ${to}${fault}`.slice(0, 200);
+}
+
+/** Sorts by time, as those of recoveries do. */
+function drillId(): string {
+  const stamp = new Date().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
+  return `drl-${stamp}-${randomBytes(2).toString('hex')}`;
+}
+
+async function cleanUp(door: Door, name: string): Promise<string[]> {
+  const deployment = deploymentOf(door.config, name);
+  const shape = shapeOf(name, deployment);
+  // The same refusals as for a drill: the workers of its site are those that clean it up.
+  const { workers, to } = compileDrill(shape, {
+    ...{ type: 'full', scenario: 'infrastructure', end: 'teardown', backup: 'latest' },
+    ...{ onFailure: 'abort', decide: 'auto', participants: [] },
+    from: Object.keys(shape.sites).find((site) => site !== shape.drill?.site) ?? '',
+  });
+  const digest = configDigest(deployment);
+  await requireWorkers(door, name, digest, workers.target);
+  try {
+    return await door.client.workflow.execute<typeof drillCleanup>('drillCleanup', {
+      workflowId: lockId(name),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [{ deployment: name, site: to, workers: workers.target, configDigest: digest }],
+      workflowIdConflictPolicy: 'FAIL',
+      staticSummary: `Clean up after drills on ${to} of ${name}`,
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) throw await alreadyRunning(door, name);
+    throw toldByWorker(error) ?? error;
+  }
+}

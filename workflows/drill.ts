@@ -1,0 +1,159 @@
+import { CancellationScope, condition, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { compareLooks, type LookItem } from '../domain/live-look.ts';
+import { RECORD_QUERY } from '../domain/messages.ts';
+import type { RecoverInput } from '../domain/plan.ts';
+import type { Outcome, RunRecord } from '../domain/run.ts';
+import { listenForApprovals } from './approvals.ts';
+import { close } from './close.ts';
+import { listenForDecisions } from './decisions.ts';
+import { bringBack } from './bring-back.ts';
+import { chooseBackup, untilAborted } from './recover-story.ts';
+import { withRtoClock } from './rto-clock.ts';
+import { now, openRecord, publish, showDetails } from './run-state.ts';
+import { runStep } from './run-step.ts';
+import { openCopy, simulate } from './simulate.ts';
+import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
+import { tearDown, unmarkTarget } from './tear-down.ts';
+import { withTelling } from './tell-people.ts';
+import { whileWatched } from './watch-drill.ts';
+
+/**
+ * A drill: the recovery's own story in an isolated target, between two looks at the live site, and torn down whatever
+ * came of it. It asks nobody: what fails is what it was to find out.
+ *
+ * Returns the record of a drill that has recovered; any other outcome fails the workflow, as with a recovery.
+ */
+export async function drill(input: RecoverInput): Promise<RunRecord> {
+  const record = openRecord(input);
+  const context: StepContext = {
+    input,
+    record,
+    epoch: Date.parse(record.clock.at(-1)!.at),
+    begun: [],
+    decided: new Map(),
+    acceptedConfigs: [],
+  };
+  setHandler(defineQuery<RunRecord>(RECORD_QUERY), () => record, {
+    description: 'The whole record of the drill as it stands.',
+  });
+  listenForDecisions(context);
+  listenForApprovals(context);
+  publish(record, { phase: 'infrastructure', rto: 'within' });
+  showDetails(record);
+  return withTelling(context, () => toItsEnd(context));
+}
+
+async function toItsEnd(context: StepContext): Promise<RunRecord> {
+  const { record } = context;
+  const seen: { before: readonly LookItem[] } = { before: [] };
+  try {
+    await inTime(context, () => untilAborted(context, () => rehearse(context, seen)));
+    record.outcome = 'RECOVERED';
+  } catch (error) {
+    record.outcome = failed(context, error);
+  }
+  if (record.outcome !== 'REFUSED')
+    await CancellationScope.nonCancellable(() => leaveNothing(context, seen.before));
+  if (record.outcome === 'RECOVERED' && record.exceptions.length > 0)
+    record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
+  return close(context);
+}
+
+async function rehearse(context: StepContext, seen: { before: readonly LookItem[] }): Promise<void> {
+  seen.before = (await runStep(context, 'observe-live'))?.looks ?? [];
+  await chooseBackup(context);
+  const copy = context.input.plan.drill!.type === 'simulation' ? openCopy(context) : undefined;
+  await runStep(copy ?? context, 'check-target');
+  await runStep(context, 'list-target');
+  await whileWatched(context, async () => {
+    if (copy) await simulate(context, copy);
+    await withRtoClock(context.record, () => bringBack(context));
+  });
+}
+
+/** A drill that hangs, or waits for a worker that is away, must not lie on its site for ever. */
+async function inTime(context: StepContext, story: () => Promise<void>): Promise<void> {
+  const { limitMs } = context.input.plan.drill!;
+  const timer = new CancellationScope();
+  const watch = timer.run(async () => {
+    await condition(() => false, limitMs, { summary: 'longest time of a drill' });
+    context.abort ??= {
+      ...{ kind: 'abort', step: 'the run', actor: 'drill.limit', at: now() },
+      reason: 'the drill took longer than its limit',
+    };
+    context.record.decisions.push(context.abort);
+  });
+  watch.catch(() => undefined);
+  try {
+    await story();
+  } finally {
+    timer.cancel();
+    await watch.catch(() => undefined);
+  }
+}
+
+function failed(context: StepContext, error: unknown): Outcome {
+  const { record } = context;
+  if (error instanceof Refusal) {
+    record.error = error.error;
+    // What had been marked by then is taken back by the tear-down.
+    return context.begun.length === 0 ? 'REFUSED' : 'FAILED_UNDONE';
+  }
+  const abort = error instanceof Abort ? error.by : context.abort;
+  if (!abort && !isCancellation(error)) throw error;
+  const { actor, reason } = abort ?? { actor: 'Temporal', reason: 'cancelled' };
+  const row = record.steps.find(({ id }) => id === abort?.step);
+  record.error = (actor === '--on-failure abort' && row?.error) || stepError('ABORTED', { actor, reason });
+  return actor === '--on-failure abort' || actor === 'audit-isolation' ? 'FAILED_UNDONE' : 'ABORTED';
+}
+
+/** Takes everything back, proves that, and that the live site is as it was. */
+async function leaveNothing(context: StepContext, before: readonly LookItem[]): Promise<void> {
+  const { record } = context;
+  delete context.abort;
+  const failures = await tearDown(context);
+  if (context.copy) failures.push(...(await tearDown(context.copy)));
+  await lookForLeaks(context);
+  if (failures.length === 0) failures.push(...(await unmarkTarget(context)));
+  await compareWithLive(context, before);
+  if (failures.length === 0) return;
+  record.exceptions.push(...failures);
+  record.outcome = 'STUCK';
+}
+
+async function lookForLeaks(context: StepContext): Promise<void> {
+  const { record } = context;
+  const found = await runStep(context, 'find-leaks').catch(() => undefined);
+  if (!found) record.drill!.leaks = { verdict: 'not-measured', made: 0, left: [] };
+  else
+    record.drill!.leaks = {
+      verdict: found.left.length === 0 ? 'pass' : 'fail',
+      made: found.made,
+      left: found.left,
+    };
+  const { verdict, left } = record.drill!.leaks;
+  if (verdict === 'fail') record.exceptions.push(`find-leaks: left behind: ${left.slice(0, 5).join('; ')}`);
+  if (verdict === 'not-measured')
+    record.exceptions.push('find-leaks: whether something is left behind was not looked at');
+}
+
+async function compareWithLive(context: StepContext, before: readonly LookItem[]): Promise<void> {
+  const { record } = context;
+  const after = await runStep(context, 'compare-live').catch(() => undefined);
+  const untouched = compareLooks(before, after?.looks ?? []);
+  record.drill!.untouched = untouched;
+  const other = untouched.looks.filter(({ verdict }) => verdict === 'fail');
+  if (untouched.verdict === 'fail') {
+    const what = other.map((look) => `${look.what}: ${look.before}, then ${look.after}`).join('; ');
+    record.error ??= stepError('LIVE_CHANGED', { what });
+    record.exceptions.push(`compare-live: ${what}`);
+  }
+  if (untouched.verdict === 'not-measured') {
+    const unseen = untouched.looks
+      .filter(({ verdict }) => verdict === 'not-measured')
+      .map(({ what }) => what);
+    record.exceptions.push(
+      `compare-live: not shown to be untouched: ${unseen.join(', ') || 'nobody looked at the live site'}`,
+    );
+  }
+}
