@@ -21,9 +21,11 @@ import type { Build } from '../domain/build.ts';
 import type { Deps } from './guard.ts';
 import { createMeasureActivities } from './measure.ts';
 import { createMeasureLossActivities } from './measure-loss.ts';
+import { createMeasurePerformanceActivities } from './measure-performance.ts';
 import { createNotifyActivities } from './notify.ts';
 import { createPingActivities } from './ping.ts';
 import { createProvisionActivities } from './provision.ts';
+import { createProveSecurityActivities } from './security/prove.ts';
 import { createPruneActivities } from './prune.ts';
 import { createRecordActivities } from './record.ts';
 import { createRedisActivities } from './redis.ts';
@@ -54,6 +56,7 @@ export function createActivities(
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),
     ...createProvisionActivities(deps),
+    ...createProveSecurityActivities(deps),
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
     ...createDrillTargetActivities(deps),
@@ -62,6 +65,7 @@ export function createActivities(
     ...createWatchDrillActivities(deps),
     ...createMeasureActivities(deps),
     ...createMeasureLossActivities(deps),
+    ...createMeasurePerformanceActivities(deps),
     ...createNotifyActivities(deps),
     ...createFenceActivities(deps),
     ...createRedisActivities(deps),

@@ -1,4 +1,4 @@
-import { call as http } from '../adapters/tyk/http.ts';
+import { call as http, type Answer } from '../adapters/tyk/http.ts';
 import type { ProbeConfig } from '../domain/config.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call } from './guard.ts';
@@ -9,23 +9,12 @@ export async function runProbe(
   baseUrl: string,
   probe: ProbeConfig,
 ): Promise<Proof> {
-  const key = probe.key === undefined ? undefined : await call.secret(probe.key);
-  const answer = await http(new URL(probe.path, baseUrl).href, {
-    method: probe.method,
-    headers: key === undefined ? {} : { Authorization: key.reveal() },
-  });
+  const answer = await sendProbe(call, baseUrl, probe);
   const { status, bodyContains } = probe.expect;
   const bodyRight = bodyContains === undefined || answer.body.includes(bodyContains);
-  // A client that must be turned away may be told 401 or 403: Tyk uses both, by version and kind of key.
-  const refusals = [401, 403];
-  const statusRight =
-    answer.status === status ||
-    (['wrong-key', 'expired-key'].includes(probe.proves) &&
-      refusals.includes(status) &&
-      refusals.includes(answer.status));
   return {
     name: `${probe.name}: ${probe.method} ${probe.path}`,
-    verdict: statusRight && bodyRight ? 'pass' : 'fail',
+    verdict: answersAsExpected(probe, answer) ? 'pass' : 'fail',
     expected: bodyContains === undefined ? String(status) : `${status} with '${bodyContains}'`,
     actual:
       answer.status === 0
@@ -33,4 +22,34 @@ export async function runProbe(
         : `${answer.status}${bodyRight ? '' : ' without it'}`,
     tier: probe.tier ?? call.deployment.tier,
   };
+}
+
+export async function sendProbe(
+  { secret }: Pick<Call, 'secret'>,
+  baseUrl: string,
+  probe: ProbeConfig,
+): Promise<Answer> {
+  const key = probe.key === undefined ? undefined : await secret(probe.key);
+  return http(new URL(probe.path, baseUrl).href, {
+    method: probe.method,
+    headers: key === undefined ? {} : { Authorization: key.reveal() },
+  });
+}
+
+/** A client that must be turned away may be told 401 or 403: Tyk uses both, by version and kind of key. */
+const REFUSALS = [401, 403];
+const REFUSED_KINDS: readonly ProbeConfig['proves'][] = ['wrong-key', 'expired-key', 'revoked-key'];
+
+export const isRefusal = (status: number): boolean => REFUSALS.includes(status);
+
+export function answersAsExpected(
+  { expect, proves }: ProbeConfig,
+  answer: Pick<Answer, 'status' | 'body'>,
+): boolean {
+  const { status, bodyContains } = expect;
+  const bodyRight = bodyContains === undefined || answer.body.includes(bodyContains);
+  const statusRight =
+    answer.status === status ||
+    (REFUSED_KINDS.includes(proves) && isRefusal(status) && isRefusal(answer.status));
+  return statusRight && bodyRight;
 }

@@ -30,6 +30,11 @@ deployments:
       - { name: status page, path: /status/, proves: api }
       - { name: known key, path: /orders/, key: file:/etc/tyk-dr/secrets/probe-key, proves: known-key }
       - { name: wrong key, path: /orders/, key: env:TYK_DR_WRONG_KEY, expect: { status: 403 }, proves: wrong-key }
+      # Revoked before any disaster: no old backup may bring it back.
+      - { name: revoked key, path: /orders/, key: file:/etc/tyk-dr/secrets/revoked-key, expect: { status: 403 }, proves: revoked-key }
+    # What clients are promised, and the load that a recovery is measured with: see docs/criteria.md.
+    slos: { availabilityPercent: 99.9, errorPercent: 0.5, p95Ms: 250, p99Ms: 1000 }
+    load: { duration: 10s, requestsPerSecond: 50, concurrency: 20 }
     # What a recovery has lost is measured by a number a second in each store; the journal lies beside the sets.
     beacon: {}
     backup:

@@ -9,7 +9,7 @@ export const APPROVABLE = [
   ...['restore-redis-data', 'start-redis', 'restore-database-data', 'start-database'],
   ...['restore-dashboard-config', 'start-dashboard'],
   ...['restore-gateway-config', 'start-gateways', 'start-pump'],
-  ...['switch-traffic', 'protect-database', 'prove-dashboard-edit', 'discard-old-data'],
+  ...['switch-traffic', 'protect-database', 'prove-dashboard-edit', 'prove-security', 'discard-old-data'],
 ] as const;
 
 /** As the plan carries it: no key, no name, only how many of which role. */

@@ -5,6 +5,7 @@ import { copySchema } from './config-copies.ts';
 import { drill } from './config-drill.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
+import { load, slos } from './config-load.ts';
 import { mongodb } from './config-mongodb.ts';
 import { contacts, notify, vendorSupport } from './config-notify.ts';
 import { metrics, schedules } from './config-watch.ts';
@@ -113,9 +114,11 @@ const probe = z.strictObject({
     })
     .prefault({}),
   proves: z
-    .enum(['api', 'known-key', 'wrong-key', 'expired-key', 'quota', 'rate-limit'])
+    .enum(['api', 'known-key', 'wrong-key', 'expired-key', 'revoked-key', 'quota', 'rate-limit'])
     .default('api')
-    .describe('What an answer as expected proves.'),
+    .describe(
+      'What an answer as expected proves. revoked-key: a key that was revoked before the disaster, which no old backup may bring back.',
+    ),
   tier: z.enum(TIERS).optional().describe("The tier of the API; default the deployment's."),
 });
 
@@ -184,12 +187,8 @@ const deployment = z.strictObject({
     .strictObject({ rto: durationMs.optional(), rpo: durationMs.optional() })
     .prefault({})
     .describe("Own objectives; default the tier's from the guide's table."),
-  slos: z
-    .strictObject({
-      availabilityPercent: z.number().min(0).max(100).optional(),
-      p95Ms: z.number().positive().optional(),
-    })
-    .prefault({}),
+  slos,
+  load,
   organisation: line.describe('The id of the Tyk organisation that the proofs look at.'),
   secrets: z
     .strictObject({

@@ -41,7 +41,7 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: FFIEC, clause: 'Exercises and tests: plan, scenario, objectives' },
     asks: 'a test has a plan, a scenario and criteria that were fixed beforehand',
-    parts: ['plan', 'scenario', 'recoveryTime'],
+    parts: ['plan', 'scenario', 'criteria', 'recoveryTime'],
   },
   {
     ...{ source: FFIEC, clause: 'Exercises and tests: execution and evaluation' },
@@ -126,7 +126,7 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: SOC2, clause: 'A1.3: recovery plan procedures are tested' },
     asks: 'recovery is tested against objectives, and the test is evaluated',
-    parts: ['plan', 'steps', 'recoveryTime', 'dataLoss', 'restoredData', 'findings'],
+    parts: ['plan', 'steps', 'criteria', 'recoveryTime', 'dataLoss', 'restoredData', 'findings'],
   },
   {
     ...{ source: SOC2, clause: 'A1.3: integrity and completeness of backups' },
@@ -142,7 +142,7 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: ISO, clause: '8.6 Evaluation of documentation and capabilities' },
     asks: 'what was documented and what can be done are evaluated after exercises and incidents',
-    parts: ['recoveryTime', 'dataLoss', 'performance', 'security', 'decisions', 'lessons'],
+    parts: ['criteria', 'recoveryTime', 'dataLoss', 'performance', 'security', 'decisions', 'lessons'],
     elsewhere: 'the evaluation of partners and suppliers',
   },
 ];

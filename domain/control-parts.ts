@@ -31,10 +31,6 @@ const ofDrill = (
   { record: { drill } }: PackFacts,
   lacks: (drill: DrillRecord) => string | undefined,
 ): string | undefined => (drill ? lacks(drill) : 'the run was a recovery, not a drill');
-const passed = ({ record }: PackFacts, fits: RegExp): boolean =>
-  record.proofs.some(
-    ({ name, step, verdict }) => verdict !== 'not-measured' && fits.test(`${step}: ${name}`),
-  );
 
 export const PARTS = {
   recoveryTime: {
@@ -79,10 +75,17 @@ export const PARTS = {
   },
   notMeasured: {
     what: 'every criterion measured',
-    where: 'record.json (proofs)',
+    where: 'record.json (criteria, proofs)',
     lacks: ({ record }) => {
       const names = record.proofs.filter(({ verdict }) => verdict === 'not-measured').map(({ name }) => name);
-      const all = [...names, ...(lossMissing(record) === undefined ? [] : ['data loss (RPO)'])];
+      const open = (record.criteria ?? []).filter(
+        ({ id, verdict }) => verdict === 'not-measured' && id !== 'data-loss',
+      );
+      const all = [
+        ...(lossMissing(record) === undefined ? [] : ['data loss (RPO)']),
+        ...open.map(({ id }) => id),
+        ...names,
+      ];
       return unless(all.length === 0, `not measured: ${all.join(', ')}`);
     },
   },
@@ -114,17 +117,28 @@ export const PARTS = {
     where: 'record.json (witness)',
     lacks: ({ record }) => unless(record.witness !== undefined, 'no witness was configured'),
   },
+  criteria: {
+    what: 'the validation criteria, fixed before the run, each with its limit, its verdict and what was found',
+    where: 'plan.json (plan.criteria); record.json (criteria)',
+    lacks: ({ record }) =>
+      unless((record.criteria ?? []).length > 0, 'the plan of the run had no criteria stamped into it'),
+  },
   performance: {
-    what: 'performance against the SLOs under load',
-    where: 'record.json (proofs)',
-    lacks: (facts) =>
-      unless(passed(facts, /p95|p99|latency|availability|slo\b/i), 'performance under load was not measured'),
+    what: 'performance before, during and after, the last under load and against the SLOs',
+    where: 'record.json (performance, criteria)',
+    lacks: ({ record }) =>
+      unless(record.performance?.after !== undefined, 'performance under load was not measured'),
   },
   security: {
-    what: 'that wrong and expired keys are refused after the recovery',
-    where: 'record.json (proofs)',
-    lacks: (facts) =>
-      unless(passed(facts, /^prove-authentication:/), 'no key that must be refused was tried'),
+    what: 'that security controls hold after the recovery, check by check',
+    where: 'record.json (proofs of prove-security, criteria)',
+    lacks: ({ record }) => {
+      const security = record.criteria?.find(({ id }) => id === 'security');
+      return unless(
+        security !== undefined && security.verdict !== 'not-measured',
+        `security controls were not measured${security ? `: ${security.found}` : ''}`,
+      );
+    },
   },
   approvals: {
     what: 'approvals before dangerous steps, signed by their people',

@@ -15,6 +15,7 @@ import type {
   StepResult,
   WitnessSummary,
 } from './run.ts';
+import type { Performance, ServiceFigures } from './service-level.ts';
 import type { UsedSnapshots } from './snapshot.ts';
 
 /** A compiled recovery, and what its activities are told: names and numbers, no command, address or secret. */
@@ -27,8 +28,9 @@ export type RecoveryPoint =
 
 /**
  * Whose workers run a step. `target`, `source` and `gateways` mean every worker of that site or of its Gateways, each
- * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway; `others` are those of all
- * further sites; `live` are those of the site that serves while a drill runs.
+ * for the components that it serves; `lead` is the target site's own worker, `verifier` that of its first Gateway;
+ * `inspectors` are the target's workers with the verifier; `others` are those of all further sites; `live` are those of
+ * the site that serves while a drill runs.
  */
 export type Where =
   | 'lead'
@@ -39,6 +41,7 @@ export type Where =
   | 'dashboard'
   | 'gateways'
   | 'verifier'
+  | 'inspectors'
   | 'pump'
   | 'traffic'
   | 'others'
@@ -125,6 +128,8 @@ export interface StepInput {
   readonly set?: string;
   /** What is used with it. */
   readonly snapshots?: UsedSnapshots;
+  /** It is looked at while its own Gateways use it, as in a simulation: keys may have been added. */
+  readonly inUse?: true;
 }
 
 export interface CheckBackupResult extends StepResult {
@@ -176,4 +181,11 @@ export interface MeasureLossResult extends StepResult {
 
 export interface MeasureOutageResult extends StepResult {
   readonly witness: WitnessSummary;
+  /** What the witness says of how well clients were served. Absent in histories of earlier versions. */
+  readonly performance?: Pick<Performance, 'before' | 'during'>;
+}
+
+export interface MeasurePerformanceResult extends StepResult {
+  /** Absent where nothing could be sent. */
+  readonly figures?: ServiceFigures;
 }

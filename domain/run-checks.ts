@@ -34,6 +34,7 @@ export function checksOf(record: RunRecord): RunCheck[] {
     outcome(record),
     rto(record),
     rpo(record),
+    ...criteria(record),
     ...proofs(record),
     ...overrides(record),
     ...exceptions(record),
@@ -73,6 +74,18 @@ function rpo({ losses, objectives }: RunRecord): RunCheck {
   };
 }
 
+/** Those that no other check says already, one by one. */
+function criteria({ criteria: judged = [] }: RunRecord): RunCheck[] {
+  return judged
+    .filter(({ id }) => id !== 'recovery-time' && id !== 'data-loss')
+    .map(({ id, verdict, limit, found }) => ({
+      check: `criterion/${id}`,
+      verdict,
+      severity: verdict === 'fail' ? 'high' : id === 'security' ? 'medium' : 'low',
+      text: verdict === 'fail' ? `${id}: expected ${limit}, found ${found}` : `${id} (${limit}): ${found}`,
+    }));
+}
+
 function proofs(record: RunRecord): RunCheck[] {
   return record.proofs.map(({ step, name, verdict, expected, actual }) => ({
     // A count in its name changes from run to run; the check is the same.
@@ -105,6 +118,8 @@ function overrides({ steps, decisions }: RunRecord): RunCheck[] {
 function exceptions({ exceptions: texts, steps }: RunRecord): RunCheck[] {
   const found = new Map<string, string[]>();
   for (const text of texts) {
+    // A check of its own says it.
+    if (text.startsWith('criterion ')) continue;
     const step = text.split(':')[0]!;
     const about = steps.some(({ id }) => id === step) ? step : 'run';
     found.set(about, [...(found.get(about) ?? []), text]);

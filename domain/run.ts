@@ -10,6 +10,7 @@ import type { StoreLoss } from './loss.ts';
 import type { LostItems } from './lost-items.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
+import type { Performance } from './service-level.ts';
 import type { SnapshotKind } from './snapshot.ts';
 
 /** One execution of a runbook, as it is shown, reported and kept. Plain JSON: it travels through Temporal. */
@@ -225,6 +226,8 @@ export interface RunRecord {
   readonly objectives: Objectives;
   forecast?: Forecast;
   witness?: WitnessSummary;
+  /** Before and during it by the witness, after it by a load of our own; what is absent was not measured. */
+  performance?: Performance;
   /** What each store has lost; absent where nobody has measured it. */
   losses?: readonly StoreLoss[];
   /** By name, as far as it can be told. */

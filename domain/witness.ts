@@ -1,10 +1,13 @@
 import type { WitnessSummary } from './run.ts';
+import { figuresOf, type Performance } from './service-level.ts';
 
 /** Sums up a client's requests into what a report shows. Pure. */
 
 export interface WitnessLine {
   readonly at: string;
   readonly status: number;
+  /** How long the answer took; a witness may leave it out. */
+  readonly ms?: number;
 }
 
 /** Enough for a picture, few enough for a record. */
@@ -47,4 +50,30 @@ export function summariseWitness(
       .sort(([a], [b]) => a - b)
       .map(([index, counts]) => ({ at: new Date(fromMs + index * bucketMs).toISOString(), ...counts })),
   };
+}
+
+/**
+ * How well clients were served before the disaster, and from then on until now. Undefined without lines that say how
+ * long they took: nothing is known then.
+ */
+export function witnessPerformance(
+  lines: readonly WitnessLine[],
+  {
+    fromMs,
+    basisMs,
+    untilMs,
+  }: { readonly fromMs: number; readonly basisMs: number; readonly untilMs: number },
+): Pick<Performance, 'before' | 'during'> {
+  const between = (startMs: number, endMs: number) => {
+    const own = lines.filter(({ at }) => Date.parse(at) >= startMs && Date.parse(at) < endMs);
+    const samples = own.flatMap(({ status, ms }) =>
+      ms === undefined
+        ? []
+        : [{ ms, answered: status !== 0, available: !isOutage(status), right: !isOutage(status) }],
+    );
+    const first = own[0];
+    return first && figuresOf(samples, Math.max(startMs, Date.parse(first.at)), endMs);
+  };
+  const [before, during] = [between(fromMs, basisMs), between(basisMs, untilMs)];
+  return { ...(before && { before }), ...(during && { during }) };
 }

@@ -36,6 +36,7 @@ export interface ProbeFacts {
     readonly good: string;
     readonly wrong: string;
     readonly expired: string;
+    readonly revoked: string;
     readonly quota: string;
     readonly rate: string;
     readonly dashboard: string;
@@ -53,6 +54,9 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
     deployments: {
       [lab.deployment]: {
         tier: 'critical',
+        // On a machine that does everything at once; what a lab measures is shown beside them.
+        slos: { availabilityPercent: 99, errorPercent: 1, p95Ms: 1_000, p99Ms: 2_500, requestsPerSecond: 15 },
+        load: { requestsPerSecond: 20, duration: lab.loadTime ?? '10s' },
         organisation: facts.organisation,
         secrets: {
           gateway: file('gateway-secret'),
@@ -80,6 +84,13 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
             key: file(facts.keys.expired),
             expect: { status: 401 },
             proves: 'expired-key',
+          },
+          {
+            name: 'revoked key',
+            path: facts.keyedPath,
+            key: file(facts.keys.revoked),
+            expect: { status: 403 },
+            proves: 'revoked-key',
           },
           { name: 'quota', path: facts.quotaPath, key: file(facts.keys.quota), proves: 'quota' },
           { name: 'rate limit', path: facts.rateLimitPath, key: file(facts.keys.rate), proves: 'rate-limit' },

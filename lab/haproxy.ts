@@ -31,6 +31,8 @@ export async function declareHaproxy(lab: Lab): Promise<void> {
     '  load-server-state-from-file global',
     'frontend clients',
     `  bind 127.0.0.1:${lab.ports.traffic}`,
+    // A Gateway serves its control API on the same port: it is nothing for clients.
+    '  http-request deny deny_status 404 if { path_beg -i /tyk/ } or { path -i /tyk }',
     '  default_backend gateways',
     'backend gateways',
     '  balance roundrobin',

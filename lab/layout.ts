@@ -58,6 +58,8 @@ export interface Lab extends LabChoices {
   readonly gatewayDeafMs?: number;
   /** Proofs of sets start no Dashboard and no Gateway: TYK_DR_LAB_BARE_PROOF was set when the lab was made. */
   readonly bareProof?: true;
+  /** How long a load is sent after a recovery, from TYK_DR_LAB_LOAD when the lab was made; else ten seconds. */
+  readonly loadTime?: string;
   /** The system user of the stores where the lab runs as root; else everything runs as the caller. */
   readonly storeUser?: string;
 }
@@ -102,6 +104,7 @@ export async function makeLab(
     ...(gatewayBinary ? { gatewayBinary } : {}),
     ...(gatewayDeafMs ? { gatewayDeafMs: Number(gatewayDeafMs) } : {}),
     ...(process.env['TYK_DR_LAB_BARE_PROOF'] ? { bareProof: true as const } : {}),
+    ...(process.env['TYK_DR_LAB_LOAD'] ? { loadTime: process.env['TYK_DR_LAB_LOAD'] } : {}),
     ...(process.getuid?.() === 0 ? { storeUser: 'postgres' } : {}),
   };
   await mkdir(dir, { recursive: true, mode: 0o755 });

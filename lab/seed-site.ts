@@ -53,6 +53,7 @@ export async function seedSite(lab: Lab, site: SiteName): Promise<void> {
       good: 'probe-good',
       wrong: 'probe-wrong',
       expired: 'probe-expired',
+      revoked: 'probe-revoked',
       quota: 'probe-quota',
       rate: 'probe-rate',
       dashboard: 'probe-dashboard',

@@ -6,6 +6,7 @@ import { snapshotText } from '../domain/snapshot-text.ts';
 import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { buildRows } from './builds.ts';
+import { criteria } from './html-criteria.ts';
 import { decisions } from './html-decisions.ts';
 import { drillHtml } from './drill.ts';
 import { lossLines, rpoText } from './loss.ts';
@@ -31,6 +32,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
     verdict(record),
     objectives(record),
     drillHtml(record),
+    criteria(record),
     timeline(record),
     tiers(record),
     asked(record),

@@ -19,7 +19,7 @@ export function planHtml(document: PlanDocument): string {
 </head>
 <body>
 <main>
-${[heading(document), cards(document), warnings(document), forecast(document), ...phases(document), leftOut(document)].filter(Boolean).join('\n')}
+${[heading(document), cards(document), warnings(document), forecast(document), criteria(document), ...phases(document), leftOut(document)].filter(Boolean).join('\n')}
 <footer>Plan ${escape(document.planDigest)}, configuration ${escape(document.configDigest.slice(0, 16))}. Times are UTC.</footer>
 </main>
 </body>
@@ -65,6 +65,13 @@ function forecast({ forecast: answer, forecastMissing }: PlanDocument): string {
   );
   return `<section><h2>Forecast</h2>${table(['part', 'time', 'arithmetic'], rows)}
 <p>From set <code>${escape(set)}</code> of ${escape(site)}, taken ${escape(createdAt)}, ${verified ? 'verified by a restore' : '<b>NOT verified by a restore</b>'}.</p></section>`;
+}
+
+function criteria({ plan }: PlanDocument): string {
+  const rows = (plan.criteria ?? []).map(({ id, limit }) => row([id, limit]));
+  return rows.length === 0
+    ? ''
+    : `<section><h2>Criteria, fixed with this plan</h2>${table(['criterion', 'what must hold at the end'], rows)}</section>`;
 }
 
 function phases(document: PlanDocument): string[] {

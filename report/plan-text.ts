@@ -4,6 +4,7 @@ import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
 import { leftOutText, type LeftOut } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
+import { plannedLines } from './criteria.ts';
 import { forecastLines } from './forecast.ts';
 import { pointLines } from './points.ts';
 
@@ -23,6 +24,9 @@ export function planText(document: PlanDocument): string {
     'FORECAST',
     ...forecastText(document),
     '',
+    ...(plan.criteria
+      ? ['CRITERIA  (what must hold at the end; fixed with this plan)', ...plannedLines(plan.criteria), '']
+      : []),
     ...(warnings.length > 0 ? ['TO KNOW', ...warnings.map((warning) => `  ! ${warning}`), ''] : []),
     'STEPS  (* changes something; the number: steps that share it may run at the same time)',
     ...document.phases.flatMap(({ phase, budgetMs }) => [

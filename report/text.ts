@@ -6,6 +6,7 @@ import type { Decision } from '../domain/decision.ts';
 import type { Proof, RunRecord } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { buildLines } from './builds.ts';
+import { criteriaLines, performanceRows } from './criteria.ts';
 import { columns } from './columns.ts';
 import { drillLines, kindOfRun } from './drill.ts';
 import { forecastLines } from './forecast.ts';
@@ -28,6 +29,7 @@ export function textReport(record: RunRecord, people?: People): string {
     'OBJECTIVES',
     ...objectives(record),
     '',
+    ...section('CRITERIA', criteriaLines(record)),
     'CLOCK',
     ...record.clock.map((point) => `  ${point.name.padEnd(17)}${point.at}  ${point.source}`),
     '',
@@ -42,6 +44,10 @@ export function textReport(record: RunRecord, people?: People): string {
     ...section('WHAT WAS LOST, BY NAME', lostItemLines(record)),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
+    ...section(
+      'PERFORMANCE',
+      performanceRows(record).map(([when, figures]) => `  ${when.padEnd(7)} ${figures}`),
+    ),
     ...section('PROOFS', record.proofs.filter((proof) => proof.verdict !== 'not-measured').map(proofLine)),
     ...section('NOT MEASURED (not counted as proven)', [
       ...record.proofs

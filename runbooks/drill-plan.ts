@@ -6,6 +6,7 @@ import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { LeftOut, Recoverable } from '../domain/run.ts';
 import { isSetOrSnapshot } from '../domain/snapshot.ts';
+import { plannedCriteria } from './criteria.ts';
 import { DRILL_STEPS, type StepId } from './drill.ts';
 import { requireSoundOrder } from './order.ts';
 import { isNeeded, isPresent } from './plan.ts';
@@ -47,7 +48,7 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
   );
   requireSoundOrder(DRILL_STEPS, steps, Object.keys(leftOut));
   const onlySets = shape.hasDatabase && !shape.hasDatabaseLog;
-  return {
+  const plan: RecoverPlan = {
     deployment: shape.deployment,
     tier: shape.tier,
     priority: TIER_DEFAULTS[shape.tier].priority,
@@ -68,6 +69,7 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
     ...(request.decide === 'person' ? { approvals: [DECISION] } : {}),
     ...{ steps, leftOut },
   };
+  return { ...plan, criteria: plannedCriteria(shape, plan) };
 }
 
 /** Before the recovery of a simulation somebody must say that it is one. */

@@ -41,6 +41,7 @@ export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<
       : [],
     'protect-database': ['makes a backup in a repository of its own, beside that of the old site'],
     'prove-dashboard-edit': ['edits one API through the Dashboard and puts it back'],
+    'prove-security': ['makes two keys that live for minutes, and deletes them'],
     'discard-old-data': ['removes the replaced data for good: after it there is no undo'],
     'write-record': [`writes the record of the run into ${backup.repository}`],
   };

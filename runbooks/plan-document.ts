@@ -98,6 +98,11 @@ function warningsOf(plan: RecoverPlan, deployment: Deployment, forecast: Forecas
     'no probes are configured: APIs are proven by a sample only, keys not at all',
   );
   warnIf(deployment.witness === undefined, 'no witness is configured: what clients see is not measured');
+  warnIf(
+    plan.steps.includes('prove-security') &&
+      !deployment.probes.some(({ proves }) => proves === 'revoked-key'),
+    'no probe proves revoked-key: security counts as not measured, and the run cannot end as plain RECOVERED',
+  );
   for (const policy of plan.approvals ?? []) {
     const able = (deployment.approvers ?? [])
       .filter((who) => mayApprove(who, policy))

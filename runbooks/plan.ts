@@ -4,6 +4,7 @@ import { DrError } from '../domain/errors.ts';
 import { RECOVERABLE, type LeftOut, type Recoverable, type Scenario } from '../domain/run.ts';
 import type { RecoverPlan, RecoveryPoint } from '../domain/plan.ts';
 import { isSetOrSnapshot, snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
+import { plannedCriteria } from './criteria.ts';
 import { requireSoundOrder } from './order.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
@@ -68,7 +69,8 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
   );
   requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
   const approvals = (shape.approvals ?? []).filter(({ step }) => (steps as string[]).includes(step));
-  return { ...plan, ...(approvals.length > 0 ? { approvals } : {}), steps, leftOut };
+  const compiled = { ...plan, ...(approvals.length > 0 ? { approvals } : {}), steps, leftOut };
+  return { ...compiled, criteria: plannedCriteria(shape, compiled) };
 }
 
 /**
@@ -130,6 +132,8 @@ const ALWAYS: readonly RecoverStepId[] = [
   'check-other-sites',
   'provision-target',
   'claim-target',
+  'measure-performance',
+  'prove-security',
   'discard-old-data',
   'write-record',
 ];

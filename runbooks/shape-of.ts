@@ -21,6 +21,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasTraffic: deployment.traffic !== undefined,
     hasAnalyticsProbe: deployment.analytics !== undefined,
     hasWitness: deployment.witness !== undefined,
+    slos: deployment.slos,
     ...(deployment.drill ? { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } } : {}),
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),

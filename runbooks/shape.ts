@@ -1,5 +1,6 @@
 import type { ApprovalPolicy } from '../domain/approvals.ts';
 import type { Objectives, Tier } from '../domain/objectives.ts';
+import type { Slos } from '../domain/service-level.ts';
 import type { Recoverable, Scenario } from '../domain/run.ts';
 
 /** What the plan needs to know of a deployment. `cli/` derives it from the configuration. */
@@ -16,6 +17,7 @@ export interface DeploymentShape {
   readonly hasTraffic: boolean;
   readonly hasAnalyticsProbe: boolean;
   readonly hasWitness: boolean;
+  readonly slos?: Slos;
   /** Where drills go, and how long they may take. */
   readonly drill?: { readonly site: string; readonly limitMs: number };
   /** It declares whom to tell. */

@@ -27,6 +27,7 @@ export function workersOf(
     target: [...new Set(concerned)],
     source: everyWorker(source),
     verifier: [gateways[0]!],
+    inspectors: [...new Set([gateways[0]!, ...concerned])],
     traffic: [shape.trafficWorker ?? lead],
     others,
   };

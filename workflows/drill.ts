@@ -7,7 +7,8 @@ import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
 import { bringBack } from './bring-back.ts';
-import { chooseBackup, untilAborted } from './recover-story.ts';
+import { judge, judgeAtTheEnd } from './judge.ts';
+import { chooseBackup, measurePerformance, settleAll, untilAborted } from './recover-story.ts';
 import { withRtoClock } from './rto-clock.ts';
 import { now, openRecord, publish, showDetails } from './run-state.ts';
 import { runStep } from './run-step.ts';
@@ -48,9 +49,11 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   const seen: { before: readonly LookItem[] } = { before: [] };
   try {
     await inTime(context, () => untilAborted(context, () => rehearse(context, seen)));
+    judgeAtTheEnd(context);
     record.outcome = 'RECOVERED';
   } catch (error) {
     record.outcome = failed(context, error);
+    judge(context);
   }
   if (record.outcome !== 'REFUSED')
     await CancellationScope.nonCancellable(() => leaveNothing(context, seen.before));
@@ -69,6 +72,7 @@ async function rehearse(context: StepContext, seen: { before: readonly LookItem[
   await whileWatched(context, async () => {
     if (copy) await simulate(context, copy);
     await withRtoClock(context.record, () => bringBack(context));
+    await settleAll([measurePerformance(context), runStep(context, 'prove-security')]);
   });
 }
 

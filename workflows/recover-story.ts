@@ -72,6 +72,13 @@ export async function measureTheLoss(context: StepContext): Promise<void> {
   if (measured.lostItems) context.record.lostItems = measured.lostItems;
 }
 
+/** How well clients are served now; it stays in the record beside what the witness saw. */
+export async function measurePerformance(context: StepContext): Promise<void> {
+  const measured = await runStep(context, 'measure-performance');
+  const { record } = context;
+  if (measured?.figures) record.performance = { ...record.performance, after: measured.figures };
+}
+
 /** Only what this run has restored: where stores were left alone, there is no such moment. */
 export function markDataRestored(record: RunRecord): void {
   const restored = ['restore-redis-data', 'restore-database-data'].filter((id) =>

@@ -6,12 +6,14 @@ import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
 import { listenForDecisions } from './decisions.ts';
 import { giveUp } from './give-up.ts';
+import { judge, judgeAtTheEnd } from './judge.ts';
 import {
   chooseBackup,
   dashboard,
   database,
   gateways,
   markDataRestored,
+  measurePerformance,
   measureTheLoss,
   redis,
   settleAll,
@@ -57,9 +59,11 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   await withRtoClock(record, async () => {
     try {
       await untilAborted(context, () => tell(context));
+      judgeAtTheEnd(context);
       record.outcome = record.exceptions.length > 0 ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED';
     } catch (error) {
       record.outcome = await giveUp(context, error);
+      judge(context);
     }
   });
 
@@ -118,11 +122,15 @@ async function closeOut(context: StepContext): Promise<void> {
     measureOutage(context),
     runStep(context, 'protect-database'),
     runStep(context, 'prove-dashboard-edit'),
+    measurePerformance(context),
+    runStep(context, 'prove-security'),
   ]);
   await runStep(context, 'discard-old-data');
 }
 
 async function measureOutage(context: StepContext): Promise<void> {
   const seen = await runStep(context, 'measure-outage');
-  if (seen) context.record.witness = seen.witness;
+  if (!seen) return;
+  context.record.witness = seen.witness;
+  if (seen.performance) context.record.performance = { ...context.record.performance, ...seen.performance };
 }

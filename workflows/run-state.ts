@@ -41,6 +41,14 @@ export function openRecord(input: RecoverInput): RunRecord {
     planDigest: input.planDigest,
     ...(plan.configRef === undefined ? {} : { configRef: plan.configRef }),
     objectives: plan.objectives,
+    // What must hold stands in the record from its first moment on.
+    ...(plan.criteria && {
+      criteria: plan.criteria.map((each) => ({
+        ...each,
+        verdict: 'not-measured',
+        found: 'not measured yet',
+      })),
+    }),
     clock: openClock(input),
     phases: PHASES.map((phase) => ({
       phase,

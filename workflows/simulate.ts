@@ -89,7 +89,7 @@ async function detect(copy: StepContext): Promise<string> {
     const noticed = await Promise.all(
       watched.map(async ({ id, where }) => {
         const stub = onceOn(plan.workers[where]![0]!)[id]!;
-        return stub(stepInput(copy, id)).then(
+        return stub({ ...stepInput(copy, id), inUse: true }).then(
           ({ exception }) => (exception === undefined ? undefined : `${id}: ${exception}`),
           (error: unknown) => {
             if (isCancellation(error)) throw error;

@@ -13,6 +13,8 @@ export interface ProbeKeys {
   readonly good: string;
   readonly wrong: string;
   readonly expired: string;
+  /** Was good once; nothing of it is in Redis any more. */
+  readonly revoked: string;
   readonly quota: string;
   readonly rate: string;
 }
@@ -70,6 +72,7 @@ async function seedProbeKeys(
     good: token('good'),
     wrong: token('wrong'),
     expired: token('expired'),
+    revoked: token('revoked'),
     quota: token('quota'),
     rate: token('rate'),
   };

@@ -2,6 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
 import type { CheckBackupResult, RecoverInput, StepInput } from '../../domain/plan.ts';
 import type { FailureDetails, StepResult } from '../../domain/run.ts';
+import type { StoreLoss } from '../../domain/loss.ts';
+import { SECURITY_CHECKS } from '../../domain/security-checks.ts';
+import type { ServiceFigures } from '../../domain/service-level.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
 import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
@@ -54,7 +57,12 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
       forecast: { totalMs: 1, parts: [] },
       points: [],
     } as CheckBackupResult,
-    'measure-loss': { summary: 'nothing lost', losses: [] } as StepResult,
+    'measure-loss': { summary: 'nothing lost', losses: NO_LOSS } as StepResult,
+    'measure-performance': { summary: 'fast', figures: FAST } as StepResult,
+    'prove-security': {
+      summary: 'secure',
+      proofs: SECURITY_CHECKS.map((name) => ({ name, verdict: 'pass', expected: 'so', actual: 'so' })),
+    },
     'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };
@@ -63,12 +71,27 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
       id,
       async (input, ...more) => {
         calls.push(id === 'undo-switch' ? `undo ${input.step}` : id);
-        return (await overrides[id]?.(input, ...more)) ?? fallback[id] ?? { summary: `${id} done` };
+        return (await overrides[id]?.(input, ...more)) ?? fallback[id] ?? done(id);
       },
     ]),
   );
   return { activities, calls };
 }
+
+function done(id: string): StepResult {
+  const proof = { name: `what ${id} shows`, verdict: 'pass', expected: 'so', actual: 'so' } as const;
+  return { summary: `${id} done`, ...(id.startsWith('prove-') ? { proofs: [proof] } : {}) };
+}
+
+/** Of both stores, to the second. */
+export const NO_LOSS: readonly StoreLoss[] = (['redis', 'database'] as const).map((store) => ({
+  ...{ store, newestJournalled: 1, newestRecovered: 1, lost: 0, holes: 0, holesFrom: 1, minMs: 0, maxMs: 0 },
+}));
+
+export const FAST: ServiceFigures = {
+  ...{ fromAt: '2026-01-01T00:00:00.000Z', untilAt: '2026-01-01T00:00:10.000Z', requests: 500 },
+  ...{ availabilityPercent: 100, errorPercent: 0, p50Ms: 2, p95Ms: 5, p99Ms: 9, requestsPerSecond: 50 },
+};
 
 /** An activity that fails for good, so many times or always. */
 export function fails(

@@ -13,6 +13,7 @@ export const FULL_SHAPE: DeploymentShape = {
   hasTraffic: true,
   hasAnalyticsProbe: true,
   hasWitness: true,
+  slos: { availabilityPercent: 99, p95Ms: 250 },
   sites: {
     primary: { worker: 'primary', gatewayWorkers: ['primary'], provisions: false },
     dr: { worker: 'dr', gatewayWorkers: ['dr'], provisions: false },

@@ -5,6 +5,7 @@ import { readTar, writeTar, type Member } from '../../adapters/evidence/tar.ts';
 import { isWhole, verifyChain } from '../../adapters/evidence/verify.ts';
 import { publicKeyOf } from '../../adapters/backup/signing.ts';
 import { answerControls, CONTROLS } from '../../domain/control-map.ts';
+import type { Criterion } from '../../domain/criteria.ts';
 import { indexText, parseIndex } from '../../domain/evidence.ts';
 import { newSigningKey } from '../harness/deployment.ts';
 import { runRecord } from '../harness/run-record.ts';
@@ -191,17 +192,16 @@ describe('the control map', () => {
   });
 
   test('what was not measured never counts', () => {
-    const proofs = [
+    const criteria: Criterion[] = [
       {
-        step: 'prove-authentication',
-        name: 'wrong-key',
-        verdict: 'not-measured',
-        expected: '',
-        actual: '',
-      } as const,
+        ...{ id: 'security', limit: 'no default secrets', limits: { checks: ['no default secrets'] } },
+        ...{ verdict: 'not-measured', found: 'no default secrets: the file cannot be read' },
+      },
     ];
-    for (const { missing, clause } of answers([], runRecord({ proofs })))
-      if (clause.startsWith('8.6'))
-        expect(missing.map(({ why }) => why).join()).toContain('no key that must be refused was tried');
+    const asked = answers([], runRecord({ criteria })).filter(({ clause }) => clause.startsWith('8.6'));
+    expect(asked).toHaveLength(1);
+    const why = asked[0]!.missing.map((each) => each.why).join();
+    expect(why).toContain('security controls were not measured: no default secrets: the file cannot be read');
+    expect(why).not.toContain('criteria stamped');
   });
 });

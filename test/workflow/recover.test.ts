@@ -286,6 +286,8 @@ describe('a recovery', () => {
   test('shows the proofs of a step that failed, and those of its retry instead', async () => {
     const failed = { name: 'a quota counts down', verdict: 'fail', expected: 'fewer', actual: 'none' };
     const passed = { ...failed, verdict: 'pass', actual: '9, then 8' };
+    const ofStep = ({ proofs }: RunRecord) =>
+      proofs.flatMap(({ step, ...shown }) => (step === 'prove-authentication' ? [shown] : []));
     let calls = 0;
     const { record } = await recover(
       recoverInput(),
@@ -303,12 +305,11 @@ describe('a recovery', () => {
             : Promise.resolve({ summary: 'ok', proofs: [passed] } as never),
       },
       async (handle) => {
-        const { proofs } = await awaitState(handle, waiting);
-        expect(proofs).toEqual([{ ...failed, step: 'prove-authentication' }]);
+        expect(ofStep(await awaitState(handle, waiting))).toEqual([failed]);
         await handle.executeUpdate('retry', { args: [{ actor: 'ann', reason: 'mended' }] });
       },
     );
-    expect(record.proofs).toEqual([{ ...passed, step: 'prove-authentication' }]);
+    expect(ofStep(record)).toEqual([passed]);
   });
 
   test('counts its objective from when the disaster began, and says so when it is past', async () => {

@@ -1,0 +1,52 @@
+import { Secret } from '../../domain/secret.ts';
+import { call, json } from './http.ts';
+
+/** Keys by a Gateway's control API: made, and deleted again. */
+
+export interface MadeKey {
+  readonly key: Secret;
+  /** Redis holds its hash, not the key itself. */
+  readonly hashed: boolean;
+}
+
+export interface KeyRequest {
+  readonly organisation: string;
+  readonly api: { readonly id: string; readonly name: string };
+  readonly alias: string;
+  /** Unix seconds: by then it is no key any more, whatever becomes of us. */
+  readonly expires: number;
+}
+
+/** @returns the key, or why there is none */
+export async function makeKey(
+  url: string,
+  secret: Secret,
+  { organisation, api, alias, expires }: KeyRequest,
+): Promise<MadeKey | string> {
+  const answer = await call(new URL('/tyk/keys/create', url).href, {
+    method: 'POST',
+    headers: { 'X-Tyk-Authorization': secret.reveal(), 'Content-Type': 'application/json' },
+    body: JSON.stringify({
+      ...{ org_id: organisation, alias, tags: ['tyk-dr'], expires, quota_max: -1 },
+      ...{ rate: 1000, per: 1, allowance: 1000 },
+      access_rights: { [api.id]: { api_id: api.id, api_name: api.name, versions: ['Default'] } },
+    }),
+  });
+  const body = json(answer) as { key?: unknown; key_hash?: unknown } | undefined;
+  if (answer.status !== 200 || typeof body?.key !== 'string')
+    return answer.error ?? `the control API answered ${answer.status} to a request for a key`;
+  return {
+    key: new Secret(body.key),
+    hashed: typeof body.key_hash === 'string' && body.key_hash !== body.key,
+  };
+}
+
+/** @returns undefined once it is gone, or why it is not */
+export async function deleteKey(url: string, secret: Secret, key: Secret): Promise<string | undefined> {
+  const answer = await call(new URL(`/tyk/keys/${encodeURIComponent(key.reveal())}`, url).href, {
+    method: 'DELETE',
+    headers: { 'X-Tyk-Authorization': secret.reveal() },
+  });
+  if (answer.status === 200 || answer.status === 404) return undefined;
+  return answer.error ?? `the control API answered ${answer.status} to a deletion`;
+}
