@@ -6,6 +6,7 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { availabilitySection, type AvailabilityFacts } from './availability.ts';
 import { drillTable, kindOfRun } from './drill.ts';
 import type { Document, Section } from './document.ts';
 import { occurrenceText, stateText } from './findings.ts';
@@ -25,6 +26,9 @@ export interface ReviewFacts {
   readonly findings: readonly Finding[];
   readonly entries: readonly Entry[];
   readonly now: string;
+  /** Of sign-offs, by entry: whether anybody has shown who it was. */
+  readonly identities?: ReadonlyMap<string, string>;
+  readonly availability?: AvailabilityFacts;
 }
 
 export function reviewDocument(facts: ReviewFacts): Document {
@@ -43,10 +47,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
       ended(facts),
       lessons(facts),
       changes(facts),
-      {
-        title: 'Availability against the SLO',
-        text: ['Not measured over 30 and 365 days: nothing measures it all the time.'],
-      },
+      availabilitySection(facts.availability),
       audit(facts),
       contacts(facts),
       signed(facts),
@@ -233,17 +234,19 @@ function contacts({ people }: ReviewFacts): Section {
   };
 }
 
-function signed({ entries, quarter, name }: ReviewFacts): Section {
+function signed({ entries, quarter, name, identities }: ReviewFacts): Section {
   const own = entriesOf(entries, 'signed').filter((each) => each.quarter === quarter.name);
   return {
     title: 'Sign-off of stakeholders',
     text:
       own.length === 0
         ? [`Nobody has signed this review: tyk-dr review sign ${name} --quarter ${quarter.name} --role ROLE`]
-        : ['A name here is asserted, not proven by a signature.'],
+        : [],
     table: {
-      head: ['at', 'who', 'role', 'SHA-256 of what was signed'],
-      rows: own.map(({ at, actor, role, review }) => [at, actor, role, review.slice(0, 16)]),
+      head: ['at', 'who', 'role', 'identity', 'SHA-256 of what was signed'],
+      rows: own.map(({ id, at, actor, role, review }) => [
+        ...[at, actor, role, identities?.get(id) ?? 'asserted, not proven', review.slice(0, 16)],
+      ]),
     },
   };
 }
