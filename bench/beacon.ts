@@ -20,8 +20,8 @@ export interface BeaconCost {
   readonly load: number;
 }
 
-/** Start-up, connections and compilation are once for all the years. */
-const WARM_UP_MS = 30_000;
+/** Start-up, connections and the first clearing of memory, a minute later, are once for all the years. */
+const WARM_UP_MS = 100_000;
 const GOAL_PERCENT = 0.1;
 
 /** Both stores, a journal on the disk, no off-site copy. */
