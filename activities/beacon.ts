@@ -65,6 +65,7 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
     (store) =>
       new StoreLoop({
         store,
+        everyMs: deployment.beacon!.interval,
         say: options.say,
         open: () => openMarks(site, store, keepSeconds, deps.secret),
         acknowledged: (number, atMs) =>
@@ -74,6 +75,7 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   const leave = new Leave({
     ...{ deployment: name, siteName, site, backup: deployment.backup, folders },
     worker: worker ?? site.worker,
+    acknowledges: () => stores.every((store) => store.acknowledgedLately()),
   });
   let last: number | undefined;
   let begun = false;
@@ -172,6 +174,7 @@ class Leave {
 
 interface LoopOptions {
   readonly store: MarkedStore;
+  readonly everyMs: number;
   readonly open: () => Promise<Marks>;
   readonly acknowledged: (number: number, atMs: number) => void;
   readonly say: (text: string) => void;
@@ -186,6 +189,7 @@ class StoreLoop {
   #againMs = 0;
   #failed = false;
   #resting = false;
+  #acknowledgedMs = 0;
 
   constructor(options: LoopOptions) {
     this.store = options.store;
@@ -197,6 +201,11 @@ class StoreLoop {
     if (this.#busy || Date.now() < this.#againMs) return;
     this.#busy = true;
     void this.#write(number, tickMs).finally(() => (this.#busy = false));
+  }
+
+  /** Within the time that an acknowledgement may take. */
+  acknowledgedLately(): boolean {
+    return !this.#resting && Date.now() - this.#acknowledgedMs < ACK_MS + this.#options.everyMs;
   }
 
   /** Lets the connection go: the store may be about to be stopped, and nothing of ours may keep it. */
@@ -217,7 +226,8 @@ class StoreLoop {
       }
       if (Date.now() - tickMs > ACK_MS) return;
       await within(marks.write(number), ACK_MS, 'acknowledgement');
-      acknowledged(number, Date.now());
+      this.#acknowledgedMs = Date.now();
+      acknowledged(number, this.#acknowledgedMs);
       if (this.#failed) say(`${store} acknowledges again`);
       this.#failed = false;
     } catch (error) {

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
+import { readLooks } from '../adapters/host/look.ts';
 import { readAvailability } from '../adapters/witness/read.ts';
 import { fingerprint, signatureProblem } from '../adapters/ssh/signature.ts';
 import { writeDurably } from '../adapters/files/durable.ts';
@@ -13,6 +14,7 @@ import { htmlOf, markdownOf, type Document } from '../report/document.ts';
 import type { AvailabilityFacts } from '../report/availability.ts';
 import { reviewDocument } from '../report/review.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+import { everyWorker } from '../runbooks/workers.ts';
 import { actorArgument, fileArgument, nameArgument, parser, textArgument } from './arguments.ts';
 import { openImprovement, say, type Improvement } from './journal.ts';
 import { signatureOf } from './sign-text.ts';
@@ -174,6 +176,10 @@ async function documentOf(improvement: Improvement, quarter: Quarter): Promise<D
     now,
     identities: await identities(improvement),
     availability: await availability(improvement),
+    hosts: {
+      looks: await readLooks(deployment.backup, name),
+      workers: [...new Set(Object.values(shapeOf(name, deployment).sites).flatMap(everyWorker))],
+    },
   });
 }
 

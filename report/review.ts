@@ -12,6 +12,7 @@ import type { Document, Section } from './document.ts';
 import { occurrenceText, stateText } from './findings.ts';
 import { contactRows, type People } from './people.ts';
 import { trendSvg } from './trend.ts';
+import { undeclaredSection, type LookFacts } from './undeclared.ts';
 
 /** The quarterly review: what was reached, what is open, what was learned, who has signed. Pure. */
 
@@ -29,6 +30,8 @@ export interface ReviewFacts {
   /** Of sign-offs, by entry: whether anybody has shown who it was. */
   readonly identities?: ReadonlyMap<string, string>;
   readonly availability?: AvailabilityFacts;
+  /** What workers saw on their hosts. */
+  readonly hosts?: LookFacts;
 }
 
 export function reviewDocument(facts: ReviewFacts): Document {
@@ -47,6 +50,7 @@ export function reviewDocument(facts: ReviewFacts): Document {
       ended(facts),
       lessons(facts),
       changes(facts),
+      undeclaredSection(facts.hosts, now),
       availabilitySection(facts.availability),
       audit(facts),
       contacts(facts),
