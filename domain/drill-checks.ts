@@ -32,13 +32,11 @@ export function plantText({ expected, by, noticed }: PlantNoticed): string {
     : `NOT NOTICED: ${expected} should have gone red, ${red} did`;
 }
 
-/** A fault that nobody notices means that no drill so far has shown anything: nothing is louder. */
 export function drillChecks(drill: DrillRecord): RunCheck[] {
-  const { untouched, leaks, plant, plantNoticed } = drill;
+  const { untouched, leaks } = drill;
   const changed = (untouched?.looks ?? []).filter(({ verdict }) => verdict !== 'pass');
   const harmed = untouchedVerdict(untouched);
   const left = leaksVerdict(leaks);
-  const noticed = plantVerdict(drill);
   return [
     {
       check: 'drill/untouched',
@@ -62,15 +60,5 @@ export function drillChecks(drill: DrillRecord): RunCheck[] {
             ? `the drill has left behind: ${leaks!.left.join(', ') || 'something'}`
             : 'whether the drill has left something was not looked for',
     },
-    ...(noticed === undefined
-      ? []
-      : [
-          {
-            check: `drill/plant/${plant}`,
-            verdict: noticed,
-            severity: 'critical' as const,
-            text: `a fault was planted, ${plant}: ${noticed === 'not-measured' ? 'whether it was noticed is not known' : plantText(plantNoticed!)}`,
-          },
-        ]),
   ];
 }

@@ -127,7 +127,7 @@ describe('what a drill has found', () => {
       outcome: 'STUCK',
       proofs: [{ step: 's', name: 'p', verdict: 'fail', expected: 'a', actual: 'b' }],
     });
-    expect(findings(record)).toMatchObject([{ check: 'drill/plant/missing-api', severity: 'critical' }]);
+    expect(findings(record)).toMatchObject([{ check: 'plant/missing-api', severity: 'critical' }]);
     const noticed = { ...PLANTED.plantNoticed!, noticed: true, by: ['prove-dashboard'] };
     expect(findings(drill({ ...PLANTED, plantNoticed: noticed }, { outcome: 'STUCK' }))).toEqual([]);
   });
