@@ -2,13 +2,13 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sameHost } from '../adapters/host/isolation.ts';
 import { connectionsOf, listenersOn } from '../adapters/host/sockets.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import { addressesOf } from '../domain/addresses.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
+import { sameHost } from '../domain/same-host.ts';
 import { guarded, guardedLook, type Call, type Deps, type LiveCall } from './guard.ts';
 import { gatewaysOn, serves, servicesOf } from './site.ts';
 
