@@ -35,7 +35,9 @@ export function sharedBy(one: Site, other: Site): string[] {
   // Folders and commands are those of a host: the same on another host are others.
   const folders = pathsOf(other);
   const shared = pathsOf(one)
-    .filter((mine) => folders.some((theirs) => theirs.worker === mine.worker && overlap(mine.path, theirs.path)))
+    .filter((mine) =>
+      folders.some((theirs) => theirs.worker === mine.worker && overlap(mine.path, theirs.path)),
+    )
     .map(({ path }) => `the folder ${path}`);
   const services = new Set(servicesOf(other).map(({ worker, start }) => JSON.stringify([worker, start])));
   const commands = servicesOf(one)
@@ -49,7 +51,10 @@ const spelled = ({ host, port }: { readonly host: string; readonly port: number 
 
 /** The same, or one within the other. */
 function overlap(one: string, other: string): boolean {
-  const [mine, theirs] = [one, other].map((path) => `${path}/`.replaceAll(/\/(\.?\/)+/g, '/')) as [string, string];
+  const [mine, theirs] = [one, other].map((path) => `${path}/`.replaceAll(/\/(\.?\/)+/g, '/')) as [
+    string,
+    string,
+  ];
   return mine.startsWith(theirs) || theirs.startsWith(mine);
 }
 
@@ -66,9 +71,7 @@ function pathsOf(site: Site): (Placed & { readonly path: string })[] {
   return [
     ...placed(lead, [site.stateDir]),
     ...[redis, database].flatMap((store) => placed(store?.worker, [store?.dataDir, store?.configFile])),
-    ...placed(database?.worker, [
-      ...[pgbackrest?.configFile, pgbackrest?.lockPath, pgbackrest?.spoolPath],
-    ]),
+    ...placed(database?.worker, [...[pgbackrest?.configFile, pgbackrest?.lockPath, pgbackrest?.spoolPath]]),
     ...[site.dashboard, ...site.gateways, site.pump].flatMap((tree) => placed(tree?.worker, [tree?.root])),
   ];
 }

@@ -33,11 +33,27 @@ const live = LIVE as unknown as Record<'redis' | 'database', Record<string, unkn
 
 describe('a drill would change the live site where both have', () => {
   test.each<[string, object, RegExp]>([
-    ['one Redis', { redis: { ...live.redis, dataDir: undefined, service: undefined } }, /address 127.0.0.1:6000/],
-    ['one Redis by two names', { redis: { host: 'localhost', port: 6000 } }, /address localhost:6000 \(redis\)/],
+    [
+      'one Redis',
+      { redis: { ...live.redis, dataDir: undefined, service: undefined } },
+      /address 127.0.0.1:6000/,
+    ],
+    [
+      'one Redis by two names',
+      { redis: { host: 'localhost', port: 6000 } },
+      /address localhost:6000 \(redis\)/,
+    ],
     ['one Redis by the unspecified address', { redis: { host: '[::]', port: 6000 } }, /address \[::\]:6000/],
-    ['one data folder', { redis: { port: 7000, host: 'a', dataDir: '/srv/live/redis' } }, /folder \/srv\/live\/redis/],
-    ['a folder within that of the other', { stateDir: '/srv/live/gw1/state' }, /folder \/srv\/live\/gw1\/state/],
+    [
+      'one data folder',
+      { redis: { port: 7000, host: 'a', dataDir: '/srv/live/redis' } },
+      /folder \/srv\/live\/redis/,
+    ],
+    [
+      'a folder within that of the other',
+      { stateDir: '/srv/live/gw1/state' },
+      /folder \/srv\/live\/gw1\/state/,
+    ],
     ['a folder around those of the other', { stateDir: '/srv/' }, /folder \/srv\//],
     ['a folder spelled otherwise', { stateDir: '/srv//live/./state/' }, /folder/],
     [
@@ -83,7 +99,9 @@ test('folders and services of two hosts are two, whatever they are called', () =
 
 test('a site for drills that is declared nowhere is named', () => {
   const deployment = { drill: { site: 'nowhere' }, sites: { primary: LIVE } } as unknown as Deployment;
-  expect(drillIsApart(deployment)[0]!.message).toMatch(/no site is called 'nowhere'; expected one of primary/);
+  expect(drillIsApart(deployment)[0]!.message).toMatch(
+    /no site is called 'nowhere'; expected one of primary/,
+  );
 });
 
 describe('one host has many spellings', () => {

@@ -31,8 +31,7 @@ describe('the table of a drill', () => {
   });
 
   test('has every step of a recovery, as the recovery has it: what is rehearsed is what will run', () => {
-    for (const step of RECOVER_STEPS)
-      expect(DRILL_STEPS.find(({ id }) => id === step.id)).toEqual(step);
+    for (const step of RECOVER_STEPS) expect(DRILL_STEPS.find(({ id }) => id === step.id)).toEqual(step);
   });
 
   test('looks at the live site first, and again when everything is taken back', () => {
@@ -65,7 +64,11 @@ describe.each(ALL)('the plan of %j', (request) => {
 
 describe('a component drill', () => {
   test.each([
-    ['redis', ['restore-redis-data', 'start-redis', 'prove-redis'], ['restore-database-data', 'start-dashboard']],
+    [
+      'redis',
+      ['restore-redis-data', 'start-redis', 'prove-redis'],
+      ['restore-database-data', 'start-dashboard'],
+    ],
     ['database', ['restore-database-data', 'start-database', 'prove-database'], ['restore-redis-data']],
     ['dashboard', ['start-redis', 'start-database', 'prove-dashboard'], ['start-gateways', 'start-pump']],
     ['gateway', ['start-redis', 'start-dashboard', 'start-gateways', 'prove-gateways', 'prove-apis'], []],

@@ -27,10 +27,7 @@ describe('the live site', () => {
   });
 
   test('one thing that changed outweighs all that did not, and all that was not seen', () => {
-    const { verdict, looks } = compareLooks(
-      [same('a'), onward('10')],
-      [unseen, onward('9'), none('0')],
-    );
+    const { verdict, looks } = compareLooks([same('a'), onward('10')], [unseen, onward('9'), none('0')]);
     expect(verdict).toBe('fail');
     expect(looks.map((look) => `${look.what} ${look.verdict}`)).toEqual([
       'configuration not-measured',
