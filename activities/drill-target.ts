@@ -17,6 +17,7 @@ import { DrError } from '../domain/errors.ts';
 import { knownSite } from '../domain/known-site.ts';
 import type { StepResult } from '../domain/run.ts';
 import { emptyCache } from './copies.ts';
+import { methodOf } from './database/choose.ts';
 import { discardAssembled } from './database-source.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { setOf } from './open-set.ts';
@@ -48,7 +49,7 @@ async function listTarget(call: Call): Promise<StepResult> {
   const { target, input } = call;
   await refuseReplicas(target, input.plan.to);
   // Called again after a crash: the list of before counts, for by now there may be more.
-  const before = (await readListing(target.stateDir)) ?? (await listed(call));
+  const before = (await readListing(target.stateDir)) ?? (await everything(call));
   await writeDrillMark(target.stateDir, { run: input.run, input }, before);
   return { summary: `${Object.keys(before).length} files and folders are there before; marked as a drill’s` };
 }
@@ -65,7 +66,7 @@ async function findLeaks(call: Call): Promise<LeaksResult> {
   const { worker, target, input } = call;
   const before = await readListing(target.stateDir);
   if (!before) return { summary: 'nothing was marked: the drill made nothing here', left: [], made: 0 };
-  const changes = listingChanges(before, await listed(call));
+  const changes = listingChanges(before, await everything(call));
   const services = servicesOf(input.plan.to, target, { worker });
   const here = new Set<string>(services.map(({ component }) => component));
   const addresses = addressesOf(target).filter(({ component }) => here.has(component));
@@ -102,6 +103,16 @@ async function tidy(call: Call): Promise<StepResult> {
 async function unmark({ target }: Call): Promise<StepResult> {
   await removeDrillMark(target.stateDir);
   return { summary: 'the mark of the drill is gone' };
+}
+
+/** Files and folders, and what lies in a server that data are restored into while it runs. */
+async function everything(call: Call): Promise<Listing> {
+  const { worker, target } = call;
+  const { database } = target;
+  const inServer =
+    database && serves(worker, target, database) ? await methodOf(database).contents?.(call) : undefined;
+  const named = (inServer ?? []).map((name) => [`${name} of the server`, 'there'] as const);
+  return { ...(await listed(call)), ...Object.fromEntries(named) };
 }
 
 /** Everything that a recovery writes to on this host: the folders, and what lies beside those that are switched. */
