@@ -62,7 +62,7 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
   const calls: string[] = [];
   const ids = [
     ...DRILL_STEPS.map((step) => step.id),
-    ...['watch-live', 'audit-isolation', 'tidy-target', 'unmark-target'],
+    ...['watch-live', 'audit-isolation', 'list-made', 'tidy-target', 'unmark-target'],
     'stop-target',
     'look-at-target',
     'undo-switch',
@@ -90,7 +90,8 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
     },
     'observe-live': { summary: 'seen', looks: LOOKS } as StepResult,
     'compare-live': { summary: 'seen', looks: LOOKS } as StepResult,
-    'find-leaks': { summary: 'nothing is left', left: [], made: 0 } as StepResult,
+    'find-leaks': { summary: 'nothing is left', left: [] } as StepResult,
+    'list-made': { summary: 'made', made: ['/a', '/b'] } as StepResult,
     'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };

@@ -86,7 +86,7 @@ describe.each(['127.0.0.1', 'localhost', '127.0.0.3', '0.0.0.0', '[::1]', '[::ff
       ['Redis’ replication', () => streamRdb({ host, port }).toArray()],
       ['PostgreSQL', () => withPostgres({ host, port, user: 'x', database: 'x' }, async () => undefined)],
       ['PostgreSQL’s tools', async () => libpq({ host, port, user: 'x', database: 'x' })],
-      ['MongoDB', () => connectMongo({ host, port, database: 'x' } as never)],
+      ['MongoDB', () => connectMongo({ host, port, database: 'x' })],
       ['HTTP', () => call(`http://${written}:${port}/hello`)],
       ['a look at a port', () => tcpProblem(written, port)],
     ])('is refused: %s', async (_what, attempt) => {

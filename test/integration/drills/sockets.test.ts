@@ -12,7 +12,10 @@ import { listenersOn, watchConnections, type Watched } from '../../../adapters/h
 const open: (Server | Socket)[] = [];
 const children: ChildProcess[] = [];
 afterEach(() => {
-  for (const each of open.splice(0)) 'destroy' in each ? each.destroy() : each.close();
+  for (const each of open.splice(0)) {
+    if ('destroy' in each) each.destroy();
+    else each.close();
+  }
   for (const child of children.splice(0)) child.kill('SIGKILL');
 });
 
@@ -106,6 +109,6 @@ async function childConnectedTo(port: number, options: { cwd?: string }): Promis
   const words = ['-c', '"$0" -e "$1"; true', process.execPath, code];
   const child = spawn('sh', words, { ...options, stdio: ['pipe', 'pipe', 'inherit'] });
   children.push(child);
-  await once(child.stdout!, 'data');
+  await once(child.stdout, 'data');
   return child.pid!;
 }
