@@ -59,10 +59,11 @@ function earlierRun(config: BackupConfig, plan: RecoverPlan): Promise<RunRecord 
   return newestRun(
     config,
     plan.deployment,
-    ({ outcome, to, component }) =>
+    ({ outcome, to, component, drill }) =>
       (outcome === 'RECOVERED' || outcome === 'RECOVERED_WITH_EXCEPTIONS') &&
       to === plan.to &&
-      component === plan.component,
+      component === plan.component &&
+      drill?.component === plan.drill?.component,
   );
 }
 

@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { readdir } from 'node:fs/promises';
+import { readdir, rmdir } from 'node:fs/promises';
 import {
   DRILL_FILES,
   readDrillMark,
@@ -85,9 +85,13 @@ async function findLeaks(call: Call): Promise<LeaksResult> {
   };
 }
 
-/** What reading the set has left: pieces that came from a copy. */
+/** What reading the set has left, pieces that came from a copy; and folders that were made to put things in. */
 async function tidy(call: Call): Promise<StepResult> {
   const { worker, target } = call;
+  const before = await readListing(target.stateDir);
+  const made = before ? listingChanges(before, await listed(call)).filter(({ what }) => what === 'left') : [];
+  // Deepest first; one that is not empty stays, and is found.
+  for (const { path } of [...made].reverse()) await rmdir(path).catch(() => undefined);
   if (call.input.set !== undefined) await emptyCache(setOf(call));
   const cluster = clusterIfOurs(target);
   if (cluster && serves(worker, target, cluster)) await discardAssembled(cluster);
@@ -112,7 +116,12 @@ async function listed(call: Call): Promise<Listing> {
     ...(store?.configFile === undefined ? [] : [store.configFile]),
     ...(store && 'pgbackrest' in store && store.pgbackrest ? [store.pgbackrest.configFile] : []),
   ]);
-  const dataDirs = stores.flatMap((store) => store?.dataDir ?? []);
+  // Where data are restored into a server's own store, and not beside it, its files change by running.
+  const dataDirs = stores.flatMap((store) =>
+    store?.dataDir !== undefined && (store.method === 'files' || store.method === 'pgbackrest')
+      ? [store.dataDir]
+      : [],
+  );
   const beside = await Promise.all([...dataDirs, ...configs].map(ownAndBeside));
   const folders = [target.stateDir, ...beside.flat(), ...trees.map((tree) => tree!.root)];
   return listFolders([...new Set(folders)], (path) => ignored.includes(path) || isOurDraft(path));

@@ -32,7 +32,7 @@ export function createMeasureLossActivities(deps: Deps) {
 /** Never fails a recovery for what cannot be measured: it is said, and does not count as met. */
 async function measure(call: Call): Promise<MeasureLossResult> {
   const { deployment, input, target, worker } = call;
-  const stores = markedStores(target, worker);
+  const stores = markedStores(target, worker).filter((store) => isPartOf(input.plan, store));
   if (stores.length === 0) return { summary: 'no store of the site is on this host', losses: [] };
   const { beacon } = deployment;
   if (!beacon)
@@ -58,15 +58,22 @@ async function measure(call: Call): Promise<MeasureLossResult> {
   const recovery: Recovery = {
     ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses },
   };
-  const kept = await Promise.allSettled(folders.map((folder) => writeRecovery(folder, recovery)));
+  // What a drill has brought up serves nobody: the journal of the live site goes on as if it had not been.
+  const into = plan.drill === undefined ? folders : [];
+  const kept = await Promise.allSettled(into.map((folder) => writeRecovery(folder, recovery)));
   const notes = [
     ...journal.unreadable.map((place) => `part of the journal could not be read: ${place}`),
-    ...(kept.some(({ status }) => status === 'fulfilled')
+    ...(plan.drill !== undefined || kept.some(({ status }) => status === 'fulfilled')
       ? []
       : ['what was measured could not be kept in the journal: the beacon waits until the run has ended']),
     ...(journal.damaged > 0 ? [`${journal.damaged} lines of the journal are damaged and do not count`] : []),
   ];
   return told(call, losses, notes);
+}
+
+/** A drill of one component has brought back no other. */
+function isPartOf({ drill, steps }: Call['input']['plan'], store: MarkedStore): boolean {
+  return drill === undefined || steps.includes(`start-${store}`);
 }
 
 async function lossOf(

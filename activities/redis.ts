@@ -153,7 +153,7 @@ async function proveRedis(call: Call): Promise<StepResult> {
   const facts = (await usedLog(call, redisConfigOf(call)))?.facts ?? (await openRedisFacts(where, manifest));
   if (!facts) return { summary: 'the set has no Redis' };
   // One component is recovered in place: the Gateways beside it have found their Redis again and write.
-  const inUse = call.input.plan.component !== undefined;
+  const inUse = call.input.plan.component !== undefined || call.input.inUse === true;
   const proofs = await withMasters(await redisStore(redisConfigOf(call), call.secret), (shards) =>
     compareFacts(facts, shards, { inUse }),
   );

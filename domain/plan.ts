@@ -127,6 +127,8 @@ export interface StepInput {
   readonly set?: string;
   /** What is used with it. */
   readonly snapshots?: UsedSnapshots;
+  /** It is looked at while its own Gateways use it, as in a simulation: keys may have been added. */
+  readonly inUse?: true;
 }
 
 export interface CheckBackupResult extends StepResult {

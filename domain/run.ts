@@ -262,7 +262,7 @@ export interface RunRecord {
 
 /** Why a step is left out, in words. */
 export function leftOutText(
-  { component, scenario }: Pick<RunRecord, 'component' | 'scenario'>,
+  { component, scenario, drill }: Pick<RunRecord, 'component' | 'scenario' | 'drill'>,
   { notPartOf }: Pick<StepRecord, 'notPartOf'>,
 ): string {
   switch (notPartOf) {
@@ -275,7 +275,7 @@ export function leftOutText(
     case 'elsewhere':
       return 'not part of a recovery on another site';
     case 'component':
-      return `not part of recovering ${component} alone`;
+      return `not part of recovering ${component ?? drill?.component} alone`;
     case 'scenario':
       return `not needed in scenario ${scenario}`;
     default:

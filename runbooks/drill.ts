@@ -22,7 +22,7 @@ const BEFORE = [
   {
     id: 'list-target',
     phase: 'infrastructure',
-    after: ['check-backup'],
+    after: ['check-target'],
     risk: 'mutate',
     where: 'target',
     purpose: 'List what is on the drill’s site before, and mark it as a drill’s.',
@@ -68,13 +68,18 @@ const AFTER = [
 export type DrillStepId = (typeof BEFORE)[number]['id'] | (typeof AFTER)[number]['id'];
 export type StepId = RecoverStepId | DrillStepId;
 
+const RECOVERY: readonly Step<StepId>[] = RECOVER_STEPS;
+const isLook = ({ id }: Pick<Step, 'id'>): boolean => id === 'check-backup' || id === 'check-target';
 const isLast = ({ id }: Pick<Step, 'id'>): boolean => id === 'write-record';
+const [observe, ...mark] = BEFORE;
 
 export const DRILL_STEPS: readonly Step<StepId>[] = [
-  ...BEFORE,
-  ...(RECOVER_STEPS as readonly Step<StepId>[]).filter((step) => !isLast(step)),
+  observe,
+  ...RECOVERY.filter(isLook),
+  ...mark,
+  ...RECOVERY.filter((step) => !isLook(step) && !isLast(step)),
   ...AFTER,
-  ...(RECOVER_STEPS as readonly Step<StepId>[]).filter(isLast),
+  ...RECOVERY.filter(isLast),
 ];
 
 /** The table of steps that a plan is made of. */

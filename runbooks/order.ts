@@ -14,7 +14,15 @@ interface Precondition {
 
 const ENTRY = ['check-backup', 'check-target'] as const;
 /** Before these the target is not ours; the record concerns the repository, not the target. */
-const BEFORE_CLAIM: readonly string[] = ['provision-target', 'fence-source', 'hold-traffic', 'claim-target'];
+const BEFORE_CLAIM: readonly string[] = [
+  'provision-target',
+  'fence-source',
+  'hold-traffic',
+  'claim-target',
+  // Of a drill, whose target is nobody's.
+  'list-target',
+  'inject-disaster',
+];
 const OUTSIDE = 'write-record';
 
 const PRECONDITIONS: readonly Precondition[] = [

@@ -6,7 +6,7 @@ import { tableOf } from '../runbooks/drill.ts';
 import type { LeaksResult } from '../activities/drill-target.ts';
 import { openRecord } from './run-state.ts';
 import type { StepContext } from './step-context.ts';
-import { tearDown, unmarkTarget } from './tear-down.ts';
+import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { callThrough } from './call-step.ts';
 import { stepInput } from './step-context.ts';
 
@@ -32,10 +32,11 @@ export async function drillCleanup(input: DrillCleanupInput): Promise<string[]> 
     const context = contextOf(mark, run, input.configDigest);
     const failures = await tearDown(context);
     if (failures.length > 0) throw left(input, mark.run, failures);
-    if (run !== mark.run) continue;
-    told.push(`what ${mark.run} had made on ${input.site} is taken back`);
   }
+  told.push(`what ${mark.run} had made on ${input.site} is taken back`);
   const context = contextOf(mark, mark.run, input.configDigest);
+  const untidy = await tidyTarget(context);
+  if (untidy.length > 0) throw left(input, mark.run, untidy);
   const find = tableOf(mark.plan).find(({ id }) => id === 'find-leaks')!;
   const found = (await callThrough(find, mark.plan.workers.target, () => [
     stepInput(context, find.id),

@@ -12,9 +12,9 @@ import { chooseBackup, measurePerformance, settleAll, untilAborted } from './rec
 import { withRtoClock } from './rto-clock.ts';
 import { now, openRecord, publish, showDetails } from './run-state.ts';
 import { runStep } from './run-step.ts';
-import { openCopy, simulate } from './simulate.ts';
+import { checkForCopy, openCopy, simulate } from './simulate.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
-import { tearDown, unmarkTarget } from './tear-down.ts';
+import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { withTelling } from './tell-people.ts';
 import { whileWatched } from './watch-drill.ts';
 
@@ -66,7 +66,8 @@ async function rehearse(context: StepContext, seen: { before: readonly LookItem[
   seen.before = (await runStep(context, 'observe-live'))?.looks ?? [];
   await chooseBackup(context);
   const copy = context.input.plan.drill!.type === 'simulation' ? openCopy(context) : undefined;
-  await runStep(copy ?? context, 'check-target');
+  if (copy) await checkForCopy(context, copy);
+  else await runStep(context, 'check-target');
   await runStep(context, 'list-target');
   await whileWatched(context, async () => {
     if (copy) await simulate(context, copy);
@@ -117,6 +118,7 @@ async function leaveNothing(context: StepContext, before: readonly LookItem[]): 
   delete context.abort;
   const failures = await tearDown(context);
   if (context.copy) failures.push(...(await tearDown(context.copy)));
+  if (failures.length === 0) failures.push(...(await tidyTarget(context)));
   await lookForLeaks(context);
   if (failures.length === 0) failures.push(...(await unmarkTarget(context)));
   await compareWithLive(context, before);

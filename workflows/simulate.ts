@@ -49,6 +49,14 @@ const COPY_STEPS: readonly StepId[] = [
   'prove-apis',
 ];
 
+/** Before anything is marked: whether the copy can be built. What it has shown is part of the drill's own record. */
+export async function checkForCopy(context: StepContext, copy: StepContext): Promise<void> {
+  await runStep(copy, 'check-target');
+  const { record } = context;
+  Object.assign(stepRecord(record, 'check-target'), stepRecord(copy.record, 'check-target'));
+  record.proofs.push(...copy.record.proofs);
+}
+
 /** Until the recovery may begin: the copy is broken, that was noticed, and somebody has decided. */
 export async function simulate(context: StepContext, copy: StepContext): Promise<void> {
   const { record, input } = context;
@@ -64,7 +72,6 @@ export async function simulate(context: StepContext, copy: StepContext): Promise
   const failures = await stopTarget(copy);
   if (failures.length > 0) throw giveUp(failures.join('; '));
   markClock(record, 'started', 'the decision');
-  await runStep(context, 'check-target');
 }
 
 /** What a monitoring of the copy would ask, and how often. */
@@ -82,7 +89,7 @@ async function detect(copy: StepContext): Promise<string> {
     const noticed = await Promise.all(
       watched.map(async ({ id, where }) => {
         const stub = onceOn(plan.workers[where]![0]!)[id]!;
-        return stub(stepInput(copy, id)).then(
+        return stub({ ...stepInput(copy, id), inUse: true }).then(
           ({ exception }) => (exception === undefined ? undefined : `${id}: ${exception}`),
           (error: unknown) => {
             if (isCancellation(error)) throw error;

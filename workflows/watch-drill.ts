@@ -51,7 +51,7 @@ async function watchFrom(context: StepContext, { activity, worker, purpose }: Wa
     startToCloseTimeout: '1 day',
     heartbeatTimeout: '6 s',
     summary: purpose,
-    retry: { initialInterval: '1 s', backoffCoefficient: 1, maximumAttempts: 0 },
+    retry: { initialInterval: '1 s', backoffCoefficient: 1 },
   });
   for (;;) {
     try {

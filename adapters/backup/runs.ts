@@ -93,8 +93,12 @@ export async function keptRuns(config: Repository, deployment: string): Promise<
   const runs = names.flatMap((name) => (name.endsWith('.json') ? name.slice(0, -'.json'.length) : []));
   return runs
     .filter((run) => RUN_ID.test(run))
-    .sort()
-    .reverse();
+    .sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
+}
+
+/** Recoveries and drills have different beginnings, and the time behind it. */
+function timeOf(run: string): string {
+  return run.replace(/^(rec|drl)-/, '');
 }
 
 /** Every run that was kept, in short, newest first. Records that cannot be read are left out. */
