@@ -145,7 +145,7 @@ describe.concurrent('prove-security', () => {
 });
 
 describe.concurrent('measure-performance', () => {
-  const slos = { availabilityPercent: 99, p95Ms: 250, requestsPerSecond: 10 };
+  const slos = { availabilityPercent: 99, p95Ms: 4_000, requestsPerSecond: 2 };
   const load = { duration: '1s', requestsPerSecond: 20 };
   const measured = async (proven: ProvenSite) =>
     (await proven.run('measure-performance')) as MeasurePerformanceResult;
@@ -161,10 +161,12 @@ describe.concurrent('measure-performance', () => {
   });
 
   test('misses its p95 behind a slow way in', async () => {
-    const { proofs } = await measured(await site('slow', { delayMs: 400 }, { changes: { slos, load } }));
+    const { proofs } = await measured(
+      await site('slow', { delayMs: 400 }, { changes: { slos: { p95Ms: 300 }, load } }),
+    );
     expect(proofs!.find(({ name }) => name === 'p95 under load')).toMatchObject({
       verdict: 'fail',
-      expected: 'at most 250 ms',
+      expected: 'at most 300 ms',
     });
   });
 
@@ -180,11 +182,11 @@ describe.concurrent('measure-performance', () => {
   });
 
   test('of a drill asks the drill’s own Gateways, never where clients come in', async () => {
-    const proven = await site('drill', { delayMs: 400 }, { changes: { slos, load } });
+    const proven = await site('drill', { delayMs: 4_500 }, { changes: { slos, load } });
     const { figures } = (await proven.run('measure-performance', {
       steps: proven.plan.steps.filter((id) => id !== 'prove-traffic'),
     })) as MeasurePerformanceResult;
-    expect(figures!.p95Ms).toBeLessThan(400);
+    expect(figures!.p95Ms).toBeLessThan(4_500);
   });
 
   test('ends when it is cancelled', async () => {
