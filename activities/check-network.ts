@@ -15,16 +15,24 @@ const CLOCK_LIMIT_MS = 5_000;
 
 interface View extends Pick<Call, 'worker' | 'target' | 'deployment'> {
   readonly site: string;
+  /** Of the clock, for a drill that must notice it. */
+  readonly steppedMs?: number;
 }
 
 /** @throws DrError NETWORK_UNREADY, CLOCK_SKEW */
-export async function networkProofs({ worker, target, deployment, site }: View): Promise<Proof[]> {
+export async function networkProofs({
+  worker,
+  target,
+  deployment,
+  site,
+  steppedMs = 0,
+}: View): Promise<Proof[]> {
   const outside = deployment.traffic === undefined ? [] : [addressOf('traffic', deployment.traffic.url)];
   return [
     await names(site, [...addressesOf(target), ...outside, ...target.network.map(declared)]),
     ...(await routes(site, target, worker)),
     await reached(site, target),
-    clock(site),
+    clock(site, steppedMs),
   ];
 }
 
@@ -92,8 +100,8 @@ async function reached(site: string, { network }: Site): Promise<Proof> {
 const QUEUE_LIMIT_MS = 10_000;
 
 /** Against Temporal's server, which stamped the task a moment ago: the one clock that all workers see. */
-function clock(site: string): Proof {
-  const aheadMs = Date.now() - Context.current().info.currentAttemptScheduledTimestampMs;
+function clock(site: string, steppedMs: number): Proof {
+  const aheadMs = Date.now() + steppedMs - Context.current().info.currentAttemptScheduledTimestampMs;
   const skewMs = aheadMs < 0 ? -aheadMs : Math.max(0, aheadMs - QUEUE_LIMIT_MS);
   if (skewMs > CLOCK_LIMIT_MS)
     throw new DrError('CLOCK_SKEW', { host: site, skewMs, limitMs: CLOCK_LIMIT_MS });

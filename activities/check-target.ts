@@ -15,6 +15,7 @@ import { methodOf } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { recoveryManifest } from './open-set.ts';
 import { checkRunningRedis } from './redis-commands.ts';
+import { plantedClockStepMs } from './planted.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
 import { warmStores } from './warm-stores.ts';
@@ -40,7 +41,11 @@ async function checkTarget(call: Call): Promise<StepResult> {
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
   const traffic = input.plan.drill === undefined ? await checkTraffic(call) : [];
-  const network = await networkProofs({ ...call, site: input.plan.to });
+  const network = await networkProofs({
+    ...call,
+    site: input.plan.to,
+    steppedMs: plantedClockStepMs(input.plan),
+  });
   const versioned = await checkConfigRef(call);
   const proofs = [
     ...tools.proofs,

@@ -4,9 +4,11 @@ import { startService } from '../adapters/service/service.ts';
 import type { DashboardConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
+import { describeApi, organisationOf, type Definitions } from '../domain/versioned.ts';
 import { awaitUntil } from './await-until.ts';
 import { methodOfSite } from './database/choose.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { manifestOf, readPart, setOf } from './open-set.ts';
 import { proof, requireProofs, sameIds } from './proofs.ts';
 import { serviceOf } from './site.ts';
 import { whileRunning } from './while-running.ts';
@@ -64,7 +66,39 @@ async function proveDashboard(call: Call): Promise<StepResult> {
     proof('the Dashboard is not empty', apis.length > 0, 'at least 1 API', apis.length),
   ];
   requireProofs(proofs);
-  return { summary: `${apis.length} APIs and ${policies.length} policies, equal to the database`, proofs };
+  const gone = await missingOfSet(
+    call,
+    apis.map(({ apiId }) => apiId),
+  );
+  return {
+    summary: `${apis.length} APIs and ${policies.length} policies, equal to the database`,
+    proofs,
+    ...(gone.length === 0 ? {} : { exception: goneText(gone) }),
+  };
+}
+
+/** Names of the APIs of the set that are not there any more: deleted since, or lost. Of this organisation. */
+async function missingOfSet(call: Call, there: readonly string[]): Promise<string[]> {
+  const { deployment, input } = call;
+  if (input.set === undefined) return [];
+  const where = setOf(call);
+  const { manifest } = await manifestOf(where);
+  if (!manifest.objects.some(({ name }) => name === 'definitions')) return [];
+  const { apis } = await readPart<Definitions>(where, manifest, 'definitions');
+  return apis
+    .filter((api) => organisationOf(api) === deployment.organisation)
+    .map(describeApi)
+    .filter(({ id }) => id !== '' && !there.includes(id))
+    .map(({ id, name }) => name || id);
+}
+
+const MOST_NAMED = 10;
+
+function goneText(names: readonly string[]): string {
+  const more = names.length - MOST_NAMED;
+  const named = `${names.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+  const [noun, verb] = names.length === 1 ? ['API', 'is'] : ['APIs', 'are'];
+  return `prove-dashboard: ${names.length} ${noun} of the set ${verb} not there: ${named}; deleted since it was taken, or lost?`;
 }
 
 function dashboardOf(dashboard: DashboardConfig | undefined): DashboardConfig {

@@ -20,6 +20,7 @@ import { emptyCache } from './copies.ts';
 import { discardAssembled } from './database-source.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { setOf } from './open-set.ts';
+import { plantedRepository } from './planted.ts';
 import { serves, servicesOf } from './site.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -107,7 +108,11 @@ async function unmark({ target }: Call): Promise<StepResult> {
 /** Everything that a recovery writes to on this host: the folders, and what lies beside those that are switched. */
 async function listed(call: Call): Promise<Listing> {
   const { worker, target } = call;
-  const ignored = [...DRILL_FILES.map((file) => join(target.stateDir, file)), leaseFile(target.stateDir)];
+  const ignored = [
+    ...DRILL_FILES.map((file) => join(target.stateDir, file)),
+    leaseFile(target.stateDir),
+    plantedRepository(target),
+  ];
   const stores = [target.redis, target.database].filter((store) => serves(worker, target, store));
   const trees = [target.dashboard, ...target.gateways, target.pump].filter((tree) =>
     serves(worker, target, tree),

@@ -24,6 +24,7 @@ import { createMeasureLossActivities } from './measure-loss.ts';
 import { createMeasurePerformanceActivities } from './measure-performance.ts';
 import { createNotifyActivities } from './notify.ts';
 import { createPingActivities } from './ping.ts';
+import { createPlantFaultActivities } from './plant-fault.ts';
 import { createProvisionActivities } from './provision.ts';
 import { createProveSecurityActivities } from './security/prove.ts';
 import { createPruneActivities } from './prune.ts';
@@ -55,6 +56,7 @@ export function createActivities(
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
     ...createCheckTargetActivities(deps),
+    ...createPlantFaultActivities(deps),
     ...createProvisionActivities(deps),
     ...createProveSecurityActivities(deps),
     ...createPruneActivities(deps),

@@ -18,6 +18,7 @@ import type { CountedFacts } from '../adapters/redis/facts.ts';
 import type { Manifest, ManifestObject, RedisFacts, RedisSample } from '../domain/manifest.ts';
 import { fetchObject, locateManifest, type Asking, type LocatedSet } from './copies.ts';
 import type { BackupCall, Call } from './guard.ts';
+import { withPlantedSet } from './planted.ts';
 
 /** Reads parts of a set. The manifest is verified anew each time: what a step trusts it has seen signed itself. */
 
@@ -32,7 +33,12 @@ export function setOf(call: Call | BackupCall, set = call.input.set): Where {
   const name = 'plan' in input ? input.plan.deployment : input.deployment;
   const { stateDir } = 'target' in call ? call.target : call.site;
   const cache = join(stateDir, 'from-copies');
-  if ('plan' in input) return { deployment: call.deployment, name, set, signal, secret, cache };
+  if ('plan' in input && 'target' in call)
+    return {
+      deployment: withPlantedSet(call.deployment, call.target, input.plan),
+      ...{ name, set, signal, secret, cache },
+    };
+  if ('plan' in input) throw new Error('a step of a recovery has a target');
   if (input.copy === undefined)
     return { deployment: withoutCopies(call.deployment), name, set, signal, secret, cache };
   // Gone with what else a proof leaves.

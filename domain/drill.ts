@@ -71,6 +71,8 @@ export interface DrillRecord extends DrillPlan {
   copyBuiltMs?: number;
   untouched?: Untouched;
   leaks?: Leaks;
+  /** What was planted, as it was done. */
+  planted?: string;
   plantNoticed?: PlantNoticed;
 }
 

@@ -23,6 +23,8 @@ const OF_OUTCOME: Readonly<Partial<Record<Outcome, Severity>>> = {
 };
 
 export function checksOf(record: RunRecord): RunCheck[] {
+  // It went red on purpose: what is asked of it is whether it noticed why.
+  if (record.drill?.plant !== undefined) return [planted(record)];
   // Of a run that was refused nothing else was to be seen.
   if (record.outcome === 'REFUSED') return [outcome(record)];
   return [
@@ -34,6 +36,19 @@ export function checksOf(record: RunRecord): RunCheck[] {
     ...overrides(record),
     ...exceptions(record),
   ];
+}
+
+function planted({ drill, outcome: ended }: RunRecord): RunCheck {
+  const { plant, plantNoticed: seen } = drill!;
+  const text = !seen
+    ? `the fault ${plant} was not planted: the drill ended ${ended} before`
+    : seen.noticed
+      ? `the planted fault ${plant} was noticed by ${seen.expected}`
+      : `THE PLANTED FAULT ${plant} WAS NOT NOTICED by ${seen.expected}${seen.by.length > 0 ? `; red was ${seen.by.join(', ')}` : ''}`;
+  return {
+    ...{ check: `plant/${plant}`, text, severity: 'critical' },
+    verdict: seen ? (seen.noticed ? 'pass' : 'fail') : 'not-measured',
+  };
 }
 
 function outcome({ outcome: ended, error }: RunRecord): RunCheck {

@@ -56,6 +56,17 @@ export function describeApi(document: Json | undefined): Described {
   };
 }
 
+/** Empty where it says none. */
+export function organisationOf(document: Json | undefined): string {
+  return text(field(field(document, 'api_definition') ?? document, 'org_id'));
+}
+
+/** `/` where it says none. */
+export function listenPathOf(document: Json | undefined): string {
+  const api = field(document, 'api_definition') ?? document;
+  return text(field(field(api, 'proxy'), 'listen_path')) || '/';
+}
+
 export function describePolicy(document: Json | undefined): Described {
   return {
     id: text(field(document, 'id')) || text(field(document, '_id')),

@@ -10,6 +10,7 @@ import { plannedCriteria } from './criteria.ts';
 import { DRILL_STEPS, type StepId } from './drill.ts';
 import { requireSoundOrder } from './order.ts';
 import { isNeeded, isPresent } from './plan.ts';
+import { PLANTED } from './plants.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, SiteShape } from './shape.ts';
 import { everyWorker, workersOf } from './workers.ts';
@@ -46,6 +47,12 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
   const leftOut = Object.fromEntries(
     reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
   );
+  if (plant !== undefined && !steps.includes(PLANTED[plant].noticedBy))
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--plant',
+      value: plant,
+      expected: `a fault that this drill can notice; ${PLANTED[plant].noticedBy}, which would, is no part of it`,
+    });
   requireSoundOrder(DRILL_STEPS, steps, Object.keys(leftOut));
   const onlySets = shape.hasDatabase && !shape.hasDatabaseLog;
   const plan: RecoverPlan = {

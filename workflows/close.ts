@@ -17,8 +17,9 @@ export async function close(context: StepContext): Promise<RunRecord> {
   const { record } = context;
   record.endedAt = now();
   const recovered = record.outcome === 'RECOVERED' || record.outcome === 'RECOVERED_WITH_EXCEPTIONS';
-  // A refused run has changed nothing, not even the repository.
-  if (record.outcome !== 'REFUSED') await CancellationScope.nonCancellable(() => writeRecord(context));
+  // A refused recovery has changed nothing, not even the repository; of a drill it is what was to be found out.
+  if (record.outcome !== 'REFUSED' || record.drill)
+    await CancellationScope.nonCancellable(() => writeRecord(context));
   publish(record, { outcome: record.outcome!, phase: 'ended' });
   showDetails(record);
   await condition(allHandlersFinished);

@@ -15,6 +15,7 @@ import { runStep } from './run-step.ts';
 import { checkForCopy, openCopy, simulate } from './simulate.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
 import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
+import { judgePlant, removePlant } from './plant.ts';
 import { withTelling } from './tell-people.ts';
 import { whileWatched } from './watch-drill.ts';
 
@@ -57,8 +58,10 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   }
   if (record.outcome !== 'REFUSED')
     await CancellationScope.nonCancellable(() => leaveNothing(context, seen.before));
+  await CancellationScope.nonCancellable(() => removePlant(context));
   if (record.outcome === 'RECOVERED' && record.exceptions.length > 0)
     record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
+  judgePlant(record);
   return close(context);
 }
 
@@ -72,7 +75,11 @@ async function rehearse(context: StepContext, seen: { before: readonly LookItem[
   await whileWatched(context, async () => {
     if (copy) await simulate(context, copy);
     await withRtoClock(context.record, () => bringBack(context));
-    await settleAll([measurePerformance(context), runStep(context, 'prove-security')]);
+    await settleAll([
+      measurePerformance(context),
+      runStep(context, 'prove-security'),
+      runStep(context, 'prove-dashboard-edit'),
+    ]);
   });
 }
 

@@ -19,6 +19,7 @@ import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, keepBuilds, leavePhase, now, showDetails, stepRecord } from './run-state.ts';
 import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
 import { classify, settleFailure, type Failure } from './step-failure.ts';
+import { plantBefore } from './plant.ts';
 import { untilResumed } from './waits.ts';
 
 /**
@@ -41,6 +42,7 @@ export async function runStep<Id extends StepId>(
   enterPhase(context.record, step.phase);
   await untilApproved(context, id, row);
   await untilResumed(context, id);
+  await plantBefore(context, id);
   if (step.risk === 'mutate') context.begun.push(step);
   row.startedAt = now();
   for (;;) {

@@ -21,7 +21,7 @@ export function openCopy(context: StepContext): StepContext {
   const copyInput = { ...input, run: `${input.run}-copy`, plan: { ...plan, steps } };
   context.copy = {
     ...{ input: copyInput, record: openRecord(copyInput), epoch, acceptedConfigs },
-    ...{ begun: [], decided: new Map() },
+    ...{ begun: [], decided: new Map(), isCopy: true as const },
     ...(set === undefined ? {} : { set }),
     ...(snapshots === undefined ? {} : { snapshots }),
   };

@@ -41,6 +41,8 @@ export interface StepContext {
   /** First digits of the digests of configurations that a person has accepted besides the plan's. */
   readonly acceptedConfigs: string[];
   abort?: Decision;
+  /** This is what builds the copy of a simulation, and not the drill itself. */
+  readonly isCopy?: true;
   /** Of a simulation: what built the isolated copy that it breaks. Torn down after it. */
   copy?: StepContext;
   set?: string;

@@ -39,3 +39,8 @@ export function readMongoMarks(endpoint: MongoEndpoint): Promise<number[]> {
     return found.map(({ _id }) => Number(_id)).filter(Number.isSafeInteger);
   });
 }
+
+/** Takes them away, as in a store that nobody has marked. */
+export async function forgetMongoMarks(endpoint: MongoEndpoint): Promise<void> {
+  await withDatabase(endpoint, (db) => db.collection<Mark>(COLLECTION).deleteMany({}));
+}

@@ -58,3 +58,8 @@ export function readPostgresMarks(connection: Connection): Promise<number[]> {
     return found.rows.map(([number]) => Number(number));
   });
 }
+
+/** Takes them away, as in a store that nobody has marked. */
+export async function forgetPostgresMarks(connection: Connection): Promise<void> {
+  await withClient(connection, (client) => client.query(`DROP TABLE IF EXISTS ${TABLE}`));
+}

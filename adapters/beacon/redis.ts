@@ -36,3 +36,8 @@ export function readRedisMarks(store: RedisStore): Promise<number[]> {
     return found.map(Number).filter(Number.isSafeInteger);
   });
 }
+
+/** Takes them away, as in a store that nobody has marked. */
+export async function forgetRedisMarks(store: RedisStore): Promise<void> {
+  await withMasters(store, (shards) => shards.of(Buffer.from(KEY)).del(KEY));
+}

@@ -1,5 +1,5 @@
 import { Secret } from '../../domain/secret.ts';
-import { call, json } from './http.ts';
+import { call, json, type Answer } from './http.ts';
 
 /** Keys by a Gateway's control API: made, and deleted again. */
 
@@ -13,17 +13,39 @@ export interface KeyRequest {
   readonly organisation: string;
   readonly api: { readonly id: string; readonly name: string };
   readonly alias: string;
-  /** Unix seconds: by then it is no key any more, whatever becomes of us. */
+  /** Unix seconds: by then it is no key any more, whatever becomes of us. 0: never. */
   readonly expires: number;
 }
 
 /** @returns the key, or why there is none */
-export async function makeKey(
+export async function makeKey(url: string, secret: Secret, request: KeyRequest): Promise<MadeKey | string> {
+  const answer = await postKey(url, secret, 'create', request);
+  const body = json(answer) as { key?: unknown; key_hash?: unknown } | undefined;
+  if (answer.status !== 200 || typeof body?.key !== 'string') return refusalOf(answer);
+  return {
+    key: new Secret(body.key),
+    hashed: typeof body.key_hash === 'string' && body.key_hash !== body.key,
+  };
+}
+
+/** A key that is known already, as it was or anew. @returns undefined once it is there, or why it is not */
+export async function putKey(
   url: string,
   secret: Secret,
+  key: Secret,
+  request: KeyRequest,
+): Promise<string | undefined> {
+  const answer = await postKey(url, secret, encodeURIComponent(key.reveal()), request);
+  return answer.status === 200 ? undefined : refusalOf(answer);
+}
+
+function postKey(
+  url: string,
+  secret: Secret,
+  name: string,
   { organisation, api, alias, expires }: KeyRequest,
-): Promise<MadeKey | string> {
-  const answer = await call(new URL('/tyk/keys/create', url).href, {
+): Promise<Answer> {
+  return call(new URL(`/tyk/keys/${name}`, url).href, {
     method: 'POST',
     headers: { 'X-Tyk-Authorization': secret.reveal(), 'Content-Type': 'application/json' },
     body: JSON.stringify({
@@ -32,14 +54,10 @@ export async function makeKey(
       access_rights: { [api.id]: { api_id: api.id, api_name: api.name, versions: ['Default'] } },
     }),
   });
-  const body = json(answer) as { key?: unknown; key_hash?: unknown } | undefined;
-  if (answer.status !== 200 || typeof body?.key !== 'string')
-    return answer.error ?? `the control API answered ${answer.status} to a request for a key`;
-  return {
-    key: new Secret(body.key),
-    hashed: typeof body.key_hash === 'string' && body.key_hash !== body.key,
-  };
 }
+
+const refusalOf = ({ error, status }: Answer): string =>
+  error ?? `the control API answered ${status} to a request for a key`;
 
 /** @returns undefined once it is gone, or why it is not */
 export async function deleteKey(url: string, secret: Secret, key: Secret): Promise<string | undefined> {
