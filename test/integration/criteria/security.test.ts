@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { putKey } from '../../../adapters/tyk/keys.ts';
 import type { Criterion } from '../../../domain/criteria.ts';
 import { judgeCriteria } from '../../../domain/judge-criteria.ts';
 import type { MeasurePerformanceResult } from '../../../domain/plan.ts';
 import type { StepResult } from '../../../domain/run.ts';
 import { SECURITY_CHECKS, type SecurityCheck } from '../../../domain/security-checks.ts';
+import { Secret } from '../../../domain/secret.ts';
 import { makeToken } from '../../../lab/tyk/key-hash.ts';
 import { accessTo } from '../../../lab/tyk/policy.ts';
 import { CONTROL_SECRET, type RunningGateway } from '../../harness/gateway.ts';
@@ -142,6 +144,16 @@ describe.concurrent('prove-security', () => {
       found: expect.stringContaining('no probe proves revoked-key') as string,
     });
   });
+});
+
+test('a revoked key that is put back by the control API is let in again: what a drill plants', async () => {
+  const revoked = new Secret(makeToken(ORG));
+  const request = { organisation: ORG, api: { id: 'token', name: 'token' }, alias: 'planted', expires: 0 };
+  expect((await gateway.get('/token/', { key: revoked.reveal() })).status).toBe(403);
+  expect(await putKey(gateway.url, CONTROL_SECRET, revoked, request)).toBeUndefined();
+  expect((await gateway.get('/token/', { key: revoked.reveal() })).status).toBe(200);
+  const ofAnotherGateway = new Secret(makeToken(ORG, undefined, 'sha256'));
+  expect(await putKey(gateway.url, CONTROL_SECRET, ofAnotherGateway, request)).toContain('another key');
 });
 
 describe.concurrent('measure-performance', () => {
