@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
-import { DRILL_TYPES, PLANTS, type DrillType, type Plant } from '../domain/drill.ts';
+import { DRILL_TYPES, PLANTS, type DrillType, type Plant, type Promotion } from '../domain/drill.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
-import { compileDrill } from '../runbooks/drill-plan.ts';
+import { compileDrill, compilePromotion } from '../runbooks/drill-plan.ts';
+import type { DeploymentShape } from '../runbooks/shape.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+
 import type { drill, drillCleanup } from '../workflows/index.ts';
 import { actorArgument, backupArgument, choice, nameArgument, textArgument } from './arguments.ts';
 import {
@@ -22,6 +23,7 @@ import {
 } from './client.ts';
 import { toldByWorker } from './failures.ts';
 import { follow } from './follow.ts';
+import { runId } from './run-id.ts';
 
 /** `tyk-dr drill`: rehearses a recovery where it touches nobody, and takes it back. */
 
@@ -103,8 +105,10 @@ export function registerDrill(program: Command, config: () => string | undefined
 async function start(door: Door, name: string, options: DrillOptions): Promise<void> {
   const deployment = deploymentOf(door.config, name);
   const { type, scenario, component, plant, end, from, backup, onFailure, decide } = options;
-  const plan = compileDrill(shapeOf(name, deployment), {
+  const shape = shapeOf(name, deployment);
+  const plan = compileDrill(shape, {
     ...{ type, scenario, end, backup, onFailure, decide, participants: [] },
+    ...promotionOf(shape, options),
     ...(component === undefined ? {} : { component }),
     ...(plant === undefined ? {} : { plant }),
     ...(from === undefined ? {} : { from }),
@@ -112,7 +116,7 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
   const digest = configDigest(deployment);
   await requireWorkers(door, name, digest, Object.values(plan.workers).flat());
   const input: RecoverInput = {
-    run: drillId(),
+    run: runId('drl'),
     plan,
     planDigest: planDigest(plan),
     configDigest: digest,
@@ -130,6 +134,14 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
   }
   process.stderr.write(`drill ${input.run} has started; Ctrl-C only lets go of it\n`);
   await follow(door, handle, input.run, options.json ?? false);
+}
+
+/** Compiled beside the drill: what is approved at its end is what will run. */
+function promotionOf(shape: DeploymentShape, { end, from }: DrillOptions): { promotion?: Promotion } {
+  if (end !== 'promote' || !shape.drill) return {};
+  const live = from ?? Object.keys(shape.sites).find((site) => site !== shape.drill!.site) ?? '';
+  const plan = compilePromotion(shape, live);
+  return { promotion: { run: runId('rec'), plan, planDigest: planDigest(plan) } };
 }
 
 async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof drill>> {
@@ -169,12 +181,6 @@ function drillTitle({ deployment, to, drill: planned }: RecoverPlan): string {
   const what = component ?? (type === 'simulation' ? scenario : deployment);
   const fault = plant === undefined ? '' : `, planted: ${plant}`;
   return `Drill (${type}) of ${what} on ${to}${fault}`.slice(0, 200);
-}
-
-/** Sorts by time, as those of recoveries do. */
-function drillId(): string {
-  const stamp = new Date().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `drl-${stamp}-${randomBytes(2).toString('hex')}`;
 }
 
 async function cleanUp(door: Door, name: string): Promise<string[]> {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
@@ -21,9 +20,11 @@ import {
   type Door,
 } from './client.ts';
 import { withConfigRef } from './config-ref.ts';
+import { endDrillInTheWay } from './drill-in-the-way.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
+import { runId } from './run-id.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
@@ -69,7 +70,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   ]);
   const plan = await withConfigRef(door, deployment, compiled, options.configRef);
   const input: RecoverInput = {
-    run: runId(),
+    run: runId('rec'),
     plan,
     planDigest: planDigest(plan),
     configDigest: digest,
@@ -80,7 +81,7 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     ...(options.detected === undefined ? {} : { detectedAt: options.detected }),
   };
   await showForecast(door, plan);
-  const handle = await startWorkflow(door, input);
+  const handle = await startFirst(door, input);
   if (options.json)
     process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run: input.run })}\n`);
   if (options.detach) {
@@ -90,6 +91,18 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   }
   process.stderr.write(`run ${input.run} has started; Ctrl-C only lets go of it\n`);
   await follow(door, handle, input.run, options.json ?? false);
+}
+
+/** Before any drill. */
+async function startFirst(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof recover>> {
+  try {
+    return await startWorkflow(door, input);
+  } catch (error) {
+    const { deployment } = input.plan;
+    const isHeld = error instanceof DrError && error.code === 'ALREADY_RUNNING';
+    if (!isHeld || !(await endDrillInTheWay(door, deployment, input.actor))) throw error;
+    return startWorkflow(door, input);
+  }
 }
 
 async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof recover>> {
@@ -141,12 +154,6 @@ function workersNeeded(plan: RecoverPlan): string[] {
   // A further site's worker may be away with its site; the run then says that nobody has looked there.
   const { source: _source, others: _others, ...needed } = plan.workers;
   return Object.values(needed).flat();
-}
-
-/** Our own id of a run: sorts by time, and can be read out over a telephone. */
-function runId(): string {
-  const stamp = new Date().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `rec-${stamp}-${randomBytes(2).toString('hex')}`;
 }
 
 async function confirmOverwrite(

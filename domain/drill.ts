@@ -1,3 +1,4 @@
+import type { RecoverPlan } from './plan.ts';
 import type { Recoverable, Scenario } from './run.ts';
 
 /**
@@ -42,6 +43,8 @@ export interface DrillPlan {
   readonly plant?: Plant;
   /** `promote`: after a full drill that has passed, and with its approvals, the deployment is recovered there for good. */
   readonly end: 'teardown' | 'promote';
+  /** Of a drill that may be promoted: the recovery that follows it then. */
+  readonly promotion?: Promotion;
   /** Longer, and it is stopped and torn down. */
   readonly limitMs: number;
   /** Who is to take part, by role. */
@@ -55,6 +58,13 @@ export interface Participant {
   readonly person: string;
   /** Whether this person was planned for it, or stands in. */
   readonly deputy?: true;
+}
+
+export interface Promotion {
+  /** The id of the recovery. */
+  readonly run: string;
+  readonly plan: RecoverPlan;
+  readonly planDigest: string;
 }
 
 export interface ScheduledDrill {

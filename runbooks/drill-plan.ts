@@ -9,7 +9,7 @@ import { isSetOrSnapshot } from '../domain/snapshot.ts';
 import { plannedCriteria } from './criteria.ts';
 import { DRILL_STEPS, type StepId } from './drill.ts';
 import { requireSoundOrder } from './order.ts';
-import { isNeeded, isPresent } from './plan.ts';
+import { compilePlan, isNeeded, isPresent } from './plan.ts';
 import { PLANTED } from './plants.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, SiteShape } from './shape.ts';
@@ -31,15 +31,17 @@ export interface DrillRequest extends Omit<DrillPlan, 'limitMs'> {
 export function compileDrill(shape: DeploymentShape, request: DrillRequest): RecoverPlan {
   if (!shape.drill) throw new DrError('DRILL_NOT_CONFIGURED', { deployment: shape.deployment });
   refuseNonsense(request);
+  refuseUnapprovable(shape, request);
   const { site: to, limitMs } = shape.drill;
   const target = knownSite(shape.deployment, shape.sites, to);
   const from = liveSite(shape, request, to);
   const source = knownSite(shape.deployment, shape.sites, from);
-  const { type, scenario, component, plant, end, participants, scheduled } = request;
+  const { type, scenario, component, plant, end, participants, scheduled, promotion } = request;
   const drill: DrillPlan = {
     ...{ type, scenario, end, participants, limitMs },
     ...(component === undefined ? {} : { component }),
     ...(plant === undefined ? {} : { plant }),
+    ...(promotion === undefined ? {} : { promotion }),
     ...(scheduled === undefined ? {} : { scheduled }),
   };
   const reasons = DRILL_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, drill) }));
@@ -73,17 +75,45 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
     },
     onFailure: request.onFailure,
     ...(shape.notifies ? { notifies: true } : {}),
-    ...(request.decide === 'person' ? { approvals: [DECISION] } : {}),
+    ...approvalsOf(shape, request),
     ...{ steps, leftOut },
   };
   return { ...plan, criteria: plannedCriteria(shape, plan) };
 }
 
-/** Before the recovery of a simulation somebody must say that it is one. */
-const DECISION: ApprovalPolicy = {
-  ...{ step: 'claim-target', count: 1, roles: [] },
-  ...{ timeoutMs: 3_600_000, onTimeout: 'abort' },
-};
+/** By somebody else than who has started it, within the hour. */
+const byOne = (step: string): ApprovalPolicy => ({
+  ...{ step, count: 1, roles: [], timeoutMs: 3_600_000, onTimeout: 'abort' },
+});
+
+/**
+ * Before the recovery of a simulation somebody must say that it is one. A promotion asks as many people as the traffic
+ * does, and then again before the traffic.
+ */
+function approvalsOf(shape: DeploymentShape, { decide, end }: DrillRequest): Pick<RecoverPlan, 'approvals'> {
+  if (decide === 'person') return { approvals: [byOne('claim-target')] };
+  if (end !== 'promote') return {};
+  return { approvals: [{ ...trafficPolicy(shape), step: 'promote' }] };
+}
+
+function trafficPolicy({ approvals = [] }: DeploymentShape): ApprovalPolicy {
+  return approvals.find(({ step }) => step === 'switch-traffic') ?? byOne('switch-traffic');
+}
+
+/** The recovery that follows a drill which is promoted. It asks nobody whether an unfenced site will do. */
+export function compilePromotion(shape: DeploymentShape, from: string): RecoverPlan {
+  const approvals = [
+    ...(shape.approvals ?? []).filter(({ step }) => step !== 'switch-traffic'),
+    trafficPolicy(shape),
+  ];
+  return compilePlan(
+    { ...shape, approvals },
+    {
+      ...{ to: shape.drill!.site, from, backup: 'latest', scenario: 'infrastructure' },
+      ...{ inPlace: false, onFailure: 'abort' },
+    },
+  );
+}
 
 function refuseNonsense({ type, component, backup, plant, end, decide }: DrillRequest): void {
   const refuse = (argument: string, value: string, expected: string): never => {
@@ -101,6 +131,16 @@ function refuseNonsense({ type, component, backup, plant, end, decide }: DrillRe
     refuse('--plant', plant, 'no planted fault in a drill that may be promoted');
   if (decide === 'person' && type !== 'simulation')
     refuse('--decide', 'person', '--type simulation, the only one in which something is to be decided');
+}
+
+/** It would wait for people who are not declared, and then be given up. */
+function refuseUnapprovable({ approvers = 0 }: DeploymentShape, { end, decide }: DrillRequest): void {
+  if (approvers > 0 || (end === 'teardown' && decide === 'auto')) return;
+  throw new DrError('BAD_ARGUMENT', {
+    argument: end === 'promote' ? '--end' : '--decide',
+    value: end === 'promote' ? end : decide,
+    expected: 'people under approvers: somebody else than its starter has to say yes',
+  });
 }
 
 function liveSite(shape: DeploymentShape, { from }: DrillRequest, to: string): string {
@@ -150,9 +190,10 @@ function whyLeftOut(
   id: StepId,
   shape: DeploymentShape,
   target: SiteShape,
-  { type, scenario, component }: DrillPlan,
+  { type, scenario, component, end }: DrillPlan,
 ): LeftOut | undefined {
   if (NEVER_IN_A_DRILL.includes(id)) return 'drill';
+  if (id === 'promote') return end === 'promote' ? undefined : 'drill';
   if (id === 'inject-disaster') return type === 'simulation' ? undefined : 'drill';
   if (ALWAYS.includes(id) && !RECOVER_STEPS.some((step) => step.id === id)) return undefined;
   if (!isPresent(id as RecoverStepId, shape, target)) return 'deployment';

@@ -43,6 +43,17 @@ const BEFORE = [
 
 const AFTER = [
   {
+    id: 'promote',
+    phase: 'close-out',
+    after: [],
+    risk: 'probe',
+    where: 'lead',
+    purpose: 'Ask whether the deployment is to be recovered here for good.',
+    proof:
+      'people have approved it; the live site is fenced first, and they are asked again before the traffic',
+    limitMs: MINUTE_MS,
+  },
+  {
     id: 'find-leaks',
     phase: 'close-out',
     after: [],

@@ -23,6 +23,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasWitness: deployment.witness !== undefined,
     slos: deployment.slos,
     ...(deployment.drill ? { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } } : {}),
+    approvers: deployment.approvers?.length ?? 0,
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
     ...(deployment.approvals === undefined

@@ -25,6 +25,8 @@ export interface DeploymentShape {
   readonly sites: Readonly<Record<string, SiteShape>>;
   readonly trafficWorker?: string;
   readonly approvals?: readonly ApprovalPolicy[];
+  /** How many people may approve at all. */
+  readonly approvers?: number;
 }
 
 export interface SiteShape {

@@ -15,6 +15,7 @@ import { runStep } from './run-step.ts';
 import { checkForCopy, openCopy, simulate } from './simulate.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
 import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
+import { mayPromote, promote } from './promote.ts';
 import { judgePlant, removePlant } from './plant.ts';
 import { withTelling } from './tell-people.ts';
 import { whileWatched } from './watch-drill.ts';
@@ -48,9 +49,11 @@ export async function drill(input: RecoverInput): Promise<RunRecord> {
 async function toItsEnd(context: StepContext): Promise<RunRecord> {
   const { record } = context;
   const seen: { before: readonly LookItem[] } = { before: [] };
+  let promoted = false;
   try {
     await inTime(context, () => untilAborted(context, () => rehearse(context, seen)));
     judgeAtTheEnd(context);
+    if (record.exceptions.length === 0) promoted = await mayPromote(context);
     record.outcome = 'RECOVERED';
   } catch (error) {
     record.outcome = failed(context, error);
@@ -62,7 +65,8 @@ async function toItsEnd(context: StepContext): Promise<RunRecord> {
   if (record.outcome === 'RECOVERED' && record.exceptions.length > 0)
     record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
   judgePlant(record);
-  return close(context);
+  const closed = await close(context);
+  return promoted && closed.outcome === 'RECOVERED' ? promote(context) : closed;
 }
 
 async function rehearse(context: StepContext, seen: { before: readonly LookItem[] }): Promise<void> {

@@ -29,7 +29,7 @@ import { untilResumed } from './waits.ts';
  */
 
 /** Runs the step unless it is not part of the plan; then it returns undefined. */
-export async function runStep<Id extends StepId>(
+export async function runStep<Id extends Exclude<StepId, 'promote'>>(
   context: StepContext,
   id: Id,
   ...more: ExtraArgs<Id>
