@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { FAST, fails, fakes, recoverInput, type Fakes } from '../harness/recover-input.ts';
+import { FAST, fails, fakes, recoverInput } from '../harness/recover-input.ts';
 import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
@@ -158,7 +158,7 @@ export const STORIES: readonly Story[] = [
     fakes({
       'measure-performance': () => Promise.resolve({ summary: 'slow', figures: { ...FAST, p95Ms: 9_000 } }),
       'prove-security': fails('PROOF_FAILED', 1),
-    } as Fakes).activities,
+    }).activities,
     { meanwhile: decides('skip', 'prove-security') },
   ),
   recovery('by-hand', fakes({ 'start-redis': fails('SERVICE_FAILED', 1) }).activities, {
