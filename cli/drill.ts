@@ -152,7 +152,10 @@ function promotionOf(shape: DeploymentShape, { end, from }: DrillOptions): { pro
   return { promotion: { run: runId('rec'), plan, planDigest: planDigest(plan) } };
 }
 
-async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandleWithFirstExecutionRunId<typeof drill>> {
+async function startWorkflow(
+  door: Door,
+  input: RecoverInput,
+): Promise<WorkflowHandleWithFirstExecutionRunId<typeof drill>> {
   const { plan } = input;
   const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
     key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),

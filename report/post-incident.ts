@@ -3,6 +3,7 @@ import { formatDuration } from '../domain/duration.ts';
 import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { foundText, VERDICT_WORD } from './criteria.ts';
 import { drillSections } from './drill.ts';
 import { markdownOf, type Section } from './document.ts';
 import { inOrder, logOfRecord } from './log.ts';
@@ -11,7 +12,7 @@ import { lostItemLines, lostItemsSummary } from './lost-items.ts';
 /** The report after an incident: what the record knows is filled in, what only people know is asked. Pure. */
 
 export function postIncident(record: RunRecord): string {
-  const { objectives, clock, outcome, scenario, reason, actor, witness } = record;
+  const { objectives, clock, outcome, scenario, reason, actor, witness, criteria = [] } = record;
   const achieved = achievedRtoMs(clock);
   const basis = rtoBasis(clock);
   const lost = rpoRange(record.losses);
@@ -47,6 +48,14 @@ export function postIncident(record: RunRecord): string {
       },
       ...drillSections(record),
       { title: 'What was lost, by name', list: lostItemLines(record).map((line) => line.trim()) },
+      {
+        title: 'Validation criteria',
+        text: criteria.length === 0 ? ['None were fixed before this run.'] : [],
+        table: {
+          head: ['criterion', 'verdict', 'found', 'what must hold'],
+          rows: criteria.map((each) => [each.id, VERDICT_WORD[each.verdict], foundText(each), each.limit]),
+        },
+      },
       {
         title: 'Impact',
         text: ['TO FILL IN: which clients, which business, since when, until when; who was told.'],
