@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import { readdir, rmdir } from 'node:fs/promises';
 import {
-  DRILL_FILES,
+  isDrillFile,
   readDrillMark,
   readListing,
   removeDrillMark,
@@ -17,6 +17,7 @@ import { DrError } from '../domain/errors.ts';
 import { knownSite } from '../domain/known-site.ts';
 import type { StepResult } from '../domain/run.ts';
 import { emptyCache } from './copies.ts';
+import { methodOf } from './database/choose.ts';
 import { discardAssembled } from './database-source.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { setOf } from './open-set.ts';
@@ -28,7 +29,11 @@ import { asActivity } from './to-failure.ts';
 
 export interface LeaksResult extends StepResult {
   readonly left: readonly string[];
-  readonly made: number;
+}
+
+/** What there is that was not there before. */
+export interface MadeResult extends StepResult {
+  readonly made: readonly string[];
 }
 
 export function createDrillTargetActivities(deps: Deps) {
@@ -39,6 +44,7 @@ export function createDrillTargetActivities(deps: Deps) {
         const { stateDir } = knownSite(deployment, deps.deployment(deployment).sites, site);
         return (await readDrillMark(stateDir))?.input ?? null;
       }),
+    'list-made': guarded(deps, 'release', listMade),
     'find-leaks': guarded(deps, 'probe', findLeaks),
     'tidy-target': guarded(deps, 'release', tidy),
     'unmark-target': guarded(deps, 'release', unmark),
@@ -49,8 +55,8 @@ async function listTarget(call: Call): Promise<StepResult> {
   const { target, input } = call;
   await refuseReplicas(target, input.plan.to);
   // Called again after a crash: the list of before counts, for by now there may be more.
-  const before = (await readListing(target.stateDir)) ?? (await listed(call));
-  await writeDrillMark(target.stateDir, { run: input.run, input }, before);
+  const before = (await readListing(target.stateDir, call.worker)) ?? (await everything(call));
+  await writeDrillMark(target.stateDir, call.worker, { run: input.run, input }, before);
   return { summary: `${Object.keys(before).length} files and folders are there before; marked as a drill’s` };
 }
 
@@ -62,11 +68,18 @@ async function refuseReplicas({ database }: Site, site: string): Promise<void> {
     throw new DrError('DRILL_TARGET_REPLICATES', { what: 'the database', site });
 }
 
+/** Before it is taken back. */
+async function listMade(call: Call): Promise<MadeResult> {
+  const before = await readListing(call.target.stateDir, call.worker);
+  const made = before ? listingChanges(before, await everything(call)) : [];
+  return { summary: `${made.length} things made or changed`, made: made.map(({ path }) => path) };
+}
+
 async function findLeaks(call: Call): Promise<LeaksResult> {
   const { worker, target, input } = call;
-  const before = await readListing(target.stateDir);
-  if (!before) return { summary: 'nothing was marked: the drill made nothing here', left: [], made: 0 };
-  const changes = listingChanges(before, await listed(call));
+  const before = await readListing(target.stateDir, worker);
+  if (!before) return { summary: 'nothing was marked: the drill made nothing here', left: [] };
+  const changes = listingChanges(before, await everything(call));
   const services = servicesOf(input.plan.to, target, { worker });
   const here = new Set<string>(services.map(({ component }) => component));
   const addresses = addressesOf(target).filter(({ component }) => here.has(component));
@@ -82,14 +95,13 @@ async function findLeaks(call: Call): Promise<LeaksResult> {
     summary:
       left.length === 0 ? `nothing is left: ${seen} are as before` : `left: ${left.slice(0, 5).join('; ')}`,
     left,
-    made: left.length,
   };
 }
 
 /** What reading the set has left, pieces that came from a copy; and folders that were made to put things in. */
 async function tidy(call: Call): Promise<StepResult> {
   const { worker, target } = call;
-  const before = await readListing(target.stateDir);
+  const before = await readListing(target.stateDir, worker);
   const made = before ? listingChanges(before, await listed(call)).filter(({ what }) => what === 'left') : [];
   // Deepest first; one that is not empty stays, and is found.
   for (const { path } of [...made].reverse()) await rmdir(path).catch(() => undefined);
@@ -100,19 +112,25 @@ async function tidy(call: Call): Promise<StepResult> {
 }
 
 /** The last that the drill does there. */
-async function unmark({ target }: Call): Promise<StepResult> {
-  await removeDrillMark(target.stateDir);
+async function unmark({ worker, target }: Call): Promise<StepResult> {
+  await removeDrillMark(target.stateDir, worker);
   return { summary: 'the mark of the drill is gone' };
+}
+
+/** Files and folders, and what lies in a server that data are restored into while it runs. */
+async function everything(call: Call): Promise<Listing> {
+  const { worker, target } = call;
+  const { database } = target;
+  const inServer =
+    database && serves(worker, target, database) ? await methodOf(database).contents?.(call) : undefined;
+  const named = (inServer ?? []).map((name) => [`${name} of the server`, 'there'] as const);
+  return { ...(await listed(call)), ...Object.fromEntries(named) };
 }
 
 /** Everything that a recovery writes to on this host: the folders, and what lies beside those that are switched. */
 async function listed(call: Call): Promise<Listing> {
   const { worker, target } = call;
-  const ignored = [
-    ...DRILL_FILES.map((file) => join(target.stateDir, file)),
-    leaseFile(target.stateDir),
-    plantedRepository(target),
-  ];
+  const ignored = [leaseFile(target.stateDir), plantedRepository(target)];
   const stores = [target.redis, target.database].filter((store) => serves(worker, target, store));
   const trees = [target.dashboard, ...target.gateways, target.pump].filter((tree) =>
     serves(worker, target, tree),
@@ -129,7 +147,10 @@ async function listed(call: Call): Promise<Listing> {
   );
   const beside = await Promise.all([...dataDirs, ...configs].map(ownAndBeside));
   const folders = [target.stateDir, ...beside.flat(), ...trees.map((tree) => tree!.root)];
-  return listFolders([...new Set(folders)], (path) => ignored.includes(path) || isOurDraft(path));
+  return listFolders([...new Set(folders)], (path) => {
+    // A draft is written and renamed within a moment.
+    return ignored.some((own) => path.startsWith(own)) || isDrillFile(target.stateDir, path);
+  });
 }
 
 /** `data`, `data.tyk-dr-new-…`, `pgbackrest.conf.…`. */
@@ -137,9 +158,4 @@ async function ownAndBeside(path: string): Promise<string[]> {
   const names = await readdir(dirname(path)).catch(() => [] as string[]);
   const own = names.filter((name) => name === basename(path) || name.startsWith(`${basename(path)}.`));
   return own.map((name) => join(dirname(path), name));
-}
-
-/** Written and renamed within a moment. */
-function isOurDraft(path: string): boolean {
-  return /\/(epoch|drill|drill-before)\.json\..+$/.test(path);
 }

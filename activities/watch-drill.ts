@@ -2,13 +2,13 @@ import { lookup } from 'node:dns/promises';
 import { networkInterfaces } from 'node:os';
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { sameHost } from '../adapters/host/isolation.ts';
-import { connectionsOf, listenersOn } from '../adapters/host/sockets.ts';
+import { watchConnections } from '../adapters/host/sockets.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import { addressesOf } from '../domain/addresses.ts';
-import type { Deployment } from '../domain/config.ts';
+import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
+import { sameHost } from '../domain/same-host.ts';
 import { guarded, guardedLook, type Call, type Deps, type LiveCall } from './guard.ts';
 import { gatewaysOn, serves, servicesOf } from './site.ts';
 
@@ -87,17 +87,27 @@ async function auditIsolation(call: Call): Promise<StepResult> {
   );
   const own = addressesOf(target).filter(({ component }) => here.has(component));
   const nameOf = new Map(own.map(({ name, port }) => [port, name]));
+  const watched = { ports: [...nameOf.keys()], folders: foldersOn(worker, target) };
+  const look = watchConnections(watched, ({ ip, port }) => live.has(`${ip}:${port}`));
   for (let audits = 1; ; audits += 1) {
-    for (const [port, { pid }] of await listenersOn([...nameOf.keys()])) {
-      const [crossed] = (await connectionsOf([pid])).flatMap(
-        ({ to }) => live.get(`${to.ip}:${to.port}`) ?? [],
-      );
-      if (crossed !== undefined)
-        throw new DrError('DRILL_LEAVES_ISOLATION', { what: nameOf.get(port)!, address: crossed });
+    const [crossed] = await look();
+    if (crossed) {
+      const { pid, port, to } = crossed;
+      const what = port === undefined ? `a program in its folders (pid ${pid})` : nameOf.get(port)!;
+      throw new DrError('DRILL_LEAVES_ISOLATION', { what, address: live.get(`${to.ip}:${to.port}`)! });
     }
     call.progress(`${audits} audits, nothing leads out`);
     await sleep(AUDIT_EVERY_MS, undefined, { signal });
   }
+}
+
+/** Where the programs of a site lie on this host: one that does not listen, or not yet, is known by them. */
+function foldersOn(worker: string, site: Site): string[] {
+  const stores = [site.redis, site.database].filter((store) => serves(worker, site, store));
+  const trees = [site.dashboard, ...site.gateways, site.pump].filter((tree) => serves(worker, site, tree));
+  return [...stores.map((store) => store?.dataDir), ...trees.map((tree) => tree?.root)].filter(
+    (folder) => folder !== undefined,
+  );
 }
 
 /** By address and port, what it is of the live sites. */

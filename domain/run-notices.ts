@@ -1,5 +1,6 @@
 import { achievedRtoMs, rtoBasis } from './clock.ts';
 import type { Wait } from './decision.ts';
+import { asDrill } from './drill-notice.ts';
 import { formatDuration } from './duration.ts';
 import { incidentKey, NOTICE_EVENTS, type Notice, type NoticeEvent, type Severity } from './notice.ts';
 import type { Outcome, RunRecord, StepRecord } from './run.ts';
@@ -18,7 +19,8 @@ export function noticesOf(record: RunRecord, over: boolean): RunNotice[] {
     ...record.steps.flatMap((step) => workerNotices(record, step)),
     ...record.alarms.flatMap((alarm) => alarmNotice(record, alarm.text, alarm.at) ?? []),
   ];
-  return over && record.outcome !== undefined ? [...told, outcomeNotice(record, record.outcome)] : told;
+  const all = over && record.outcome !== undefined ? [...told, outcomeNotice(record, record.outcome)] : told;
+  return record.drill === undefined ? all : all.map((each) => asDrill(record, each));
 }
 
 type Fields = Pick<Notice, 'at' | 'title' | 'lines'> & Partial<Notice>;
@@ -37,7 +39,8 @@ const keyOf = ({ deployment, run }: RunRecord, ...rest: string[]): string =>
 function declared(record: RunRecord): RunNotice {
   const { deployment, component, from, to, actor, reason, scenario, clock, run } = record;
   return notice(record, 'declared', 'declared', {
-    at: clock.find(({ name }) => name === 'declared')!.at,
+    // The clock of a simulation begins with its disaster, which nobody has declared yet.
+    at: (clock.find(({ name }) => name === 'declared') ?? clock[0])!.at,
     title: `tyk-dr: recovery of ${deployment} from ${from} to ${to} was started by ${actor}`,
     lines: [
       `${component ?? 'everything'}, scenario ${scenario}: ${reason}`,

@@ -14,7 +14,7 @@ import { now, openRecord, publish, showDetails } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import { checkForCopy, openCopy, simulate } from './simulate.ts';
 import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
-import { tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
+import { countMade, tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { mayPromote, promote } from './promote.ts';
 import { judgePlant, removePlant } from './plant.ts';
 import { withTelling } from './tell-people.ts';
@@ -127,10 +127,11 @@ function failed(context: StepContext, error: unknown): Outcome {
 async function leaveNothing(context: StepContext, before: readonly LookItem[]): Promise<void> {
   const { record } = context;
   delete context.abort;
+  const made = await countMade(context);
   const failures = await tearDown(context);
   if (context.copy) failures.push(...(await tearDown(context.copy)));
   if (failures.length === 0) failures.push(...(await tidyTarget(context)));
-  await lookForLeaks(context);
+  await lookForLeaks(context, made ?? 0);
   if (failures.length === 0) failures.push(...(await unmarkTarget(context)));
   await compareWithLive(context, before);
   if (failures.length === 0) return;
@@ -138,14 +139,14 @@ async function leaveNothing(context: StepContext, before: readonly LookItem[]): 
   record.outcome = 'STUCK';
 }
 
-async function lookForLeaks(context: StepContext): Promise<void> {
+async function lookForLeaks(context: StepContext, made: number): Promise<void> {
   const { record } = context;
   const found = await runStep(context, 'find-leaks').catch(() => undefined);
-  if (!found) record.drill!.leaks = { verdict: 'not-measured', made: 0, left: [] };
+  if (!found) record.drill!.leaks = { verdict: 'not-measured', made, left: [] };
   else
     record.drill!.leaks = {
       verdict: found.left.length === 0 ? 'pass' : 'fail',
-      made: found.made,
+      made,
       left: found.left,
     };
   const { verdict, left } = record.drill!.leaks;

@@ -152,7 +152,7 @@ export function showDetails(record: RunRecord): void {
   const pending = record.steps.filter((step) => step.state === 'pending').map((step) => step.id);
   setCurrentDetails(
     [
-      `**${record.outcome ?? 'running'}** · ${record.deployment} from ${record.from} to ${record.to} · run \`${record.run}\``,
+      `${record.drill === undefined ? '' : '**DRILL** · '}**${record.outcome ?? 'running'}** · ${record.deployment} from ${record.from} to ${record.to} · run \`${record.run}\``,
       '',
       `RTO ${formatDuration(record.objectives.rtoMs)}, counted from ${basis.name} ${basis.at}: due ${deadline}`,
       ...record.alarms.map((alarm) => `- ${alarm.at} ${alarm.text}`),

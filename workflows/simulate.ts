@@ -75,7 +75,7 @@ export async function simulate(context: StepContext, copy: StepContext): Promise
 }
 
 /** What a monitoring of the copy would ask, and how often. */
-const WATCHED = ['prove-redis', 'prove-database', 'prove-dashboard', 'prove-apis'] as const;
+const WATCHED = ['prove-redis', 'prove-database', 'prove-dashboard', 'prove-gateways', 'prove-apis'] as const;
 const LOOK_EVERY = '1 s';
 const MOST_LOOKS = 60;
 

@@ -1,3 +1,4 @@
+import type { MadeResult } from '../activities/drill-target.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import { keepBuilds, stepRecord } from './run-state.ts';
 import { stepInput, type StepContext } from './step-context.ts';
@@ -25,6 +26,19 @@ export async function tearDown(context: StepContext): Promise<string[]> {
     }
   }
   return failures;
+}
+
+/** How much is to be taken back; undefined where nobody can tell. */
+export async function countMade(context: StepContext): Promise<number | undefined> {
+  try {
+    const { target } = context.input.plan.workers;
+    const found = await undoing('list-made', 'List what the drill has made', target, () => [
+      stepInput(context, 'list-made'),
+    ]);
+    return (found as MadeResult).made.length;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Once everything is taken back: an empty folder may be old data that wait for their undo. @returns why it failed, if it did. */

@@ -141,6 +141,20 @@ export async function undo(call: Call): Promise<string> {
   return undone;
 }
 
+/** The Dashboard's database, and those that a restore builds beside it. */
+export async function contents(call: Call): Promise<string[]> {
+  const started = await wake(call);
+  const names = await withServer(call, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT datname AS name FROM pg_database WHERE datname = $1 OR datname LIKE 'tyk\\_dr\\_%'`,
+      [postgresOf(call.target).name],
+    );
+    return rows.map(({ name }) => `database ${name}`);
+  });
+  if (started) await stopService(serviceOf(call.input.plan.to, call.target, 'database'), call.signal);
+  return names;
+}
+
 export async function discardOld(call: Call): Promise<boolean> {
   if (!call.input.plan.steps.includes('restore-database-data')) return false;
   await discardScratch(call);

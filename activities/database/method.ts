@@ -75,6 +75,11 @@ export interface DatabaseRecovery {
   start(call: Call): Promise<StepResult>;
   prove(call: Call): Promise<StepResult>;
   protect(call: Call): Promise<StepResult>;
+  /**
+   * Of a method that restores into a running server: what of ours there is in it, by name. The server runs, or does not,
+   * afterwards as before.
+   */
+  contents?(call: Call): Promise<string[]>;
   /** Puts the old data back; tolerates that nothing had happened. @returns what it did, for people. */
   undo(call: Call): Promise<string>;
   /** @returns whether there were old data to remove. */

@@ -82,6 +82,14 @@ export async function undo(call: Call): Promise<string> {
   return undone;
 }
 
+/** Collections of the Dashboard's database, ours among them. */
+export async function contents(call: Call): Promise<string[]> {
+  const started = await wake(call);
+  const found = await withServer(call, (db) => db.listCollections({}, { nameOnly: true }).toArray());
+  if (started) await stopService(serviceOf(call.input.plan.to, call.target, 'database'), call.signal);
+  return found.map(({ name }) => `collection ${name}`);
+}
+
 export async function discardOld(call: Call): Promise<boolean> {
   if (!call.input.plan.steps.includes('restore-database-data')) return false;
   return withServer(call, async (db) => (await discard(db, call.input.run)) > 0);

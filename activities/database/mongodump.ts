@@ -1,7 +1,7 @@
 import type { DatabaseMethod } from './method.ts';
 import { backUp, scratchFolder, verify } from './mongodump-backup.ts';
 import { checkBackup, checkTools, checkWarm, disk, secrets } from './mongodump-check.ts';
-import { discardOld, restore, start, undo } from './mongodump-recover.ts';
+import { contents, discardOld, restore, start, undo } from './mongodump-recover.ts';
 import { controlIds, countAnalytics, definitions, ping, prove } from './mongodb.ts';
 import { protect } from './without-log.ts';
 
@@ -10,6 +10,6 @@ export const mongodumpMethod: DatabaseMethod = {
   name: 'mongodump',
   ...{ backUp, scratchFolder, verify },
   ...{ secrets, checkBackup, checkTools, disk, checkWarm },
-  ...{ restore, start, prove, protect, undo, discardOld },
+  ...{ restore, start, prove, protect, contents, undo, discardOld },
   ...{ controlIds, countAnalytics, definitions, ping },
 };

@@ -16,26 +16,40 @@ export interface DrillMark {
   readonly input: StepInput;
 }
 
-/** In the state folder: the mark, and what was there before. */
-export const DRILL_FILES = ['drill.json', 'drill-before.json'] as const;
-const [MARK, BEFORE] = DRILL_FILES;
+const MARK = 'drill.json';
+
+/** What was there before, as one worker sees it: several may serve one host, and each lists its own components. */
+const before = (stateDir: string, worker: string): string => join(stateDir, `drill-before-${worker}.json`);
+
+/** Whether a path is one of these files, or a draft of one: written and renamed within a moment. */
+export function isDrillFile(stateDir: string, path: string): boolean {
+  return (
+    path.startsWith(`${stateDir}/`) &&
+    /^drill(-before-[^/]+)?\.json[^/]*$/.test(path.slice(stateDir.length + 1))
+  );
+}
 
 export async function readDrillMark(stateDir: string): Promise<DrillMark | undefined> {
   return read<DrillMark>(join(stateDir, MARK));
 }
 
-export async function readListing(stateDir: string): Promise<Listing | undefined> {
-  return read<Listing>(join(stateDir, BEFORE));
+export async function readListing(stateDir: string, worker: string): Promise<Listing | undefined> {
+  return read<Listing>(before(stateDir, worker));
 }
 
 /** The list first: whoever finds the mark finds it as well. */
-export async function writeDrillMark(stateDir: string, mark: DrillMark, before: Listing): Promise<void> {
-  await writeDurably(join(stateDir, BEFORE), JSON.stringify(before));
+export async function writeDrillMark(
+  stateDir: string,
+  worker: string,
+  mark: DrillMark,
+  listing: Listing,
+): Promise<void> {
+  await writeDurably(before(stateDir, worker), JSON.stringify(listing));
   await writeDurably(join(stateDir, MARK), JSON.stringify(mark));
 }
 
-export async function removeDrillMark(stateDir: string): Promise<void> {
-  for (const file of DRILL_FILES) await rm(join(stateDir, file), { force: true });
+export async function removeDrillMark(stateDir: string, worker: string): Promise<void> {
+  for (const file of [join(stateDir, MARK), before(stateDir, worker)]) await rm(file, { force: true });
 }
 
 async function read<T>(file: string): Promise<T | undefined> {

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { DrError } from '../../domain/errors.ts';
+import { sameHost } from '../../domain/same-host.ts';
 
 /**
  * What a drill must not touch, while it works. Every adapter that opens a connection or runs a site's command asks
@@ -41,12 +42,6 @@ export function requireSiteWithinDrill(site: string, what: string): void {
 export function requireSocketWithinDrill(socket: string): void {
   const out = bounds.getStore();
   if (out?.sockets.includes(socket)) throw refused(out.run, `the socket ${socket}`);
-}
-
-/** One spelling of what means this host. */
-export function sameHost(host: string): string {
-  const bare = host.replace(/^\[|\]$/g, '').toLowerCase();
-  return ['localhost', '::1', '127.0.0.1', '::ffff:127.0.0.1'].includes(bare) ? 'this host' : bare;
 }
 
 function refused(run: string, what: string): DrError {

@@ -1,4 +1,5 @@
-import { readdir, readFile, readlink } from 'node:fs/promises';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 
 /** Who listens and who is connected to whom on this host, as Linux tells it (proc(5): net/tcp, PID/fd, PID/stat). */
 
@@ -27,74 +28,109 @@ const CONNECTED = ['01', '02', '04', '05', '08', '09'];
 
 /** The processes that listen on some ports; those of other users are not to be seen by an ordinary one. */
 export async function listenersOn(ports: readonly number[]): Promise<Map<number, Listener>> {
-  const listening = (await sockets()).filter(
-    ({ state, local }) => state === LISTEN && ports.includes(local.port),
-  );
-  const wanted = new Map(listening.map(({ inode, local }) => [inode, local.port]));
   const found = new Map<number, Listener>();
-  for (const pid of await pids()) {
-    for (const inode of await inodesOf(pid)) {
-      const port = wanted.get(inode);
-      const startedAt = port === undefined ? undefined : await startOf(pid);
-      if (port !== undefined && startedAt !== undefined && !found.has(port))
-        found.set(port, { pid, startedAt });
-    }
+  for (const [pid, port] of ownersOf(listening(await sockets(), ports))) {
+    const startedAt = startOf(pid);
+    if (startedAt !== undefined && !found.has(port)) found.set(port, { pid, startedAt });
   }
   return found;
 }
 
-/** To which addresses some processes and their children are connected, or try to be. */
-export async function connectionsOf(roots: readonly number[]): Promise<{ pid: number; to: Place }[]> {
-  const connected = new Map(
-    (await sockets())
-      .filter(({ state }) => CONNECTED.includes(state))
-      .map(({ inode, remote }) => [inode, remote]),
-  );
-  const all: { pid: number; to: Place }[] = [];
-  for (const pid of await withChildren(roots))
-    for (const inode of await inodesOf(pid)) {
-      const to = connected.get(inode);
-      if (to) all.push({ pid, to });
-    }
-  return all;
+/** Programs that are looked after, and how they are known. */
+export interface Watched {
+  /** Who listens on one of these is one of them, and so are its children. */
+  readonly ports: readonly number[];
+  /** Who works in one of these folders, or was started with a path in one, is one of them as well. */
+  readonly folders: readonly string[];
 }
 
-async function withChildren(roots: readonly number[]): Promise<number[]> {
-  const parents = new Map<number, number>();
-  for (const pid of await pids()) {
-    const stat = await statOf(pid);
-    if (stat) parents.set(pid, Number(stat[1]));
-  }
-  const family = new Set(roots);
-  for (let grown = true; grown;) {
-    grown = false;
-    for (const [pid, parent] of parents)
-      if (family.has(parent) && !family.has(pid)) {
-        family.add(pid);
-        grown = true;
+/** One connection of theirs. */
+export interface Crossing {
+  readonly pid: number;
+  readonly to: Place;
+  /** The port on which it, or its parent, listens; none where only its folder tells whose it is. */
+  readonly port?: number;
+}
+
+/**
+ * Makes a look at the connections of some programs to some places. Meant to be called several times a second: it reads
+ * the kernel's tables, and looks for the owner only of what leads to such a place and was not there before.
+ *
+ * @param leadsThere whether it matters to whom a connection leads
+ */
+export function watchConnections(
+  { ports, folders }: Watched,
+  leadsThere: (place: Place) => boolean,
+): () => Promise<Crossing[]> {
+  let foreign = new Set<string>();
+  return async () => {
+    const all = await sockets();
+    const candidates = all.filter(({ state, remote }) => CONNECTED.includes(state) && leadsThere(remote));
+    const unknown = candidates.filter(({ inode }) => !foreign.has(inode));
+    foreign = new Set(candidates.map(({ inode }) => inode).filter((inode) => foreign.has(inode)));
+    if (unknown.length === 0) return [];
+    const listeners = new Map(ownersOf(listening(all, ports)));
+    const owners = ownersOf(new Map(unknown.map((socket) => [socket.inode, socket])));
+    return owners.flatMap(([pid, { inode, remote }]): Crossing[] => {
+      const port = portOf(pid, listeners);
+      if (port === undefined && !worksIn(pid, folders)) {
+        foreign.add(inode);
+        return [];
       }
-  }
-  return [...family];
+      return [{ pid, to: remote, ...(port === undefined ? {} : { port }) }];
+    });
+  };
 }
 
+function listening(all: readonly Socket[], ports: readonly number[]): Map<string, number> {
+  const own = all.filter(({ state, local }) => state === LISTEN && ports.includes(local.port));
+  return new Map(own.map(({ inode, local }) => [inode, local.port]));
+}
+
+/** Which processes hold which of these sockets. A socket without an owner is one that its process has just closed. */
+function ownersOf<T>(byInode: ReadonlyMap<string, T>): [number, T][] {
+  if (byInode.size === 0) return [];
+  return pids().flatMap((pid) =>
+    inodesOf(pid).flatMap((inode): [number, T][] => {
+      const value = byInode.get(inode);
+      return value === undefined ? [] : [[pid, value]];
+    }),
+  );
+}
+
+/** Of itself or of the nearest ancestor that listens. */
+function portOf(pid: number, listeners: ReadonlyMap<number, number>): number | undefined {
+  // A host has far fewer generations; a number that is given anew meanwhile must not make a ring.
+  for (let at = pid, left = 64; at > 1 && left > 0; at = Number(statOf(at)?.[1] ?? 0), left -= 1) {
+    const port = listeners.get(at);
+    if (port !== undefined) return port;
+  }
+  return undefined;
+}
+
+function worksIn(pid: number, folders: readonly string[]): boolean {
+  const words = [
+    attempt(() => readlinkSync(`/proc/${pid}/cwd`)) ?? '',
+    ...(attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8')) ?? '').split('\0'),
+  ];
+  return folders.some((folder) => words.some((word) => `${word}/`.includes(`${folder}/`)));
+}
+
+/** Those that somebody holds: a busy host remembers thousands that are closed, for a minute each. */
 async function sockets(): Promise<Socket[]> {
   const tables = await Promise.all(
     ['tcp', 'tcp6'].map((name) => readFile(`/proc/net/${name}`, 'utf8').catch(() => '')),
   );
   return tables.flatMap((table) =>
-    table
-      .split('\n')
-      .slice(1)
-      .map((line) => line.trim().split(/\s+/))
-      .filter((fields) => fields.length > 9)
-      .map((fields) => ({
-        local: placeOf(fields[1]!),
-        remote: placeOf(fields[2]!),
-        state: fields[3]!,
-        inode: fields[9]!,
-      })),
+    [...table.matchAll(ROW)].map(([, local, remote, state, inode]) => ({
+      ...{ local: placeOf(local!), remote: placeOf(remote!) },
+      ...{ state: state!, inode: inode! },
+    })),
   );
 }
+
+/** Addresses, state, four columns of no interest, inode; without TIME_WAIT (06), which is nobody's any more. */
+const ROW = /^ *\d+: (\S+) (\S+) (?!06)(\S\S) \S+ \S+ \S+ +\d+ +\d+ (\d+) /gm;
 
 /** `0100007F:1F90`: the address in the host's byte order, four bytes at a time. */
 function placeOf(text: string): Place {
@@ -112,22 +148,37 @@ function placeOf(text: string): Place {
   return { ip, port: Number.parseInt(port, 16) };
 }
 
-async function pids(): Promise<number[]> {
-  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+// Synchronous: what /proc answers is in memory, and a thread for each of thousands of links costs more than the links.
+
+function pids(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
 }
 
-async function inodesOf(pid: number): Promise<string[]> {
-  const names = await readdir(`/proc/${pid}/fd`).catch(() => []);
-  const links = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')));
-  return links.flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []);
+function inodesOf(pid: number): string[] {
+  const names = attempt(() => readdirSync(`/proc/${pid}/fd`)) ?? [];
+  return names.flatMap((name) => {
+    const link = attempt(() => readlinkSync(`/proc/${pid}/fd/${name}`)) ?? '';
+    return link.startsWith('socket:[') ? [link.slice('socket:['.length, -1)] : [];
+  });
 }
 
-async function startOf(pid: number): Promise<string | undefined> {
-  return (await statOf(pid))?.[19];
+function startOf(pid: number): string | undefined {
+  return statOf(pid)?.[19];
 }
 
 /** The fields behind the name, which may hold blanks: state, parent, … */
-async function statOf(pid: number): Promise<string[] | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
+function statOf(pid: number): string[] | undefined {
+  const text = attempt(() => readFileSync(`/proc/${pid}/stat`, 'utf8'));
   return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+/** A process may end, or be another user's, at any moment. */
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
 }

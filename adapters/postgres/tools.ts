@@ -1,3 +1,4 @@
+import { requireWithinDrill } from '../host/isolation.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { Connection } from './client.ts';
 
@@ -12,7 +13,9 @@ export interface Libpq {
 /** Where Debian, Ubuntu and Alpine keep them all: libpq before version 16 does not ask the system itself. */
 const SYSTEM_AUTHORITIES = '/etc/ssl/certs/ca-certificates.crt';
 
+/** @throws DrError DRILL_TOUCHES_LIVE */
 export function libpq({ host, port, user, database, password, tls }: Connection): Libpq {
+  requireWithinDrill(host, port);
   return {
     database: `dbname='${database.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`,
     env: {

@@ -3,6 +3,7 @@ import { connect as connectTls } from 'node:tls';
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { DrError } from '../../domain/errors.ts';
+import { requireWithinDrill } from '../host/isolation.ts';
 import { addressOf, denied, tlsOptions, type RedisEndpoint } from './client.ts';
 
 /**
@@ -23,6 +24,7 @@ export function streamRdb(endpoint: RedisEndpoint, signal?: AbortSignal): Readab
 
 async function* transfer(endpoint: RedisEndpoint, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const address = { host: endpoint.host ?? '127.0.0.1', port: endpoint.port ?? 6379 };
+  requireWithinDrill(address.host, address.port);
   const options = { ...address, noDelay: true, ...(signal ? { signal } : {}) };
   const { tls } = endpoint;
   const socket = tls ? connectTls({ ...options, ...tlsOptions(tls, address.host) }) : connect(options);

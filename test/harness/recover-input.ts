@@ -1,13 +1,16 @@
 import { randomUUID } from 'node:crypto';
+import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { CheckBackupResult, RecoverInput, StepInput } from '../../domain/plan.ts';
+import type { LookItem } from '../../domain/live-look.ts';
+import type { CheckBackupResult, RecoverInput, RecoverPlan, StepInput } from '../../domain/plan.ts';
 import type { FailureDetails, StepResult } from '../../domain/run.ts';
 import type { StoreLoss } from '../../domain/loss.ts';
 import { SECURITY_CHECKS } from '../../domain/security-checks.ts';
 import type { ServiceFigures } from '../../domain/service-level.ts';
+import { compileDrill, type DrillRequest } from '../../runbooks/drill-plan.ts';
+import { DRILL_STEPS } from '../../runbooks/drill.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
 import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
-import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { FULL_SHAPE, REQUEST } from './shape.ts';
 
 /** Inputs of the workflow, and activities that only tell that they were called. */
@@ -17,9 +20,30 @@ export function recoverInput(
   shape: DeploymentShape = FULL_SHAPE,
   more: Partial<RecoverInput> = {},
 ): RecoverInput {
-  const plan = compilePlan(shape, { ...REQUEST, ...request });
+  return inputOf('rec', compilePlan(shape, { ...REQUEST, ...request }), more);
+}
+
+const DRILL_SHAPE: DeploymentShape = { ...FULL_SHAPE, drill: { site: 'dr', limitMs: 600_000 } };
+
+/** The same for the workflow `drill`. */
+export function drillInput(
+  request: Partial<DrillRequest> = {},
+  shape: Partial<DeploymentShape> = {},
+): RecoverInput {
+  const plan = compileDrill(
+    { ...DRILL_SHAPE, ...shape },
+    {
+      ...{ type: 'full', scenario: 'infrastructure', end: 'teardown', participants: [] },
+      ...{ backup: 'latest', onFailure: 'abort', decide: 'auto' },
+      ...request,
+    },
+  );
+  return inputOf('drl', plan, {});
+}
+
+function inputOf(kind: string, plan: RecoverPlan, more: Partial<RecoverInput>): RecoverInput {
   return {
-    run: `rec-test-${randomUUID().slice(0, 8)}`,
+    run: `${kind}-test-${randomUUID().slice(0, 8)}`,
     plan,
     planDigest: 'p'.repeat(64),
     configDigest: 'c'.repeat(64),
@@ -37,7 +61,8 @@ export type Fakes = Record<string, Fake>;
 export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string[] } {
   const calls: string[] = [];
   const ids = [
-    ...RECOVER_STEPS.map((step) => step.id),
+    ...DRILL_STEPS.map((step) => step.id),
+    ...['watch-live', 'audit-isolation', 'list-made', 'tidy-target', 'unmark-target'],
     'stop-target',
     'look-at-target',
     'undo-switch',
@@ -63,6 +88,10 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
       summary: 'secure',
       proofs: SECURITY_CHECKS.map((name) => ({ name, verdict: 'pass', expected: 'so', actual: 'so' })),
     },
+    'observe-live': { summary: 'seen', looks: LOOKS } as StepResult,
+    'compare-live': { summary: 'seen', looks: LOOKS } as StepResult,
+    'find-leaks': { summary: 'nothing is left', left: [] } as StepResult,
+    'list-made': { summary: 'made', made: ['/a', '/b'] } as StepResult,
     'check-approval': { summary: 'listed', identity: 'asserted' } as StepResult,
     'stop-target': { summary: 'stopped', states: { redis: 'stopped' } } as StepResult,
   };
@@ -71,12 +100,24 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
       id,
       async (input, ...more) => {
         calls.push(id === 'undo-switch' ? `undo ${input.step}` : id);
+        if (WATCHES.includes(id) && !overrides[id]) return untilCancelled();
         return (await overrides[id]?.(input, ...more)) ?? fallback[id] ?? done(id);
       },
     ]),
   );
   return { activities, calls };
 }
+
+/** These end when the drill does. */
+const WATCHES: readonly string[] = ['watch-live', 'audit-isolation'];
+
+export async function untilCancelled(): Promise<never> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), 100);
+  return (context.cancelled as Promise<never>).finally(() => clearInterval(beat));
+}
+
+export const LOOKS: readonly LookItem[] = [{ what: 'gw1: configuration', value: 'abcd', rule: 'same' }];
 
 function done(id: string): StepResult {
   const proof = { name: `what ${id} shows`, verdict: 'pass', expected: 'so', actual: 'so' } as const;

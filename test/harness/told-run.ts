@@ -26,7 +26,7 @@ export async function toldRun(
 ): Promise<ToldRun> {
   const { activities, calls } = fakes(overrides);
   return withWorkers(environment, { primary: activities, dr: activities }, async () => {
-    const handle = await environment.client.workflow.start('recover', {
+    const handle = await environment.client.workflow.start(input.plan.drill ? 'drill' : 'recover', {
       workflowId: `run/${input.run}`,
       taskQueue: WORKFLOW_QUEUE,
       args: [input],

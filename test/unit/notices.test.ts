@@ -193,3 +193,42 @@ test.each([
   { actor: 'a'.repeat(101) },
   { actor: 'a\u0007' },
 ])('nobody acknowledges as %j', (args) => expect(acknowledgeObjection(args)?.code).toBe('BAD_ARGUMENT'));
+
+describe('of a drill people are told that it is one', () => {
+  const drill = {
+    type: 'full',
+    scenario: 'infrastructure',
+    end: 'teardown',
+    limitMs: 1,
+    participants: [],
+  } as const;
+  const troubled = {
+    waits: [{ for: 'claim-target: an approval', from: at(10), kind: 'approval' } as never],
+    alarms: [{ at: at(4), text: 'RTO of 15 min 00 s breached' }],
+    outcome: 'FAILED_UNDONE' as const,
+  };
+
+  test('in every title, and nobody is woken but for what they must decide', () => {
+    const told = noticesOf(runRecord({ ...troubled, drill }), true);
+    for (const { notice } of told) {
+      expect(notice.title).toMatch(/^tyk-dr: DRILL: /);
+      expect(notice.lines[0]).toMatch(/^A rehearsal: primary serves as before/);
+    }
+    expect(
+      told.map(({ id, notice }) => `${id} ${notice.severity} ${notice.opens === undefined ? '' : 'opens'}`),
+    ).toEqual(['declared warning ', 'wait-1 error opens', 'rto-100 warning ', 'outcome warning ']);
+  });
+
+  test('unless it has found the live site changed: that is an emergency', () => {
+    const untouched = { verdict: 'fail', looks: [] } as const;
+    const last = noticesOf(runRecord({ ...troubled, drill: { ...drill, untouched } }), true).at(-1)!;
+    expect(last.notice).toMatchObject({ severity: 'critical', opens: expect.any(String) as string });
+    expect(last.notice.title).toMatch(/^tyk-dr: A DRILL FOUND primary CHANGED: /);
+  });
+
+  test('also between the disaster of a simulation and the word that it is one', () => {
+    const clock = [{ name: 'occurred', at: at(7), source: 'inject-disaster: corruption' }] as const;
+    const { outcome: _none, ...open } = runRecord({ drill, clock: [...clock] });
+    expect(noticesOf(open, false)[0]!.notice.at).toBe(at(7));
+  });
+});

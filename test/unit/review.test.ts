@@ -77,7 +77,8 @@ describe('the quarterly review', () => {
     expect(trend.svg!.match(/<circle/g)).toHaveLength(3);
     for (const title of [/^Loss of data/, /^Availability/])
       expect(section(document, title).text![0]).toMatch(/^Not measured/);
-    expect(section(document, /^Drills/).text![0]).toMatch(/^No calendar of drills is in force/);
+    expect(section(document, /^Drills/).text![0]).toBe('No drill in this quarter.');
+    expect(section(document, /^Drills due/).text![0]).toMatch(/^No calendar of drills is in force/);
   });
 
   test('shows which drills were due, who has practised, and what has changed since the last one', () => {
