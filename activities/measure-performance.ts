@@ -69,7 +69,6 @@ function basesOf({ deployment, input, target }: Call): string[] {
 function sampleOf({ request, status, body, ms }: LoadAnswer<ProbeRequest>): Sample {
   return {
     ms,
-    answered: status !== 0,
     available: !isOutage(status),
     right: answersAsExpected(request.probe, { status, body }),
   };

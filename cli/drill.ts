@@ -1,5 +1,8 @@
 import { userInfo } from 'node:os';
-import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  type WorkflowHandleWithFirstExecutionRunId,
+} from '@temporalio/client';
 import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
@@ -133,7 +136,12 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
     return;
   }
   process.stderr.write(`drill ${input.run} has started; Ctrl-C only lets go of it\n`);
-  await follow(door, handle, input.run, options.json ?? false);
+  // Whatever takes the lock after it is another run; but for the recovery that it may be promoted to.
+  const followed =
+    options.end === 'promote'
+      ? handle
+      : door.client.workflow.getHandle(handle.workflowId, handle.firstExecutionRunId);
+  await follow(door, followed, input.run, options.json ?? false);
 }
 
 /** Compiled beside the drill: what is approved at its end is what will run. */
@@ -144,7 +152,10 @@ function promotionOf(shape: DeploymentShape, { end, from }: DrillOptions): { pro
   return { promotion: { run: runId('rec'), plan, planDigest: planDigest(plan) } };
 }
 
-async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof drill>> {
+async function startWorkflow(
+  door: Door,
+  input: RecoverInput,
+): Promise<WorkflowHandleWithFirstExecutionRunId<typeof drill>> {
   const { plan } = input;
   const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
     key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),

@@ -20,7 +20,7 @@ export interface ServiceFigures {
   readonly requests: number;
   readonly availabilityPercent: number;
   readonly errorPercent: number;
-  /** Null: so many requests had no answer at all that this share of them was never reached. */
+  /** Null: so many requests were not served at all that this share of them was never reached. */
   readonly p50Ms: number | null;
   readonly p95Ms: number | null;
   readonly p99Ms: number | null;
@@ -38,8 +38,6 @@ export interface Performance {
 /** One request: from when it was due, whenever it could be sent. */
 export interface Sample {
   readonly ms: number;
-  /** An answer came at all. */
-  readonly answered: boolean;
   /** An answer that does not blame the server. */
   readonly available: boolean;
   /** As it must be. */
@@ -53,18 +51,17 @@ export function figuresOf(
   untilMs: number,
 ): ServiceFigures | undefined {
   if (samples.length === 0) return undefined;
-  const answered = samples.filter((sample) => sample.answered).map(({ ms }) => ms);
-  answered.sort((a, b) => a - b);
+  const served = samples.filter((sample) => sample.available).map(({ ms }) => ms);
+  served.sort((a, b) => a - b);
   const right = samples.filter((sample) => sample.right).length;
-  const available = samples.filter((sample) => sample.available).length;
-  // The nearest rank, over all requests: one without an answer is slower than any that has one.
+  // The nearest rank, over all requests: one that was not served is slower than any that was, however fast its 503.
   const percentile = (percent: number): number | null =>
-    answered[Math.ceil((samples.length * percent) / 100) - 1] ?? null;
+    served[Math.ceil((samples.length * percent) / 100) - 1] ?? null;
   return {
     fromAt: new Date(fromMs).toISOString(),
     untilAt: new Date(untilMs).toISOString(),
     requests: samples.length,
-    availabilityPercent: share(available, samples.length),
+    availabilityPercent: share(served.length, samples.length),
     errorPercent: share(samples.length - right, samples.length),
     p50Ms: percentile(50),
     p95Ms: percentile(95),
@@ -108,7 +105,7 @@ export function sloResults(figures: ServiceFigures, slos: Slos): SloResult[] {
       {
         name: TEXTS[key].name,
         expected: `${least ? 'at least' : 'at most'} ${limit} ${TEXTS[key].unit}`,
-        actual: value === null ? 'no answer' : `${value} ${TEXTS[key].unit}`,
+        actual: value === null ? 'not served' : `${value} ${TEXTS[key].unit}`,
         met: value !== null && (least ? value >= limit : value <= limit),
       },
     ];
@@ -129,6 +126,6 @@ export function slosText(slos: Slos): string {
 /** `500 requests: availability 100 %, error rate 0 %, p50 3 ms, p95 8 ms, p99 12 ms, 50 requests/s` */
 export function figuresText(figures: ServiceFigures): string {
   const { requests, availabilityPercent, errorPercent, p50Ms, p95Ms, p99Ms, requestsPerSecond } = figures;
-  const ms = (value: number | null): string => (value === null ? 'no answer' : `${value} ms`);
+  const ms = (value: number | null): string => (value === null ? 'not served' : `${value} ms`);
   return `${requests} requests: availability ${availabilityPercent} %, error rate ${errorPercent} %, p50 ${ms(p50Ms)}, p95 ${ms(p95Ms)}, p99 ${ms(p99Ms)}, ${requestsPerSecond} requests/s`;
 }

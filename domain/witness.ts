@@ -67,9 +67,7 @@ export function witnessPerformance(
   const between = (startMs: number, endMs: number) => {
     const own = lines.filter(({ at }) => Date.parse(at) >= startMs && Date.parse(at) < endMs);
     const samples = own.flatMap(({ status, ms }) =>
-      ms === undefined
-        ? []
-        : [{ ms, answered: status !== 0, available: !isOutage(status), right: !isOutage(status) }],
+      ms === undefined ? [] : [{ ms, available: !isOutage(status), right: !isOutage(status) }],
     );
     const first = own[0];
     return first && figuresOf(samples, Math.max(startMs, Date.parse(first.at)), endMs);

@@ -55,7 +55,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
       [lab.deployment]: {
         tier: 'critical',
         // On a machine that does everything at once; what a lab measures is shown beside them.
-        slos: { availabilityPercent: 99, errorPercent: 1, p95Ms: 1_000, p99Ms: 2_500, requestsPerSecond: 15 },
+        slos: { availabilityPercent: 99, errorPercent: 1, p95Ms: 2_000, p99Ms: 4_000, requestsPerSecond: 10 },
         load: { requestsPerSecond: 20, duration: lab.loadTime ?? '10s' },
         organisation: facts.organisation,
         secrets: {

@@ -2,6 +2,7 @@ import { addressesOf } from '../domain/addresses.ts';
 import { achievedRtoMs } from '../domain/clock.ts';
 import type { Deployment } from '../domain/config.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { slosText } from '../domain/service-level.ts';
 import { endOf } from '../domain/findings.ts';
 import { rpoRange } from '../domain/loss.ts';
 import type { Objectives } from '../domain/objectives.ts';
@@ -73,11 +74,7 @@ function objectivesOf({ deployment, objectives }: HandbookFacts): Section {
       rows: [
         ['RTO', formatDuration(objectives.rtoMs)],
         ['RPO', formatDuration(objectives.rpoMs)],
-        [
-          'availability',
-          slos.availabilityPercent === undefined ? 'not stated' : `${slos.availabilityPercent} %`,
-        ],
-        ['p95', slos.p95Ms === undefined ? 'not stated' : `${slos.p95Ms} ms`],
+        ['SLOs, after a recovery and in drills', slosText(slos) || 'not stated'],
       ],
     },
   };

@@ -3,13 +3,14 @@ import { formatDuration } from '../domain/duration.ts';
 import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { foundText, VERDICT_WORD } from './criteria.ts';
 import { markdownOf, type Section } from './document.ts';
 import { inOrder, logOfRecord } from './log.ts';
 
 /** The report after an incident: what the record knows is filled in, what only people know is asked. Pure. */
 
 export function postIncident(record: RunRecord): string {
-  const { objectives, clock, outcome, scenario, reason, actor, witness } = record;
+  const { objectives, clock, outcome, scenario, reason, actor, witness, criteria = [] } = record;
   const achieved = achievedRtoMs(clock);
   const basis = rtoBasis(clock);
   const lost = rpoRange(record.losses);
@@ -40,6 +41,14 @@ export function postIncident(record: RunRecord): string {
             ],
             ['restored from', record.set ? `set ${record.set.set}, taken ${record.set.createdAt}` : 'no set'],
           ],
+        },
+      },
+      {
+        title: 'Validation criteria',
+        text: criteria.length === 0 ? ['None were fixed before this run.'] : [],
+        table: {
+          head: ['criterion', 'verdict', 'found', 'what must hold'],
+          rows: criteria.map((each) => [each.id, VERDICT_WORD[each.verdict], foundText(each), each.limit]),
         },
       },
       {

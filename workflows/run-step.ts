@@ -42,7 +42,8 @@ export async function runStep<Id extends Exclude<StepId, 'promote'>>(
   enterPhase(context.record, step.phase);
   await untilApproved(context, id, row);
   await untilResumed(context, id);
-  await plantBefore(context, id);
+  // Never awaited without one: a recorded recovery would be told in another order.
+  if (context.input.plan.drill?.plant !== undefined) await plantBefore(context, id);
   if (step.risk === 'mutate') context.begun.push(step);
   row.startedAt = now();
   for (;;) {

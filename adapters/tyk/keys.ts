@@ -1,3 +1,4 @@
+import { jsonOf } from '../../domain/json.ts';
 import { Secret } from '../../domain/secret.ts';
 import { call, json, type Answer } from './http.ts';
 
@@ -35,8 +36,18 @@ export async function putKey(
   key: Secret,
   request: KeyRequest,
 ): Promise<string | undefined> {
-  const answer = await postKey(url, secret, encodeURIComponent(key.reveal()), request);
-  return answer.status === 200 ? undefined : refusalOf(answer);
+  const answer = await postKey(url, secret, encodeURIComponent(idOf(key.reveal(), request)), request);
+  if (answer.status !== 200) return refusalOf(answer);
+  // A Gateway makes the key around an id, in the form of its own hash function.
+  const made = (json(answer) as { key?: unknown } | undefined)?.key;
+  return made === key.reveal() ? undefined : 'the Gateway makes another key of its id: it hashes otherwise';
+}
+
+/** What makes a key unique: inside its JSON, or behind the organisation that it begins with. */
+function idOf(key: string, { organisation }: KeyRequest): string {
+  const inside = jsonOf(Buffer.from(key, 'base64').toString('utf8')) as { id?: unknown } | undefined;
+  if (typeof inside?.id === 'string') return inside.id;
+  return key.startsWith(organisation) ? key.slice(organisation.length) : key;
 }
 
 function postKey(

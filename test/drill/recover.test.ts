@@ -156,6 +156,12 @@ describe('a whole site', () => {
     const record = recordOf(answer);
     expect(record.outcome).toBe('RECOVERED_WITH_EXCEPTIONS');
     expect(record.exceptions.join()).toContain('the rack has no power');
+    // Judged all the same, by what had been fixed before: only the word of a person stands in the way.
+    const judged = Object.fromEntries(record.criteria!.map(({ id, verdict }) => [id, verdict]));
+    expect(judged).toMatchObject({ 'recovery-time': 'pass', 'data-loss': 'pass', security: 'pass' });
+    expect(Object.keys(record.performance!).sort()).toEqual(['after', 'before', 'during']);
+    expect(record.performance!.during!.availabilityPercent).toBeLessThan(100);
+    expect(record.proofs.some(({ name }) => name.startsWith('revoked keys stay refused: gw2'))).toBe(true);
     // Each server has its own; that of the lost site is offered beside it.
     const offered = record.steps.find(({ id }) => id === 'place-server-config')?.summary;
     expect(offered).toMatch(/redis\.conf differs in .*\bport\b.*postgresql\.conf differs in .*\bport\b/s);

@@ -70,7 +70,7 @@ export class TestLab {
       execa(process.execPath, [PROGRAM, 'lab', '--dir', dir, ...words], {
         env: {
           TYK_DR_LAB_DEAF_MS: String(deafMs),
-          TYK_DR_LAB_LOAD: '1s',
+          TYK_DR_LAB_LOAD: '2s',
           ...(deafMs === QUICK_TO_HEAR_MS ? { TYK_DR_LAB_BARE_PROOF: '1' } : {}),
         },
       });

@@ -8,15 +8,19 @@ import { startTemporal, withWorkers } from '../harness/temporal.ts';
 import { STORIES } from './stories.ts';
 
 /**
- * `npm run record`, once a release: lets every story happen on a real Temporal server and keeps its history under
- * `histories/VERSION/`. Those of earlier releases stay: runs that began on them must still end on today's code.
+ * `npm run record`, once a release (with the name of a story: that one only): lets every story happen on a real
+ * Temporal server and keeps its history under `histories/VERSION/`. Those of earlier releases stay: runs that began on
+ * them must still end on today's code.
  */
 
+const only = process.argv.slice(2);
 const folder = join(import.meta.dirname, 'histories', VERSION);
 await mkdir(folder, { recursive: true });
 const environment = await startTemporal();
 try {
-  for (const { name, workflow, workflowId, args, activities, meanwhile, fails } of STORIES) {
+  for (const { name, workflow, workflowId, args, activities, meanwhile, fails } of STORIES.filter(
+    (story) => only.length === 0 || only.includes(story.name),
+  )) {
     await withWorkers(environment, { primary: activities!, dr: activities! }, async () => {
       const handle = await environment.client.workflow.start(workflow, {
         ...{ workflowId, taskQueue: WORKFLOW_QUEUE, args: [...args] },

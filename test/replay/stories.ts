@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { fails, fakes, recoverInput } from '../harness/recover-input.ts';
+import { FAST, fails, fakes, recoverInput } from '../harness/recover-input.ts';
 import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
@@ -152,6 +152,15 @@ export const STORIES: readonly Story[] = [
   recovery('skipped', fakes({ 'prove-analytics': fails('PROOF_FAILED', 1) }).activities, {
     meanwhile: decides('skip', 'prove-analytics'),
   }),
+  // Not fast enough, and nobody has shown that it is secure: criteria are judged at the end.
+  recovery(
+    'judged',
+    fakes({
+      'measure-performance': () => Promise.resolve({ summary: 'slow', figures: { ...FAST, p95Ms: 9_000 } }),
+      'prove-security': fails('PROOF_FAILED', 1),
+    }).activities,
+    { meanwhile: decides('skip', 'prove-security') },
+  ),
   recovery('by-hand', fakes({ 'start-redis': fails('SERVICE_FAILED', 1) }).activities, {
     meanwhile: decides('done', 'start-redis'),
   }),

@@ -123,9 +123,9 @@ describe('a verdict', () => {
       ...(['fail', 'p95 251 ms'] as const),
     ],
     [
-      ...(['of which a share was never answered', 'performance'] as const),
+      ...(['of which a share was never served', 'performance'] as const),
       { performance: { after: { ...FAST, p95Ms: null } } },
-      ...(['fail', 'p95 no answer'] as const),
+      ...(['fail', 'p95 not served'] as const),
     ],
     [
       'of before and during only',
@@ -233,14 +233,9 @@ describe('reports', () => {
 });
 
 describe('figures', () => {
-  const sample = (ms: number, answered = true): Sample => ({
-    ms,
-    answered,
-    available: answered,
-    right: answered,
-  });
+  const sample = (ms: number, available = true): Sample => ({ ms, available, right: available });
 
-  test('count a request without an answer as slower than any with one', () => {
+  test('count a request that was not served as slower than any that was, however fast it was turned away', () => {
     const samples = [
       ...Array.from({ length: 97 }, (_, index) => sample(index + 1)),
       ...[1, 1, 1].map((ms) => sample(ms, false)),

@@ -73,7 +73,7 @@ describe.concurrent('a load', () => {
     expect(seen.get('silent')!.most).toBeLessThanOrEqual(BOUNDS.concurrency);
   });
 
-  test('ends at once when it is cancelled, with nothing under way', async () => {
+  test('ends at once when it is cancelled, with nothing under way', async ({ expect }) => {
     const cancel = new AbortController();
     const sending = send(['/cancelled/never'], { durationMs: 60_000 }, cancel.signal);
     const ended = sending.then(
