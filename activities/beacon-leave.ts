@@ -5,6 +5,7 @@ import { recordFile, scriptLogFile } from '../adapters/backup/runs.ts';
 import { recoveryFile, sortFiles } from '../adapters/beacon/files.ts';
 import { readRecoveries } from '../adapters/beacon/read.ts';
 import { exists } from '../adapters/files/exists.ts';
+import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { leaseFile, readLease } from '../adapters/host/epoch.ts';
 import { fenceFile, readFence } from '../adapters/host/fence.ts';
 import type { BackupConfig, Site } from '../domain/config.ts';
@@ -29,6 +30,8 @@ export interface LeaveRequest {
   readonly backup: Pick<BackupConfig, 'repository'>;
   readonly folders: readonly string[];
   readonly worker: string;
+  /** Whether every store has just acknowledged a number: then it runs, and no command need be asked. */
+  readonly acknowledges?: () => boolean;
 }
 
 /** Looks at the site's own state folder alone: cheap enough for every number. @returns why not, else undefined */
@@ -95,6 +98,10 @@ export async function servesElsewhere(request: LeaveRequest): Promise<string | u
   const newest = recoveries.sort((a, b) => a.epoch - b.epoch).at(-1);
   const other = newest?.to === siteName ? undefined : await otherWriter(folders, siteName);
   if (other !== undefined) return `the beacon of ${other} writes`;
+  // Asking services costs processes: in a quiet year more than all the numbers.
+  // Where the stores are managed they run at every site, and tell nothing; nor does a rehearsal.
+  const tells = site.redis?.service !== undefined || site.database?.service !== undefined;
+  if (tells && request.acknowledges?.() && !(await readDrillMark(site.stateDir))) return undefined;
   const { live, summary } = await liveState(worker, siteName, site);
   return live ? undefined : `it does not serve: ${summary}`;
 }

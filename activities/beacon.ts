@@ -5,6 +5,7 @@ import type { Marks } from '../adapters/beacon/marks.ts';
 import { JournalWriter, sumUp } from '../adapters/beacon/write.ts';
 import { nextNumber, type MarkedStore } from '../domain/beacon.ts';
 import { barred, lastNumber, servesElsewhere, type LeaveRequest } from './beacon-leave.ts';
+import { OffSiteJournal } from './beacon-off-site.ts';
 import type { Deps } from './guard.ts';
 import { markedStores, openMarks } from './watermarks.ts';
 
@@ -27,6 +28,8 @@ const LATE_MS = 1_500;
 const SUM_UP_EVERY_MS = 3_600_000;
 /** A folder that hangs must not be asked again and again: each question would hold a thread. */
 const LOOK_MS = 3_000;
+/** What is not written or sent by then is not: a worker that ends holds nobody up. */
+const END_MS = 6_000;
 
 export interface BeaconOptions {
   readonly deps: Deps;
@@ -36,6 +39,8 @@ export interface BeaconOptions {
   readonly worker?: string;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
+  /** How often the journal goes to the off-site copies. */
+  readonly shipEveryMs?: number;
 }
 
 /** Runs until the signal. Never throws for a store, a journal or a site that is not there: it waits, and says so. */
@@ -49,20 +54,28 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   const journals = folders.map(
     (folder) => new JournalWriter({ folder, site: siteName, writer, say: options.say }),
   );
+  const offSite = new OffSiteJournal({
+    ...{ copies: deployment.backup.copies ?? [], deployment: name, site: siteName, writer, folders },
+    ...{ scratch: site.stateDir, secret: (reference) => deps.secret(reference), say: options.say },
+    ...(options.shipEveryMs === undefined ? {} : { everyMs: options.shipEveryMs }),
+  });
+  const shipping = offSite.run(signal);
   const keepSeconds = deployment.beacon!.keep / SECOND_MS;
   const stores = markedStores(site, worker).map(
     (store) =>
       new StoreLoop({
         store,
+        everyMs: deployment.beacon!.interval,
         say: options.say,
         open: () => openMarks(site, store, keepSeconds, deps.secret),
         acknowledged: (number, atMs) =>
-          journals.forEach((journal) => journal.append({ number, store, atMs })),
+          [...journals, offSite].forEach((journal) => journal.append({ number, store, atMs })),
       }),
   );
   const leave = new Leave({
     ...{ deployment: name, siteName, site, backup: deployment.backup, folders },
     worker: worker ?? site.worker,
+    acknowledges: () => stores.every((store) => store.acknowledgedLately()),
   });
   let last: number | undefined;
   let begun = false;
@@ -93,8 +106,8 @@ export async function runBeacon(options: BeaconOptions): Promise<void> {
   }
   for (const store of stores) store.rest();
   await Promise.race([
-    Promise.all(journals.map((journal) => journal.close())),
-    sleep(LOOK_MS, undefined, { ref: false }),
+    Promise.all([...journals.map((journal) => journal.close()), shipping]),
+    sleep(END_MS, undefined, { ref: false }),
   ]);
 }
 
@@ -161,6 +174,7 @@ class Leave {
 
 interface LoopOptions {
   readonly store: MarkedStore;
+  readonly everyMs: number;
   readonly open: () => Promise<Marks>;
   readonly acknowledged: (number: number, atMs: number) => void;
   readonly say: (text: string) => void;
@@ -175,6 +189,7 @@ class StoreLoop {
   #againMs = 0;
   #failed = false;
   #resting = false;
+  #acknowledgedMs = 0;
 
   constructor(options: LoopOptions) {
     this.store = options.store;
@@ -186,6 +201,11 @@ class StoreLoop {
     if (this.#busy || Date.now() < this.#againMs) return;
     this.#busy = true;
     void this.#write(number, tickMs).finally(() => (this.#busy = false));
+  }
+
+  /** Within the time that an acknowledgement may take. */
+  acknowledgedLately(): boolean {
+    return !this.#resting && Date.now() - this.#acknowledgedMs < ACK_MS + this.#options.everyMs;
   }
 
   /** Lets the connection go: the store may be about to be stopped, and nothing of ours may keep it. */
@@ -206,7 +226,8 @@ class StoreLoop {
       }
       if (Date.now() - tickMs > ACK_MS) return;
       await within(marks.write(number), ACK_MS, 'acknowledgement');
-      acknowledged(number, Date.now());
+      this.#acknowledgedMs = Date.now();
+      acknowledged(number, this.#acknowledgedMs);
       if (this.#failed) say(`${store} acknowledges again`);
       this.#failed = false;
     } catch (error) {

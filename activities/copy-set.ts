@@ -1,5 +1,6 @@
 import { copySet } from '../adapters/backup/copy.ts';
 import { readManifest } from '../adapters/backup/repository.ts';
+import { sendPacks } from '../adapters/evidence/off-site.ts';
 import { openRemote } from '../adapters/rclone/remote.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
@@ -25,11 +26,10 @@ async function copyToAll(asked: BackupCall): Promise<StepResult> {
   const sets = await knownSets(backup, input.deployment);
   const doing = new Map<string, string>();
   const settled = await Promise.allSettled(
-    backup.copies.map(async (copy) =>
-      copySet({
-        config: backup,
-        copy,
-        remote: await openRemote(copy, call.secret),
+    backup.copies.map(async (copy) => {
+      const remote = await openRemote(copy, call.secret);
+      const copied = await copySet({
+        ...{ config: backup, copy, remote },
         signed,
         database: database && { ...database, walFrom: walFrom(sets, copy.name, signed.manifest) },
         signingKey: await call.secret(backup.signingKey),
@@ -38,8 +38,9 @@ async function copyToAll(asked: BackupCall): Promise<StepResult> {
           doing.set(copy.name, text);
           call.progress([...doing.values()].join('; '));
         },
-      }),
-    ),
+      });
+      return { ...copied, packs: await sendPacks(remote, backup, input.deployment, call.signal) };
+    }),
   );
   call.signal.throwIfAborted();
   const failures = settled.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []));
@@ -54,8 +55,8 @@ async function copyToAll(asked: BackupCall): Promise<StepResult> {
     summary: settled
       .flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
       .map(
-        ({ record, sentBytes }) =>
-          `${record.copy}: ${record.files} files whole by ${record.provenBy}, ${formatBytes(sentBytes)} sent`,
+        ({ record, sentBytes, packs }) =>
+          `${record.copy}: ${record.files} files whole by ${record.provenBy}, ${formatBytes(sentBytes)} sent${packs > 0 ? `, ${packs} evidence packs` : ''}`,
       )
       .join('; '),
   };

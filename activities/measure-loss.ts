@@ -3,7 +3,7 @@ import { journalFolders } from '../adapters/beacon/files.ts';
 import { readBeaconJournal, type Journal, type Recovery } from '../adapters/beacon/read.ts';
 import { writeRecovery } from '../adapters/beacon/write.ts';
 import { readRun } from '../adapters/backup/runs.ts';
-import { mergeRuns, type MarkedStore } from '../domain/beacon.ts';
+import { MARKED_STORES, mergeRuns, type MarkedStore } from '../domain/beacon.ts';
 import type { BeaconConfig } from '../domain/config.ts';
 import { exposureOf } from '../domain/exposure.ts';
 import {
@@ -14,8 +14,11 @@ import {
   type Journalled,
   type StoreLoss,
 } from '../domain/loss.ts';
+import type { LostItems } from '../domain/lost-items.ts';
 import type { MeasureLossResult } from '../domain/plan.ts';
+import { fetchJournal } from './fetch-journal.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
+import { nameLosses } from './name-losses.ts';
 import { markedStores, readMarks } from './watermarks.ts';
 
 /**
@@ -41,12 +44,34 @@ async function measure(call: Call): Promise<MeasureLossResult> {
       stores.map((store) => ({ store, notMeasured: 'no beacon is configured' })),
     );
   const folders = journalFolders(deployment, input.plan.deployment);
-  const journal = await readBeaconJournal(folders);
+  const near = await readBeaconJournal(folders);
+  const isThere = MARKED_STORES.some((store) => near.of(input.plan.from, store).runs.length > 0);
+  if (isThere || deployment.backup.copies.length === 0) return measureBy(call, folders, folders, near);
+  const fetched = await fetchJournal(call);
+  try {
+    const all = [...folders, ...fetched.folders];
+    return await measureBy(call, folders, all, await readBeaconJournal(all), fetched.notes);
+  } finally {
+    await fetched.remove().catch(() => undefined);
+  }
+}
+
+/** @param all where the journal was read from, besides the folders that it is written to */
+async function measureBy(
+  call: Call,
+  folders: readonly string[],
+  all: readonly string[],
+  journal: Journal,
+  origin: readonly string[] = [],
+): Promise<MeasureLossResult> {
+  const { deployment, input, target, worker } = call;
+  const stores = markedStores(target, worker);
+  const beacon = deployment.beacon!;
   const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
   // The site's beacon has been writing since: what was found then counts.
-  if (before) return { ...told(call, before.losses), observed: true };
+  if (before) return { ...told(call, before.losses, [], before.lostItems), observed: true };
   const sound = await withoutUndone(call, journal);
-  const looks = (await readExposures(folders, Date.now())).filter(({ at }) => at <= input.basisAt);
+  const looks = (await readExposures(all, Date.now())).filter(({ at }) => at <= input.basisAt);
   const exposures = exposureOf(looks);
   const losses = await Promise.all(
     stores.map(async (store): Promise<StoreLoss> => {
@@ -54,21 +79,23 @@ async function measure(call: Call): Promise<MeasureLossResult> {
       return { ...(await lossOf(call, sound, beacon, store)), ...(exposure && { exposure }) };
     }),
   );
+  const lostItems = await nameLosses(call, all, siteServedLast(sound, input.plan.from), losses);
   const { plan, run, epoch } = input;
   const recovery: Recovery = {
-    ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses },
+    ...{ run, epoch, from: plan.from, to: plan.to, worker, at: new Date().toISOString(), losses, lostItems },
   };
   // What a drill has brought up serves nobody: the journal of the live site goes on as if it had not been.
   const into = plan.drill === undefined ? folders : [];
   const kept = await Promise.allSettled(into.map((folder) => writeRecovery(folder, recovery)));
   const notes = [
+    ...origin,
     ...journal.unreadable.map((place) => `part of the journal could not be read: ${place}`),
     ...(plan.drill !== undefined || kept.some(({ status }) => status === 'fulfilled')
       ? []
       : ['what was measured could not be kept in the journal: the beacon waits until the run has ended']),
     ...(journal.damaged > 0 ? [`${journal.damaged} lines of the journal are damaged and do not count`] : []),
   ];
-  return told(call, losses, notes);
+  return told(call, losses, notes, lostItems);
 }
 
 /** A drill of one component has brought back no other. */
@@ -115,6 +142,9 @@ function servedLast({ recoveries, ...journal }: Journal, from: string, store: Ma
   return broughtUp !== undefined && newest(broughtUp) > newest(from) ? broughtUp : from;
 }
 
+/** Whose Dashboard clients changed things through last. */
+const siteServedLast = (journal: Journal, from: string): string => servedLast(journal, from, 'redis');
+
 /**
  * What the failed site held at its end: what it has written since it was recovered last, and before that what was
  * there then. Numbers that a recovery on the way had lost are not expected.
@@ -151,6 +181,7 @@ function told(
   { input }: Call,
   losses: readonly StoreLoss[],
   notes: readonly string[] = [],
+  lostItems?: LostItems,
 ): MeasureLossResult {
   const { rpoMs } = input.plan.objectives;
   const exceptions = losses.flatMap((loss) => lossException(loss, rpoMs) ?? []);
@@ -159,5 +190,6 @@ function told(
     proofs: losses.map((loss) => lossProof(loss, rpoMs)),
     ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
     losses,
+    ...(lostItems ? { lostItems } : {}),
   };
 }

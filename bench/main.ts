@@ -1,5 +1,6 @@
 import { mkdtemp, chmod } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { beaconText, measureBeacon } from './beacon.ts';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { DrError } from '../domain/errors.ts';
@@ -23,6 +24,7 @@ import { tableOf } from './table.ts';
 
 const USAGE =
   'usage: npm run bench -- [--scale small|default|large] [--only backup] [--runs N] [--json] [--keep]\n' +
+  '       npm run bench -- --only beacon [--seconds N] [--scale small] [--json]\n' +
   '       npm run bench -- --database mongodb [--mib N] [--runs N] [--json] [--keep]\n';
 
 /** Enough to tell a speed, and over in minutes; the target is meant for 1024. */
@@ -30,8 +32,10 @@ const DEFAULT_MIB = '64';
 
 interface Options {
   readonly database: Database;
-  /** Leaves the recoveries out. */
-  readonly only: 'all' | 'backup';
+  /** Leaves the rest out. */
+  readonly only: 'all' | 'backup' | 'beacon';
+  /** Of the beacon. */
+  readonly seconds: number;
   /** Of MongoDB's documents. */
   readonly mib: number;
   readonly scale: ScaleName;
@@ -71,7 +75,11 @@ async function mongodb(lab: Lab, { mib, runs, json }: Options): Promise<string> 
   return json ? JSON.stringify(result) : mongoTableOf(result);
 }
 
-async function postgresql(lab: Lab, { scale, runs, only, json }: Options): Promise<string> {
+async function postgresql(lab: Lab, { scale, runs, only, seconds, json }: Options): Promise<string> {
+  if (only === 'beacon') {
+    const cost = await measureBeacon(lab, seconds, say);
+    return json ? JSON.stringify(cost) : beaconText(cost);
+  }
   if (only === 'backup') {
     const { backups, idle } = await backUpScene(lab, runs, say);
     const backup = backupSummary(backups, idle);
@@ -96,12 +104,12 @@ async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: 
   await deployEmptyStores(lab);
   const notDropped = await dropPageCache();
   const guide = await recoverByGuide(lab, truth);
-  say(`  (a) data restored after ${seconds(guide.dataMs)}, verified after ${seconds(guide.verifiedMs)}`);
+  say(`  (a) data restored after ${shown(guide.dataMs)}, verified after ${shown(guide.verifiedMs)}`);
 
   await resetSite(lab, 'dr');
   await dropPageCache();
   const recover = await recoverByTykDr(lab, truth);
-  say(`  (b) data restored after ${seconds(recover.dataMs)}, verified after ${seconds(recover.verifiedMs)}`);
+  say(`  (b) data restored after ${shown(recover.dataMs)}, verified after ${shown(recover.verifiedMs)}`);
 
   await resetSite(lab, 'dr');
   await dropPageCache();
@@ -109,7 +117,7 @@ async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: 
   await resetSite(lab, 'dr');
   await dropPageCache();
   const durableMs = await copyAndStart(lab, truth, true);
-  say(`  (c) copied and started after ${seconds(plainMs)}, made durable as well ${seconds(durableMs)}`);
+  say(`  (c) copied and started after ${shown(plainMs)}, made durable as well ${shown(durableMs)}`);
   return { guide, recover, bareLimit: { plainMs, durableMs }, notDropped };
 }
 
@@ -117,7 +125,8 @@ function readOptions(): Options {
   const { values } = parse();
   return {
     database: choice('--database', DATABASES)(values.database),
-    only: choice('--only', ['all', 'backup'] as const)(values.only),
+    only: choice('--only', ['all', 'backup', 'beacon'] as const)(values.only),
+    seconds: whole('--seconds', values.seconds),
     mib: whole('--mib', values.mib),
     scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
     runs: whole('--runs', values.runs),
@@ -139,6 +148,7 @@ function parse() {
         database: { type: 'string', default: 'postgresql' },
         only: { type: 'string', default: 'all' },
         mib: { type: 'string', default: DEFAULT_MIB },
+        seconds: { type: 'string', default: '60' },
         scale: { type: 'string', default: 'default' },
         runs: { type: 'string', default: '3' },
         json: { type: 'boolean', default: false },
@@ -151,7 +161,7 @@ function parse() {
   }
 }
 
-function seconds(ms: number): string {
+function shown(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }
 

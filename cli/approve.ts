@@ -1,15 +1,11 @@
-import { access, readFile } from 'node:fs/promises';
-import { homedir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { fingerprint, signByAgent, signText } from '../adapters/ssh/signature.ts';
 import {
   approvalShapeProblem,
   approvalText,
   type ApprovalArgs,
   type SignedApproval,
 } from '../domain/approvals.ts';
-import type { ApproverConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
@@ -17,6 +13,7 @@ import { actorArgument, fileArgument, nameArgument, runArgument, textArgument } 
 import { deploymentOf, findRun, withDoor, type Door } from './client.ts';
 import { sendDecision } from './decide.ts';
 import { currentRecord } from './run-record.ts';
+import { signatureOf } from './sign-text.ts';
 
 /** `tyk-dr approve` and `tyk-dr sign`: a person's word for a step that waits for it, signed where keys are configured. */
 
@@ -113,54 +110,4 @@ async function signed(
   const text = approvalText(bound);
   process.stderr.write(`signing:\n${text.trimEnd().replaceAll(/^/gm, '  ')}\n`);
   return { ...bound, signature: await signatureOf(text, who, args.actor, keyFile) };
-}
-
-/** By the named key; else by the agent that holds the approver's; else by the key where people have it. */
-async function signatureOf(
-  text: string,
-  who: ApproverConfig | undefined,
-  actor: string,
-  keyFile: string | undefined,
-): Promise<string> {
-  const cannot = (reason: string, cause: unknown): DrError =>
-    new DrError('NO_SIGNING_KEY', { actor, reason }, { cause });
-  const file = keyFile ?? (await usualKey(who!.key!));
-  if (keyFile !== undefined) {
-    await access(keyFile).catch((error: unknown) => {
-      throw new DrError(
-        'BAD_ARGUMENT',
-        { argument: '--key', value: keyFile, expected: 'a file that can be read' },
-        { cause: error },
-      );
-    });
-    return signText(text, keyFile).catch((error: unknown) => {
-      throw wordsOf(error, (reason) => cannot(reason, error));
-    });
-  }
-  try {
-    return await signByAgent(text, who!.key!);
-  } catch (error) {
-    if (file === undefined)
-      throw wordsOf(error, () =>
-        cannot(`the agent does not hold ${fingerprint(who!.key!)}, and ${USUAL_KEY} is not it`, error),
-      );
-  }
-  return signText(text, file).catch((error: unknown) => {
-    throw wordsOf(error, (reason) => cannot(reason, error));
-  });
-}
-
-const USUAL_KEY = '~/.ssh/id_ed25519';
-
-/** Where people have their key, if it is the approver's. */
-async function usualKey(publicKey: string): Promise<string | undefined> {
-  const file = join(homedir(), '.ssh', 'id_ed25519');
-  const own = await readFile(`${file}.pub`, 'utf8').catch(() => '');
-  return own.split(/\s+/)[1] === publicKey.split(' ')[1] ? file : undefined;
-}
-
-/** What ssh-keygen said, in the place of how it ended. */
-function wordsOf(error: unknown, make: (reason: string) => DrError): unknown {
-  if (!(error instanceof DrError) || error.code !== 'TOOL_FAILED') return error;
-  return make(String(error.details['output']).trim().split('\n').at(-1) ?? 'ssh-keygen failed');
 }

@@ -14,6 +14,7 @@ import { columns } from '../report/columns.ts';
 import { digestArgument, fileArgument, nameArgument, numberArgument, runArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
 import { exitUnlessGood, exitWithError } from './exit.ts';
+import { registerBundle } from './evidence-bundle.ts';
 import { makeEvidence } from './evidence-export.ts';
 
 /** `tyk-dr evidence`: signed, chained packs of all that is known of a run, and whether they are still what was signed. */
@@ -68,6 +69,7 @@ export function registerEvidence(program: Command, config: () => string | undefi
     )
     .option('--json', 'as JSON')
     .action(async (files: string[], options: VerifyOptions) => verifyEvidence(config(), files, options));
+  registerBundle(command, config);
 }
 
 interface VerifyOptions {

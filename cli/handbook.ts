@@ -7,6 +7,7 @@ import { handbookDocument } from '../report/handbook.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import { fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
+import { newestConfig } from './newest-config.ts';
 import { writeBoth } from './review.ts';
 import { VERSION } from './version.ts';
 
@@ -28,6 +29,7 @@ export function registerHandbook(program: Command, config: () => string | undefi
         ...{ name, deployment, version: VERSION, configDigest: configDigest(deployment) },
         objectives: shapeOf(name, deployment).objectives,
         records: await listRecords(backup, name),
+        settings: await newestConfig(name, deployment),
         now: new Date().toISOString(),
       });
       const folder = out === undefined ? join(backup.repository, name, 'handbook') : resolve(out);

@@ -108,7 +108,7 @@ async function retainedRuns({ client }: Door, names: readonly string[]): Promise
   const entries: HistoryEntry[] = [];
   let seen = 0;
   const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.deployment, 'KEYWORD');
-  for await (const found of client.workflow.list({ query: 'WorkflowType = "recover"' })) {
+  for await (const found of client.workflow.list({ query: 'WorkflowType IN ("recover", "drill")' })) {
     if ((seen += 1) > MOST_RETAINED) break;
     const deployment = found.typedSearchAttributes.get(key);
     const summary = memoSummary(found.memo);

@@ -1,15 +1,23 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
+import { readLooks } from '../adapters/host/look.ts';
+import { readAvailability } from '../adapters/witness/read.ts';
+import { fingerprint, signatureProblem } from '../adapters/ssh/signature.ts';
 import { writeDurably } from '../adapters/files/durable.ts';
 import { DrError } from '../domain/errors.ts';
+import { entriesOf, signOffText, type SignedBy } from '../domain/journal.ts';
 import { quarterAt, quarterOf, type Quarter } from '../domain/quarter.ts';
 import { htmlOf, markdownOf, type Document } from '../report/document.ts';
+import type { AvailabilityFacts } from '../report/availability.ts';
 import { reviewDocument } from '../report/review.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+import { everyWorker } from '../runbooks/workers.ts';
 import { actorArgument, fileArgument, nameArgument, parser, textArgument } from './arguments.ts';
 import { openImprovement, say, type Improvement } from './journal.ts';
+import { signatureOf } from './sign-text.ts';
 
 /** `tyk-dr review`: the quarterly review as a page and as Markdown, and the sign-off of those who answer for it. */
 
@@ -23,6 +31,7 @@ interface SignOptions {
   readonly quarter?: Quarter;
   readonly role: string;
   readonly actor?: string;
+  readonly key?: string;
 }
 
 export function registerReview(program: Command, config: () => string | undefined): void {
@@ -37,7 +46,7 @@ export function registerReview(program: Command, config: () => string | undefine
     .action(async (name: string, { quarter = currentQuarter(), out, json }: ReviewOptions) => {
       const improvement = await openImprovement(config(), name);
       const folder = out === undefined ? reviewsFolder(improvement) : resolve(out);
-      const files = await writeBoth(folder, quarter.name, documentOf(improvement, quarter));
+      const files = await writeBoth(folder, quarter.name, await documentOf(improvement, quarter));
       process.stdout.write(
         json
           ? `${JSON.stringify({ version: 1, deployment: name, quarter: quarter.name, files })}\n`
@@ -51,19 +60,29 @@ export function registerReview(program: Command, config: () => string | undefine
     .requiredOption('--role <role>', 'as what', textArgument('--role', 'a role, such as head of operations'))
     .option('--quarter <quarter>', 'such as 2026-Q4; default the one that it is now', quarterArgument())
     .option('--actor <name>', 'who signs; default the login name', actorArgument('--actor'))
-    .action(async (name: string, { quarter = currentQuarter(), role, actor }: SignOptions) => {
+    .option(
+      '--key <file>',
+      'the private key to sign with; default, for approvers with a key, what the agent holds, then ~/.ssh/id_ed25519',
+      fileArgument('--key'),
+    )
+    .action(async (name: string, { quarter = currentQuarter(), role, actor, key }: SignOptions) => {
       const improvement = await openImprovement(config(), name);
-      const text = markdownOf(documentOf(improvement, quarter));
+      const text = markdownOf(await documentOf(improvement, quarter));
       const review = createHash('sha256').update(text).digest('hex');
       const { tier, objectives } = shapeOf(name, improvement.deployment);
+      const signer = actor ?? userInfo().username;
+      const signed = await signOff(improvement, { quarter: quarter.name, review, role, actor: signer }, key);
       await keep(reviewsFolder(improvement), `${quarter.name}-signed-${review.slice(0, 12)}.md`, text);
       const said = await say(
         improvement,
-        { kind: 'signed', quarter: quarter.name, role, review, tier, objectives },
-        actor,
+        {
+          ...{ kind: 'signed', quarter: quarter.name, role, review, tier, objectives },
+          ...(signed ? { signed } : {}),
+        },
+        signer,
       );
       process.stdout.write(
-        `${quarter.name} of ${name}: signed by ${said.actor}, ${role}; SHA-256 ${review}\n`,
+        `${quarter.name} of ${name}: signed by ${said.actor}, ${role}${signed ? ', with their SSH key' : ' (a name, not proven)'}; SHA-256 ${review}\n`,
       );
     });
 }
@@ -80,10 +99,69 @@ function quarterArgument() {
 
 const currentQuarter = (): Quarter => quarterAt(new Date().toISOString());
 
-function documentOf(
-  { name, deployment, records, findings, entries }: Improvement,
-  quarter: Quarter,
-): Document {
+/** By those whom the configuration knows by a key; of others a name is asserted. */
+async function signOff(
+  { name, deployment }: Improvement,
+  of: { quarter: string; review: string; role: string; actor: string },
+  keyFile: string | undefined,
+): Promise<SignedBy | undefined> {
+  const who = (deployment.approvers ?? []).find((each) => each.name === of.actor);
+  if (who?.key === undefined) {
+    if (keyFile === undefined) return undefined;
+    throw new DrError('BAD_ARGUMENT', {
+      ...{ argument: '--actor', value: of.actor },
+      expected: `an approver of ${name} with a key: nobody else's signature could be verified`,
+    });
+  }
+  const at = new Date().toISOString();
+  const text = signOffText({ deployment: name, ...of, at });
+  const signature = await signatureOf(text, who, of.actor, keyFile);
+  const problem = await signatureProblem(text, signature, { name: who.name, key: who.key });
+  if (problem !== undefined)
+    throw new DrError('BAD_ARGUMENT', {
+      ...{
+        argument: '--key',
+        value: keyFile ?? 'the usual one',
+        expected: `the key of ${who.name}: ${problem}`,
+      },
+    });
+  return { at, signature };
+}
+
+/** Of each sign-off, whether it was shown who it was: verified anew each time. */
+async function identities({ name, deployment, entries }: Improvement): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const { id, actor, quarter, review, role, signed } of entriesOf(entries, 'signed')) {
+    const who = (deployment.approvers ?? []).find((each) => each.name === actor);
+    if (!signed) found.set(id, 'asserted, not proven');
+    else if (who?.key === undefined) found.set(id, 'signed, but the configuration has no key of this name');
+    else {
+      const text = signOffText({ deployment: name, quarter, review, role, actor, at: signed.at });
+      const problem = await signatureProblem(text, signed.signature, { name: who.name, key: who.key });
+      found.set(
+        id,
+        problem === undefined ? `proven, signed with ${fingerprint(who.key)}` : `REFUSED: ${problem}`,
+      );
+    }
+  }
+  return found;
+}
+
+const PERIODS = [30, 365];
+
+async function availability({ deployment }: Improvement): Promise<AvailabilityFacts> {
+  const { witness, slos } = deployment;
+  if (witness === undefined) return { why: 'no witness is configured (deployments.NAME.witness)' };
+  const measured = await readAvailability(witness, PERIODS, Date.now());
+  if (!measured) return { why: `the file of the witness, ${witness}, is not on this host` };
+  return {
+    measured,
+    ...(slos.availabilityPercent === undefined ? {} : { sloPercent: slos.availabilityPercent }),
+  };
+}
+
+async function documentOf(improvement: Improvement, quarter: Quarter): Promise<Document> {
+  const { name, deployment, records, findings, entries } = improvement;
   const { tier, objectives } = shapeOf(name, deployment);
   const now = new Date().toISOString();
   return reviewDocument({
@@ -96,6 +174,12 @@ function documentOf(
     findings,
     entries,
     now,
+    identities: await identities(improvement),
+    availability: await availability(improvement),
+    hosts: {
+      looks: await readLooks(deployment.backup, name),
+      workers: [...new Set(Object.values(shapeOf(name, deployment).sites).flatMap(everyWorker))],
+    },
   });
 }
 

@@ -43,6 +43,11 @@ const dashboard = z.strictObject({
   url,
   accessKey: secretRef.describe("A Dashboard user's access key, for the proofs."),
   adminSecret: secretRef.optional(),
+  auditLog: path
+    .optional()
+    .describe(
+      "The Dashboard's audit log in JSON (audit.path of tyk_analytics.conf). With a beacon, writes that stand there are kept outside the site, so that a recovery can name what was lost.",
+    ),
 });
 
 const gateway = z.strictObject({

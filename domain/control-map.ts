@@ -46,7 +46,7 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: FFIEC, clause: 'Exercises and tests: execution and evaluation' },
     asks: 'results are recorded against objectives, with what deviated',
-    parts: ['steps', 'history', 'restoredData', 'notMeasured', 'decisions'],
+    parts: ['steps', 'history', 'restoredData', 'notMeasured', 'decisions', 'exercise', 'untouched'],
   },
   {
     ...{ source: FFIEC, clause: 'Maintenance and improvement' },
@@ -86,13 +86,13 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: DORA, clause: 'art. 25(2)(d)' },
     asks: 'assumptions are challenged, governance and crisis communication included',
-    parts: ['approvals', 'communication', 'notMeasured'],
+    parts: ['approvals', 'communication', 'notMeasured', 'negativeControl'],
   },
   {
     ...{ source: DORA, clause: 'art. 25(2)(e)' },
     asks: 'people, providers and systems are shown to respond adequately',
-    parts: ['decisions', 'approvals', 'steps', 'restoredData', 'security'],
-    elsewhere: 'who has practised which role',
+    parts: ['decisions', 'approvals', 'steps', 'restoredData', 'security', 'exercise'],
+    elsewhere: 'who has practised which role, over all drills (tyk-dr review)',
   },
   {
     ...{ source: DORA, clause: 'art. 25, documented results' },
@@ -136,7 +136,7 @@ export const CONTROLS: readonly Control[] = [
   {
     ...{ source: ISO, clause: '8.5 Exercise programme' },
     asks: 'exercises have scenarios and aims, produce reports, and lead to improvement',
-    parts: ['scenario', 'plan', 'steps', 'restoredData', 'notMeasured', 'findings', 'lessons'],
+    parts: ['exercise', 'scenario', 'plan', 'steps', 'restoredData', 'notMeasured', 'findings', 'lessons'],
     elsewhere: 'the programme itself: planned intervals (tyk-dr schedule)',
   },
   {

@@ -1,4 +1,6 @@
 import { achievedRtoMs } from './clock.ts';
+import { leaksVerdict, plantVerdict, untouchedVerdict } from './drill-checks.ts';
+import type { DrillRecord } from './drill.ts';
 import { rpoRange } from './loss.ts';
 import type { RunRecord } from './run.ts';
 
@@ -24,6 +26,11 @@ export interface Part {
 const unless = (there: boolean, why: string): string | undefined => (there ? undefined : why);
 const lossMissing = ({ losses }: RunRecord): string | undefined =>
   unless(rpoRange(losses) !== undefined, 'the loss of data was not measured in every store');
+/** Why a drill does not show it; a recovery shows none of it. */
+const ofDrill = (
+  { record: { drill } }: PackFacts,
+  lacks: (drill: DrillRecord) => string | undefined,
+): string | undefined => (drill ? lacks(drill) : 'the run was a recovery, not a drill');
 
 export const PARTS = {
   recoveryTime: {
@@ -160,6 +167,34 @@ export const PARTS = {
     where: 'config.json; record.json (configDigest)',
     lacks: ({ has }) =>
       unless(has('config.json'), 'the configuration has changed since, and that of the run was not kept'),
+  },
+  exercise: {
+    what: 'the type of the drill, who was to take part and who did',
+    where: 'record.json (drill); report.txt',
+    lacks: (facts) =>
+      ofDrill(facts, ({ present = [] }) => unless(present.length > 0, 'who took part was not recorded')),
+  },
+  untouched: {
+    what: 'that the drill left production alone and left nothing behind',
+    where: 'record.json (drill: untouched, leaks); report.txt',
+    lacks: (facts) =>
+      ofDrill(facts, ({ untouched, leaks }) =>
+        unless(
+          untouchedVerdict(untouched) === 'pass' && leaksVerdict(leaks) === 'pass',
+          'it was not shown, look by look',
+        ),
+      ),
+  },
+  negativeControl: {
+    what: 'that the drill can fail: a planted fault, and that it was noticed',
+    where: 'record.json (drill: plant, plantNoticed)',
+    lacks: (facts) =>
+      ofDrill(facts, (drill) => {
+        const verdict = plantVerdict(drill);
+        return verdict === undefined
+          ? 'no fault was planted in this drill'
+          : unless(verdict === 'pass', 'the planted fault was not noticed');
+      }),
   },
   findings: {
     what: 'the findings of the run, with owner, due date and what became of them',

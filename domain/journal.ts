@@ -11,6 +11,37 @@ interface Said {
   readonly at: string;
 }
 
+/** An SSH signature over `signOffText`. */
+export interface SignedBy {
+  /** As it was signed, UTC ISO. */
+  readonly at: string;
+  readonly signature: string;
+}
+
+export interface SignOff {
+  readonly deployment: string;
+  readonly quarter: string;
+  /** SHA-256 of what was read. */
+  readonly review: string;
+  readonly role: string;
+  readonly actor: string;
+  readonly at: string;
+}
+
+/** The text that is signed; each part one line. */
+export function signOffText(of: SignOff): string {
+  return [
+    'tyk-dr sign-off, format 1',
+    `deployment: ${of.deployment}`,
+    `quarter: ${of.quarter}`,
+    `review: ${of.review}`,
+    `role: ${of.role}`,
+    `actor: ${of.actor}`,
+    `at: ${of.at}`,
+    '',
+  ].join('\n');
+}
+
 export interface ImportedFinding {
   /** What it is about, the same each time: `doctor/keys/primary`, `audit/3.1`. */
   readonly check: string;
@@ -65,6 +96,8 @@ export type JournalEvent = Said &
         readonly review: string;
         readonly tier: string;
         readonly objectives: Objectives;
+        /** Absent where the name is only asserted. */
+        readonly signed?: SignedBy;
       }
   );
 

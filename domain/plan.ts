@@ -3,6 +3,7 @@ import type { PlannedCriterion } from './criteria.ts';
 import type { DrillPlan } from './drill.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StoreLoss } from './loss.ts';
+import type { LostItems } from './lost-items.ts';
 import type { StorePoint } from './points.ts';
 import type {
   Forecast,
@@ -174,6 +175,8 @@ export interface StopTargetResult extends StepResult {
 export interface MeasureLossResult extends StepResult {
   /** Of the stores on the worker's host. */
   readonly losses: readonly StoreLoss[];
+  /** By name, as far as it can be told. */
+  readonly lostItems?: LostItems;
 }
 
 export interface MeasureOutageResult extends StepResult {

@@ -1,4 +1,5 @@
 import { achievedRtoMs } from './clock.ts';
+import { drillChecks } from './drill-checks.ts';
 import { formatDuration } from './duration.ts';
 import { rangeText, rpoRange, rpoVerdict } from './loss.ts';
 import type { Severity } from './findings.ts';
@@ -23,11 +24,15 @@ const OF_OUTCOME: Readonly<Partial<Record<Outcome, Severity>>> = {
 };
 
 export function checksOf(record: RunRecord): RunCheck[] {
-  // It went red on purpose: what is asked of it is whether it noticed why.
-  if (record.drill?.plant !== undefined) return [planted(record)];
+  const isRefused = record.outcome === 'REFUSED';
+  const ofDrill = record.drill && !isRefused ? drillChecks(record.drill) : [];
+  // Its target was broken on purpose: what failed there is no finding, and what passed there closes none. What is asked
+  // of it is whether it noticed why it went red, and whether it harmed anything.
+  if (record.drill?.plant !== undefined) return [...ofDrill, planted(record)];
   // Of a run that was refused nothing else was to be seen.
-  if (record.outcome === 'REFUSED') return [outcome(record)];
+  if (isRefused) return [outcome(record)];
   return [
+    ...ofDrill,
     outcome(record),
     rto(record),
     rpo(record),

@@ -1,6 +1,7 @@
 import type { NeededApproval } from './approvals.ts';
 import { achievedRtoMs } from './clock.ts';
 import type { Choice, Wait } from './decision.ts';
+import type { DrillType } from './drill.ts';
 import { rpoRange } from './loss.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import { hasEnded, PHASES, type ClockPoint, type Component, type Outcome, type RunRecord } from './run.ts';
@@ -17,6 +18,8 @@ export interface RunSummary {
   readonly to: string;
   readonly component?: Component;
   readonly scenario: string;
+  /** Present where the run is a drill. */
+  readonly drill?: DrillType;
   readonly reason: string;
   readonly actor: string;
   readonly objectives: Objectives;
@@ -71,6 +74,7 @@ export function summaryOf(record: RunRecord, phase?: string): RunSummary {
     to: record.to,
     ...(record.component === undefined ? {} : { component: record.component }),
     scenario: record.scenario,
+    ...(record.drill === undefined ? {} : { drill: record.drill.type }),
     reason: record.reason.slice(0, REASON_LIMIT),
     actor: record.actor,
     objectives: record.objectives,

@@ -7,6 +7,7 @@ import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
 import type { Acknowledgement } from './tell.ts';
 import type { StoreLoss } from './loss.ts';
+import type { LostItems } from './lost-items.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
 import type { Performance } from './service-level.ts';
@@ -229,6 +230,8 @@ export interface RunRecord {
   performance?: Performance;
   /** What each store has lost; absent where nobody has measured it. */
   losses?: readonly StoreLoss[];
+  /** By name, as far as it can be told. */
+  lostItems?: LostItems;
   set?: SetSummary;
   /** Criterion by criterion, with the limits of the plan. */
   criteria?: readonly Criterion[];

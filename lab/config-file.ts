@@ -207,6 +207,7 @@ function controlPlane(lab: Lab, site: SiteName, facts: ProbeFacts) {
       config: 'tyk_analytics.conf',
       include: ['certs', 'portal'],
       accessKey: file(facts.keys.dashboard),
+      auditLog: siteDir(lab, site, 'dashboard', 'audit.log'),
       service: service('dashboard'),
       version: versionCommand(lab, 'dashboard'),
     },

@@ -10,6 +10,7 @@ import { OUTCOME_CLASS, type RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
 import type { Document, Section } from './document.ts';
 import { architectureSvg } from './handbook-diagram.ts';
+import { settingsSection, type ConfigFiles } from './handbook-settings.ts';
 import { contactRows } from './people.ts';
 
 /** The handbook of a deployment: what it is made of, how it is recovered, by whom, and how that has gone so far. Pure. */
@@ -21,6 +22,8 @@ export interface HandbookFacts {
   readonly configDigest: string;
   readonly version: string;
   readonly records: readonly RunRecord[];
+  /** The newest that is kept. */
+  readonly settings?: ConfigFiles;
   readonly now: string;
 }
 
@@ -40,12 +43,7 @@ export function handbookDocument(facts: HandbookFacts): Document {
       history(facts),
       people(facts),
       backups(deployment, name),
-      {
-        title: 'Custom settings',
-        text: [
-          'Not compared with the defaults of Tyk: those differ from version to version, and tyk-dr does not know them. The configuration of every set is kept, and with backup.git as readable text: tyk-dr config diff shows what changed.',
-        ],
-      },
+      settingsSection(deployment, facts.settings),
     ],
     foot: `Made by tyk-dr ${version} from configuration ${configDigest.slice(0, 16)} and the records of runs. Times are UTC.`,
   };

@@ -1,5 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { RunSummary } from '../domain/run-summary.ts';
+import type { DrillType } from '../domain/drill.ts';
 import type { Outcome } from '../domain/run.ts';
 import { columns } from './columns.ts';
 
@@ -13,6 +14,8 @@ export interface HistoryEntry {
   readonly to: string;
   readonly component?: string;
   readonly scenario: string;
+  /** Present where it was a drill. */
+  readonly drill?: DrillType;
   readonly reason: string;
   readonly actor: string;
   readonly declaredAt: string;
@@ -52,6 +55,7 @@ export function historyEntry(
     to: summary.to,
     ...(summary.component === undefined ? {} : { component: summary.component }),
     scenario: summary.scenario,
+    ...(summary.drill === undefined ? {} : { drill: summary.drill }),
     reason: summary.reason,
     actor: summary.actor,
     declaredAt: summary.clock.find(({ name }) => name === 'declared')?.at ?? summary.clock[0]?.at ?? '',
@@ -84,7 +88,7 @@ export function historyLines(entries: readonly HistoryEntry[]): string[] {
       entry.run,
       entry.deployment,
       entry.declaredAt.replace(/\.\d+Z$/, 'Z'),
-      `${entry.component ?? 'everything'} from ${entry.from} to ${entry.to}`,
+      `${entry.drill === undefined ? '' : `${entry.drill} drill: `}${entry.component ?? 'everything'} from ${entry.from} to ${entry.to}`,
       entry.state,
       rtoText(entry),
       entry.actor,

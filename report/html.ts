@@ -8,7 +8,9 @@ import { escape, row, table } from './html-parts.ts';
 import { buildRows } from './builds.ts';
 import { criteria } from './html-criteria.ts';
 import { decisions } from './html-decisions.ts';
+import { drillHtml } from './drill.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { lostItemLines } from './lost-items.ts';
 import { STYLE } from './html-style.ts';
 import { contactRows, type People } from './people.ts';
 import { timeline } from './html-timeline.ts';
@@ -29,6 +31,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
   const sections = [
     verdict(record),
     objectives(record),
+    drillHtml(record),
     criteria(record),
     timeline(record),
     tiers(record),
@@ -52,7 +55,7 @@ export function htmlReport(record: RunRecord, people?: People): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(`${record.outcome ?? 'running'}: recover ${record.deployment} (${record.run})`)}</title>
+<title>${escape(`${record.outcome ?? 'running'}: ${record.runbook} ${record.deployment} (${record.run})`)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
@@ -76,7 +79,7 @@ function verdict(record: RunRecord): string {
     : '';
   return `<header class="${tone}">
 <h1>${escape(record.outcome ?? 'STILL RUNNING')}</h1>
-<p>Recovery of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
+<p>${escape(record.drill ? `${record.drill.type} drill: recovery` : 'Recovery')} of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
 <p>“${escape(record.reason)}”, ${escape(record.actor)}. Scenario ${escape(record.scenario)}, run <code>${escape(record.run)}</code>.</p>
 ${error}</header>`;
 }
@@ -99,8 +102,11 @@ ${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below'
 const RPO_TONE = { met: 'good', missed: 'bad', unproven: 'fair', 'not measured': 'fair' } as const;
 
 function lost(record: RunRecord): string {
-  const lines = lossLines(record).map((line) => `<li>${escape(line.trim())}</li>`);
-  return lines.length === 0 ? '' : `<section><h2>What was lost</h2><ul>${lines.join('')}</ul></section>`;
+  const list = (title: string, lines: readonly string[]): string =>
+    lines.length === 0
+      ? ''
+      : `<section><h2>${title}</h2><ul>${lines.map((line) => `<li>${escape(line.trim())}</li>`).join('')}</ul></section>`;
+  return `${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
 }
 
 function card(title: string, value: string, below: string, tone: string): string {

@@ -4,8 +4,10 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { checksOf } from '../domain/run-checks.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { foundText, VERDICT_WORD } from './criteria.ts';
+import { drillSections } from './drill.ts';
 import { markdownOf, type Section } from './document.ts';
 import { inOrder, logOfRecord } from './log.ts';
+import { lostItemLines, lostItemsSummary } from './lost-items.ts';
 
 /** The report after an incident: what the record knows is filled in, what only people know is asked. Pure. */
 
@@ -16,7 +18,7 @@ export function postIncident(record: RunRecord): string {
   const lost = rpoRange(record.losses);
   const took = achieved === undefined ? 'not reached' : formatDuration(achieved);
   return markdownOf({
-    title: `Post-incident report: ${record.deployment}, ${basis.at.slice(0, 10)}`,
+    title: `${record.drill ? 'Report after a drill' : 'Post-incident report'}: ${record.deployment}, ${basis.at.slice(0, 10)}`,
     lead: [
       `Run ${record.run}: recovery of ${record.component ?? 'everything'} from ${record.from} to ${record.to}, ended ${outcome ?? 'not yet'}. What is marked TO FILL IN only people know.`,
     ],
@@ -35,6 +37,7 @@ export function postIncident(record: RunRecord): string {
               'data loss',
               `${lost ? rangeText(lost) : 'not measured'}; the RPO is ${formatDuration(objectives.rpoMs)}`,
             ],
+            ['what was lost, by name', lostItemsSummary(record.lostItems)],
             [
               'requests that failed',
               witness ? `${witness.failed} of ${witness.requests}` : 'not measured: no witness',
@@ -43,6 +46,8 @@ export function postIncident(record: RunRecord): string {
           ],
         },
       },
+      ...drillSections(record),
+      { title: 'What was lost, by name', list: lostItemLines(record).map((line) => line.trim()) },
       {
         title: 'Validation criteria',
         text: criteria.length === 0 ? ['None were fixed before this run.'] : [],

@@ -6,10 +6,13 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { availabilitySection, type AvailabilityFacts } from './availability.ts';
+import { drillTable, kindOfRun } from './drill.ts';
 import type { Document, Section } from './document.ts';
 import { occurrenceText, stateText } from './findings.ts';
 import { contactRows, type People } from './people.ts';
 import { trendSvg } from './trend.ts';
+import { undeclaredSection, type LookFacts } from './undeclared.ts';
 
 /** The quarterly review: what was reached, what is open, what was learned, who has signed. Pure. */
 
@@ -24,6 +27,11 @@ export interface ReviewFacts {
   readonly findings: readonly Finding[];
   readonly entries: readonly Entry[];
   readonly now: string;
+  /** Of sign-offs, by entry: whether anybody has shown who it was. */
+  readonly identities?: ReadonlyMap<string, string>;
+  readonly availability?: AvailabilityFacts;
+  /** What workers saw on their hosts. */
+  readonly hosts?: LookFacts;
 }
 
 export function reviewDocument(facts: ReviewFacts): Document {
@@ -37,18 +45,13 @@ export function reviewDocument(facts: ReviewFacts): Document {
       runs(facts),
       ...trends(facts),
       losses(facts),
-      {
-        title: 'Drills due and done',
-        text: ['Not available: drills are not recorded by this version. Recoveries are listed above.'],
-      },
+      drills(facts),
       open(facts),
       ended(facts),
       lessons(facts),
       changes(facts),
-      {
-        title: 'Availability against the SLO',
-        text: ['Not measured over 30 and 365 days: nothing measures it all the time.'],
-      },
+      undeclaredSection(facts.hosts, now),
+      availabilitySection(facts.availability),
       audit(facts),
       contacts(facts),
       signed(facts),
@@ -72,7 +75,7 @@ function runs(facts: ReviewFacts): Section {
           ...[
             endOf(record),
             record.run,
-            `${record.component ?? 'everything'}, ${record.from} to ${record.to}`,
+            `${kindOfRun(record)}: ${record.component ?? 'everything'}, ${record.from} to ${record.to}`,
           ],
           ...[record.scenario, record.outcome ?? 'no outcome'],
           achieved === undefined ? 'not reached' : formatDuration(achieved),
@@ -83,11 +86,23 @@ function runs(facts: ReviewFacts): Section {
   };
 }
 
+function drills(facts: ReviewFacts): Section {
+  const own = facts.records.filter((record) => record.drill && inside(facts, endOf(record)));
+  return {
+    title: `Drills done: ${own.length}`,
+    text: own.length === 0 ? ['No drill in this quarter.'] : [],
+    table: drillTable(own),
+  };
+}
+
+/** Where a fault was planted, neither times nor losses are those of a recovery. */
+const isTelling = ({ drill }: RunRecord): boolean => drill?.plant === undefined;
+
 /** A plot a tier: of the APIs' own tiers where the proofs name them, else of the deployment's. */
 function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] {
   const points = new Map<Tier, { at: string; label: string; ms: number }[]>();
   for (const record of records.filter(
-    (each) => endOf(each) < quarter.until && each.component === undefined,
+    (each) => endOf(each) < quarter.until && each.component === undefined && isTelling(each),
   )) {
     const own = rtoByTier(record).map((each) => [each.tier, each.rtoMs] as const);
     for (const [of, ms] of own.length > 0 ? own : [[record.tier, achievedRtoMs(record.clock)] as const])
@@ -117,7 +132,7 @@ function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] 
 /** The most that a run may have lost counts: what is not known is not taken for good. */
 function losses({ records, objectives, quarter }: ReviewFacts): Section {
   const title = 'Loss of data (RPO)';
-  const own = records.filter((each) => endOf(each) < quarter.until);
+  const own = records.filter((each) => endOf(each) < quarter.until && isTelling(each));
   const measured = own.flatMap((each) => {
     const range = rpoRange(each.losses);
     return range ? [{ at: endOf(each), label: each.run, ms: range.maxMs, range }] : [];
@@ -223,17 +238,19 @@ function contacts({ people }: ReviewFacts): Section {
   };
 }
 
-function signed({ entries, quarter, name }: ReviewFacts): Section {
+function signed({ entries, quarter, name, identities }: ReviewFacts): Section {
   const own = entriesOf(entries, 'signed').filter((each) => each.quarter === quarter.name);
   return {
     title: 'Sign-off of stakeholders',
     text:
       own.length === 0
         ? [`Nobody has signed this review: tyk-dr review sign ${name} --quarter ${quarter.name} --role ROLE`]
-        : ['A name here is asserted, not proven by a signature.'],
+        : [],
     table: {
-      head: ['at', 'who', 'role', 'SHA-256 of what was signed'],
-      rows: own.map(({ at, actor, role, review }) => [at, actor, role, review.slice(0, 16)]),
+      head: ['at', 'who', 'role', 'identity', 'SHA-256 of what was signed'],
+      rows: own.map(({ id, at, actor, role, review }) => [
+        ...[at, actor, role, identities?.get(id) ?? 'asserted, not proven', review.slice(0, 16)],
+      ]),
     },
   };
 }

@@ -8,10 +8,12 @@ import { snapshotText } from '../domain/snapshot-text.ts';
 import { buildLines } from './builds.ts';
 import { criteriaLines, performanceRows } from './criteria.ts';
 import { columns } from './columns.ts';
+import { drillLines, kindOfRun } from './drill.ts';
 import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { lostItemLines } from './lost-items.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 
@@ -34,10 +36,12 @@ export function textReport(record: RunRecord, people?: People): string {
     'STEPS  (+ done, / skipped, * by hand, > running, ! waits for a person, x failed, - left out)',
     ...stepLines(record, nowMs),
     '',
+    ...drillLines(record),
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
     ...section('WHAT WAS LOST', lossLines(record)),
+    ...section('WHAT WAS LOST, BY NAME', lostItemLines(record)),
     ...section('FORECAST', forecast(record)),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section(
@@ -86,7 +90,7 @@ function verdict(record: RunRecord): string[] {
   const achieved = achievedRtoMs(record.clock);
   const what = record.component ?? 'the whole deployment';
   const lines = [
-    `${record.outcome ?? 'STILL RUNNING'}: ${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
+    `${record.outcome ?? 'STILL RUNNING'}: ${record.drill ? `${kindOfRun(record)}, ` : ''}${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
     `  run ${record.run}, ${record.scenario}; "${record.reason}", by ${record.actor}`,
   ];
   if (achieved !== undefined)

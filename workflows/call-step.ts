@@ -1,4 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { mergeLostItems, type LostItems } from '../domain/lost-items.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
@@ -87,6 +88,10 @@ function merged(workers: readonly string[], results: readonly StepResult[]): Ste
     );
     if (results.some((result) => list in result)) Object.assign(together, { [list]: all });
   }
+  const lostItems = mergeLostItems(
+    results.flatMap((result) => ('lostItems' in result ? [result.lostItems as LostItems] : [])),
+  );
+  if (lostItems) Object.assign(together, { lostItems });
   return states.length > 0
     ? Object.assign(together, { states: Object.assign({}, ...states) as unknown })
     : together;

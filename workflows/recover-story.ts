@@ -67,7 +67,9 @@ export async function verification(context: StepContext): Promise<void> {
 /** What it finds stays in the record, whatever comes after; where nobody has measured, it is not met. */
 export async function measureTheLoss(context: StepContext): Promise<void> {
   const measured = await runStep(context, 'measure-loss');
-  if (measured) context.record.losses = measured.losses;
+  if (!measured) return;
+  context.record.losses = measured.losses;
+  if (measured.lostItems) context.record.lostItems = measured.lostItems;
 }
 
 /** How well clients are served now; it stays in the record beside what the witness saw. */

@@ -10,6 +10,7 @@ import {
 } from '../../domain/beacon-journal.ts';
 import { jsonOf } from '../../domain/json.ts';
 import type { StoreLoss } from '../../domain/loss.ts';
+import type { LostItems } from '../../domain/lost-items.ts';
 import { mapParallel } from '../files/map-parallel.ts';
 import { recoveriesFolder, sortFiles, summaryName } from './files.ts';
 
@@ -34,6 +35,7 @@ export interface Recovery {
   readonly worker: string;
   readonly at: string;
   readonly losses: readonly StoreLoss[];
+  readonly lostItems?: LostItems;
 }
 
 /** @param since days before this one (`YYYY-MM-DD`) are left out; default: all. */

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdir, open, readdir, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +19,10 @@ const DAY_MS = 86_400_000;
 const SETTLED_MS = 2 * 3_600_000;
 /** Single lines are kept for so long beside the sums. */
 const RAW_DAYS = 31;
+
+/** A new file; each write ends when its bytes are on the disk: one wait instead of two. */
+const DURABLE =
+  constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_DSYNC;
 
 export interface WriterOptions {
   readonly folder: string;
@@ -77,8 +82,8 @@ export class JournalWriter {
 
   async #write(acks: readonly Ack[]): Promise<void> {
     const { handle } = await this.#open(dayOf(Date.now()));
+    // What was written is on the disk: the file was opened so.
     await handle.appendFile(journalText(acks));
-    await handle.datasync();
   }
 
   async #open(day: string): Promise<{ readonly handle: FileHandle }> {
@@ -88,7 +93,7 @@ export class JournalWriter {
     const { folder, site, writer } = this.#options;
     await mkdir(folder, { recursive: true });
     this.#files += 1;
-    const handle = await open(join(folder, logName(day, site, `${writer}-${this.#files}`)), 'ax', 0o640);
+    const handle = await open(join(folder, logName(day, site, `${writer}-${this.#files}`)), DURABLE, 0o640);
     this.#file = { day, handle };
     await syncFolder(folder);
     return this.#file;

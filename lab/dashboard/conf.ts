@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Secret } from '../../domain/secret.ts';
 import { parseDsn, type Dsn } from '../tyk/dsn.ts';
 
@@ -14,6 +15,8 @@ export interface Conf {
   readonly database: { readonly postgres: Dsn } | { readonly mongoUrl: Secret };
   readonly adminSecret: Secret;
   readonly nodeSecret: Secret;
+  /** Where writes are noted; beside the configuration where it is no absolute path. */
+  readonly auditLog?: string;
 }
 
 interface File {
@@ -24,6 +27,7 @@ interface File {
   readonly storage: { readonly main: { readonly type: string; readonly connection_string: string } };
   readonly admin_secret?: string;
   readonly shared_node_secret?: string;
+  readonly audit?: { readonly enabled?: boolean; readonly format?: string; readonly path?: string };
 }
 
 export async function readConf(path: string): Promise<Conf> {
@@ -39,6 +43,9 @@ export async function readConf(path: string): Promise<Conf> {
     database: databaseOf(file.storage.main),
     adminSecret: new Secret(file.admin_secret ?? ''),
     nodeSecret: new Secret(file.shared_node_secret ?? ''),
+    ...(file.audit?.enabled && file.audit.format === 'json' && file.audit.path
+      ? { auditLog: resolve(dirname(path), file.audit.path) }
+      : {}),
   };
 }
 

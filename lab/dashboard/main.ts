@@ -10,6 +10,7 @@ import { VERSION } from '../gateway/health.ts';
 import { log, reasonOf } from '../gateway/log.ts';
 import { connectRedis } from '../gateway/redis.ts';
 import { DASHBOARD_PATHS as PATHS } from '../tyk/dashboard-protocol.ts';
+import { auditor } from './audit.ts';
 import { readConf } from './conf.ts';
 import { Nodes } from './nodes.ts';
 import { Refused } from './refused.ts';
@@ -31,6 +32,7 @@ const store =
     : new PostgresStore(conf.database.postgres);
 const nodes = new Nodes(redis, conf.nodeSecret);
 const users = new UserApi(store, redis, conf);
+const audit = auditor(conf.auditLog);
 
 const server = createServer((request, response) => void answer(request, response));
 server.listen(conf.port, '127.0.0.1', () => log('info', `listening on ${conf.port}`));
@@ -38,7 +40,9 @@ server.listen(conf.port, '127.0.0.1', () => log('info', `listening on ${conf.por
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     const url = new URL(request.url ?? '/', 'http://dashboard');
-    reply(response, 200, await route(request, url));
+    const body = await route(request, url);
+    await audit(request, url, 200);
+    reply(response, 200, body);
   } catch (error) {
     if (error instanceof Refused)
       return reply(response, error.status, { Status: 'Error', Message: error.message, Meta: null });

@@ -47,6 +47,7 @@ async function writeDashboard(lab: Lab, site: SiteName): Promise<void> {
       security: { private_certificate_encoding_secret: await readKey(lab, 'certificate-secret') },
       hash_keys: true,
       notify_on_change: true,
+      audit: { enabled: true, format: 'json', path: 'audit.log', detailed_recording: false },
       home_dir: root,
       host_config: { enable_host_names: false },
     },

@@ -70,7 +70,7 @@ describe('the quarterly review', () => {
     expect(trend.svg!.match(/<circle/g)).toHaveLength(3);
     for (const title of [/^Loss of data/, /^Availability/])
       expect(section(document, title).text![0]).toMatch(/^Not measured/);
-    expect(section(document, /^Drills/).text![0]).toMatch(/^Not available/);
+    expect(section(document, /^Drills/).text![0]).toBe('No drill in this quarter.');
   });
 
   test('a quarter without a run says that nothing was shown to work', () => {

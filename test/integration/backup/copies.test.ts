@@ -11,7 +11,7 @@ import {
   truncate,
   writeFile,
 } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { execa } from 'execa';
 import { giveTo, ownedFolder } from '../../../adapters/postgres/pgbackrest-config.ts';
@@ -193,7 +193,12 @@ async function argumentsDuring(work: () => Promise<unknown>): Promise<string> {
 
 describe('copying', () => {
   test('brings everything that the set needs to every copy, the manifest last, and deletes nothing', async () => {
+    // Evidence goes with it, whatever it says: whoever reads it there verifies it.
+    const pack = join(scene.deployment.backup.repository, 'acme', 'evidence', 'acme-000001.tar');
+    await mkdir(dirname(pack), { recursive: true });
+    await writeFile(pack, 'a pack');
     const words = await argumentsDuring(() => called('copy-set'));
+    expect(await readFile(atSftp('evidence', 'acme-000001.tar'), 'utf8')).toBe('a pack');
     expect(words).toContain('rclone');
     expect(words).not.toMatch(/s3-secret/);
     expect(await copiesOf(SET)).toEqual(['s3', 'sftp']);

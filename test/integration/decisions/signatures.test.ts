@@ -1,10 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Command } from 'commander';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { registerReview } from '../../../cli/review.ts';
 import { signByAgent, signText } from '../../../adapters/ssh/signature.ts';
 import { approvalText, type ApprovalArgs, type SignedApproval } from '../../../domain/approvals.ts';
 import { callActivity, type ChildEnd } from '../../harness/activity.ts';
@@ -181,5 +183,51 @@ test('an agent signs, also with a key that is kept under a passphrase', async ()
   expect((await check({ ...bound, signature: byFile })).result).toMatchObject({ identity: 'proven' });
   await expect(signByAgent('x', scene.deployment.approvers![0]!.key!)).rejects.toMatchObject({
     code: 'TOOL_FAILED',
+  });
+});
+
+describe('the sign-off of a review', () => {
+  const said: string[] = [];
+  async function review(...words: string[]): Promise<string> {
+    const program = new Command();
+    program.exitOverride();
+    registerReview(program, () => scene.configFile);
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => said.push(String(text)) > 0);
+    try {
+      await program.parseAsync(['node', 'tyk-dr', 'review', ...words]);
+    } finally {
+      write.mockRestore();
+    }
+    return said.at(-1)!;
+  }
+  const sign = (actor: string, ...more: string[]): Promise<string> =>
+    review('sign', 'acme', '--quarter', '2026-Q4', '--role', 'head of risk', '--actor', actor, ...more);
+  const shown = async (): Promise<string> => {
+    const out = join(scene.dir, 'review');
+    await review('run', 'acme', '--quarter', '2026-Q4', '--out', out);
+    return readFile(join(out, '2026-Q4.md'), 'utf8');
+  };
+
+  test('is proven by the key of the approver, asserted of others, and refused by a foreign key', async () => {
+    await mkdir(scene.deployment.backup.repository, { recursive: true });
+    expect(await sign('ann', '--key', keyOf('ann'))).toContain(
+      'signed by ann, head of risk, with their SSH key',
+    );
+    expect(await sign('carol')).toContain('(a name, not proven)');
+    await expect(sign('ann', '--key', keyOf('mallory'))).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    await expect(sign('carol', '--key', keyOf('mallory'))).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    const text = await shown();
+    expect(text).toMatch(/\| ann \| head of risk \| proven, signed with SHA256:/);
+    expect(text).toMatch(/\| carol \| head of risk \| asserted, not proven/);
+  });
+
+  test('counts no more where anybody has changed what was signed', async () => {
+    const folder = join(scene.deployment.backup.repository, 'acme', 'journal');
+    for (const name of await readdir(folder)) {
+      const text = await readFile(join(folder, name), 'utf8');
+      if (text.includes('"signature"'))
+        await writeFile(join(folder, name), text.replace('head of risk', 'head of all'));
+    }
+    expect(await shown()).toMatch(/\| ann \| head of all \| REFUSED: the signature does not match/);
   });
 });

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { generateKeyPairSync } from 'node:crypto';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -6,6 +7,8 @@ import { parse, stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keepPlan, keepRun } from '../../../adapters/backup/runs.ts';
 import { exportPack, type ExportDeps } from '../../../adapters/evidence/export.ts';
+import { packFacts, writeBundle } from '../../../adapters/evidence/bundle.ts';
+import { bundleTexts } from '../../../report/auditor-bundle.ts';
 import { openPack } from '../../../adapters/evidence/pack.ts';
 import { readTar, writeTar } from '../../../adapters/evidence/tar.ts';
 import { configDigest, planDigest } from '../../../adapters/config/digest.ts';
@@ -23,6 +26,8 @@ import { runRecord } from '../../harness/run-record.ts';
 /** Packs in a real repository: what is in them, that no secret is, and the commands of docs/evidence.md on them. */
 
 const SET = '20261124T031500Z-1f2e';
+const newTrusted = (): string =>
+  `ed25519:${generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'der' }).subarray(12).toString('base64')}`;
 /** Marked, so that any trace of one is found; each stands where a secret may come from. */
 const PLANTED = {
   env: 'MARK-env-7hT9q2Zx',
@@ -287,6 +292,53 @@ describe('the commands of docs/evidence.md', () => {
   test('and tyk-dr finds the same, with nothing but the packs and a public key', async () => {
     expect(await byTykDr(chain.files, 1)).toBe(0);
     expect(await byTykDr([chain.files[0]!, chain.files[2]!], 1)).toBe(12);
+  });
+});
+
+describe('an auditor’s bundle', () => {
+  const bundle = (): string => join(scene.dir, 'bundle');
+  const verify = async (
+    cwd: string,
+    key = scene.keys.trusted,
+  ): Promise<{ exitCode: number; stdout: string }> => {
+    const { exitCode = -1, stdout } = await execa('sh', [join(cwd, 'verify.sh')], {
+      ...{ cwd: '/', reject: false, extendEnv: false, env: { PATH: process.env['PATH']!, KEY: key } },
+    });
+    return { exitCode, stdout };
+  };
+
+  test('holds all packs to be read only, and verifies without us; any other key, changed or missing pack is found', async () => {
+    const own = { ...deployment.backup, repository: join(scene.dir, 'bundled') };
+    await mkdir(own.repository);
+    for (const number of [11, 12]) {
+      const record = await keptRun(number, { set: undefined as never });
+      await exportPack({ ...deployment, backup: own }, record, NO_HISTORY, deps);
+    }
+    const packs = await packFacts(own, 'acme');
+    const facts = { deployment: 'acme', madeAt: '2026-01-01T00:00:00.000Z', keys: own.trustedKeys, packs };
+    await writeBundle(own, 'acme', bundle(), bundleTexts({ ...facts, findings: [] }));
+    const script = await stat(join(bundle(), 'verify.sh'));
+    expect(script.mode & 0o222).toBe(0);
+    const controls = await readFile(join(bundle(), 'controls.md'), 'utf8');
+    expect(controls).toMatch(/\| ISO 22301:2019, 8\.6 .*\| (1, 2|none) \|/);
+    expect(controls).toContain('Business continuity plan');
+    expect(await verify(bundle())).toEqual({
+      exitCode: 0,
+      stdout: `2 packs; newest digest: ${packs[1]!.digest}`,
+    });
+    expect((await verify(bundle(), newTrusted())).stdout).toContain('was not signed by any of these keys');
+    await expect(writeBundle(own, 'acme', bundle(), {})).rejects.toMatchObject({ code: 'BAD_ARGUMENT' });
+    const second = join(bundle(), 'packs', packs[1]!.file);
+    const bytes = await readFile(second);
+    bytes[bytes.indexOf('"outcome"')]! ^= 1;
+    await chmod(second, 0o644);
+    await writeFile(second, bytes);
+    expect(await verify(bundle())).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('FAILED') as string,
+    });
+    await rm(join(bundle(), 'packs', packs[0]!.file));
+    expect((await verify(bundle())).stdout).toContain('it is not pack 1');
   });
 });
 
