@@ -1,5 +1,5 @@
 import { basename, dirname, join } from 'node:path';
-import { readdir, rmdir } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import {
   isDrillFile,
   readDrillMark,
@@ -103,6 +103,8 @@ async function tidy(call: Call): Promise<StepResult> {
   const { worker, target } = call;
   const before = await readListing(target.stateDir, worker);
   const made = before ? listingChanges(before, await listed(call)).filter(({ what }) => what === 'left') : [];
+  for (const path of restoreFolders(call))
+    if (before && before[path] === undefined) await rm(path, { recursive: true, force: true });
   // Deepest first; one that is not empty stays, and is found.
   for (const { path } of [...made].reverse()) await rmdir(path).catch(() => undefined);
   if (call.input.set !== undefined) await emptyCache(setOf(call));
@@ -146,11 +148,25 @@ async function listed(call: Call): Promise<Listing> {
       : [],
   );
   const beside = await Promise.all([...dataDirs, ...configs].map(ownAndBeside));
-  const folders = [target.stateDir, ...beside.flat(), ...trees.map((tree) => tree!.root)];
+  const folders = [
+    target.stateDir,
+    ...restoreFolders(call),
+    ...beside.flat(),
+    ...trees.map((tree) => tree!.root),
+  ];
   return listFolders([...new Set(folders)], (path) => {
     // A draft is written and renamed within a moment.
     return ignored.some((own) => path.startsWith(own)) || isDrillFile(target.stateDir, path);
   });
+}
+
+/** What pgBackRest keeps of a restore: its locks, its queue, its log. */
+function restoreFolders({ worker, target }: Call): string[] {
+  const { database } = target;
+  if (!database || !serves(worker, target, database) || !('pgbackrest' in database)) return [];
+  const { pgbackrest } = database;
+  if (!pgbackrest) return [];
+  return [pgbackrest.lockPath, pgbackrest.spoolPath, pgbackrest.logPath].map((path) => join(path, 'restore'));
 }
 
 /** `data`, `data.tyk-dr-new-…`, `pgbackrest.conf.…`. */

@@ -93,7 +93,10 @@ export function clockLine(record: RunRecord, nowMs: number): string {
 }
 
 function heading(record: RunRecord): string {
-  const what = record.component ?? 'everything';
+  const whole = record.component ?? 'everything';
+  // At a glance: nothing has happened.
+  const what =
+    record.drill === undefined ? whole : `DRILL (${record.drill.type}), ${record.drill.component ?? whole}`;
   return `${record.outcome ?? 'RUNNING'}  ${record.run}  ${record.deployment}: ${what} from ${record.from} to ${record.to}`;
 }
 

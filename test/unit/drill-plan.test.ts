@@ -93,7 +93,8 @@ describe('a simulation', () => {
 
   test('waits for a person only when one is to decide', () => {
     expect(compiled({ type: 'simulation' }).approvals).toBeUndefined();
-    expect(compiled({ type: 'simulation', decide: 'person' }).approvals).toMatchObject([
+    const shape = { ...SHAPE, approvers: 1 };
+    expect(compiled({ type: 'simulation', decide: 'person' }, shape).approvals).toMatchObject([
       { step: 'claim-target', onTimeout: 'abort' },
     ]);
   });
@@ -121,6 +122,7 @@ describe('no drill', () => {
     ['promoted that has proven too little', { type: 'simulation', end: 'promote' }, /--end.*--type full/],
     ['promoted with a fault in it', { end: 'promote', plant: 'missing-api' }, /--plant/],
     ['with a decision where nothing is to be decided', { decide: 'person' }, /--decide.*simulation/],
+    ['whose decision nobody may make', { type: 'simulation', decide: 'person' }, /--decide.*approvers/],
     ['of the site for drills itself', { from: 'dr' }, /--from.*drills go to dr/],
     ['of a site that is not there', { from: 'paris' }, /paris/],
   ])('%s', (_what, request, expected) => {

@@ -65,7 +65,12 @@ describe('the findings of a drill with a planted fault', () => {
   });
 
   test('where it was noticed there are none: it went red on purpose', () => {
-    const seen = { plant: 'empty-redis', expected: 'prove-redis', noticed: true, by: ['prove-redis'] } as const;
+    const seen = {
+      plant: 'empty-redis',
+      expected: 'prove-redis',
+      noticed: true,
+      by: ['prove-redis'],
+    } as const;
     const checks = checksOf({ ...red, drill: drill(seen) });
     expect(checks).toHaveLength(1);
     expect(checks[0]).toMatchObject({ check: 'plant/empty-redis', verdict: 'pass' });
