@@ -14,7 +14,7 @@ import type { StepInput } from '../domain/plan.ts';
  */
 export function drillBounds(deployment: Deployment, { run, plan }: StepInput, step: string): OutOfBounds {
   const { drill, sites, traffic } = deployment;
-  if (!drill) throw new DrError('DRILL_NOT_CONFIGURED', { deployment: plan.deployment });
+  if (drill?.site === undefined) throw new DrError('DRILL_NOT_CONFIGURED', { deployment: plan.deployment });
   if (plan.to !== drill.site)
     throw new DrError('DRILL_TOUCHES_LIVE', {
       run,

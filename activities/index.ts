@@ -13,6 +13,7 @@ import { createInjectDisasterActivities } from './inject-disaster.ts';
 import { createObserveLiveActivities } from './observe-live.ts';
 import { createWatchDrillActivities } from './watch-drill.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
+import { createDrillCalendarActivities } from './drill-calendar.ts';
 import { createEvidenceActivities, type EvidenceMakers } from './export-evidence.ts';
 import { createExportActivities, type RenderRunbook } from './export-runbook.ts';
 import { createFenceActivities } from './fence.ts';
@@ -23,6 +24,7 @@ import { createMeasureActivities } from './measure.ts';
 import { createMeasureLossActivities } from './measure-loss.ts';
 import { createMeasurePerformanceActivities } from './measure-performance.ts';
 import { createNotifyActivities } from './notify.ts';
+import { createPaperActivities, type PaperMakers } from './papers.ts';
 import { createPingActivities } from './ping.ts';
 import { createPlantFaultActivities } from './plant-fault.ts';
 import { createProvisionActivities } from './provision.ts';
@@ -49,9 +51,11 @@ export function createActivities(
   build: Build,
   render: RenderRunbook,
   evidence: Omit<EvidenceMakers, 'version'>,
+  papers: PaperMakers,
 ) {
   return {
     ...createPingActivities(deps, build),
+    ...createPaperActivities(deps, papers),
     ...createApprovalActivities(deps),
     ...createCheckBackupActivities(deps),
     ...createCheckOtherSitesActivities(deps),
@@ -61,6 +65,7 @@ export function createActivities(
     ...createProveSecurityActivities(deps),
     ...createPruneActivities(deps),
     ...createDoctorActivities(deps),
+    ...createDrillCalendarActivities(deps),
     ...createDrillTargetActivities(deps),
     ...createInjectDisasterActivities(deps),
     ...createObserveLiveActivities(deps),

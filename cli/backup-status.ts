@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { keptRunbook } from '../adapters/runbook/write.ts';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
-import { SCHEDULABLE } from '../domain/schedules.ts';
+import { SCHEDULABLE, type ScheduleKind, type ScheduleName } from '../domain/schedules.ts';
 import { STORES, type Store } from '../domain/figures.ts';
 import { standings, storesOf, type Standing } from '../domain/standing.ts';
 import { statusText } from '../report/standing.ts';
@@ -71,8 +71,10 @@ async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
 
 function nextOf(store: Store, schedules: readonly FoundSchedule[]): string | undefined {
   const times = schedules.flatMap(({ kind, nextAt }) => {
-    const covers: readonly Store[] = SCHEDULABLE[kind].covers;
+    const covers: readonly Store[] = isBackup(kind) ? SCHEDULABLE[kind].covers : [];
     return covers.includes(store) ? (nextAt ?? []) : [];
   });
   return times.sort()[0];
 }
+
+const isBackup = (kind: ScheduleName): kind is ScheduleKind => kind in SCHEDULABLE;

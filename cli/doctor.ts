@@ -10,6 +10,7 @@ import { doctorText } from '../report/doctor.ts';
 import { everyWorker } from '../runbooks/workers.ts';
 import type { doctor } from '../workflows/index.ts';
 import { nameArgument } from './arguments.ts';
+import { drillsAsDue } from './doctor-drills.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { exitUnlessGood } from './exit.ts';
 import { scheduleChanges } from './schedule-changes.ts';
@@ -59,6 +60,7 @@ async function findingsOf(door: Door, name: string): Promise<Finding[]> {
     ...judge(all, Object.keys(deployment.sites), shape.objectives.rpoMs),
     ...buildsAreOne(builds),
     ...(await schedulesAsDeclared(door, name)),
+    ...(await drillsAsDue(door, name)),
   ];
 }
 

@@ -8,14 +8,23 @@ import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import { DRILL_TYPES, PLANTS, type DrillType, type Plant, type Promotion } from '../domain/drill.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { parseParticipants } from '../domain/participants.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
+import { TABLETOP_VIEWS } from '../domain/tabletop.ts';
 import { compileDrill, compilePromotion } from '../runbooks/drill-plan.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
 import type { drill, drillCleanup } from '../workflows/index.ts';
-import { actorArgument, backupArgument, choice, nameArgument, textArgument } from './arguments.ts';
+import {
+  actorArgument,
+  backupArgument,
+  choice,
+  fileArgument,
+  nameArgument,
+  textArgument,
+} from './arguments.ts';
 import {
   alreadyRunning,
   deploymentOf,
@@ -25,12 +34,20 @@ import {
   type Door,
 } from './client.ts';
 import { toldByWorker } from './failures.ts';
+import { registerDrillDecisions } from './drill-decide.ts';
+import { tabletop } from './drill-tabletop.ts';
+import {
+  participantArgument,
+  refuseTabletopOptions,
+  tabletopOptions,
+  type DrillTabletopOptions,
+} from './drill-options.ts';
 import { follow } from './follow.ts';
 import { runId } from './run-id.ts';
 
 /** `tyk-dr drill`: rehearses a recovery where it touches nobody, and takes it back. */
 
-interface DrillOptions {
+interface DrillOptions extends DrillTabletopOptions {
   readonly type: DrillType;
   readonly scenario: Scenario;
   readonly component?: Recoverable;
@@ -92,9 +109,29 @@ export function registerDrill(program: Command, config: () => string | undefined
     .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
     .option('--detach', 'start the drill and return')
     .option('--json', 'events and result as JSON lines')
-    .action((name: string, options: DrillOptions) =>
-      withDoor(config(), (door) => start(door, name, options)),
-    );
+    .option(
+      '--participant <role=person>',
+      'who takes part; again for more; default the people under roles',
+      participantArgument(),
+    )
+    .option(
+      '--view <view>',
+      'of a tabletop: facilitator sees good answers, hints and coming events',
+      choice('--view', TABLETOP_VIEWS),
+    )
+    .option(
+      '--answers <file>',
+      'of a tabletop that was held on paper: what was said, YAML or JSON',
+      fileArgument('--answers'),
+    )
+    .option('--events <file>', 'of a tabletop: further events, YAML or JSON', fileArgument('--events'))
+    .option('--sheet', 'of a tabletop: print what is asked, and end')
+    .action((name: string, options: DrillOptions) => {
+      if (options.type === 'tabletop') return tabletop(config(), name, tabletopOptions(options));
+      refuseTabletopOptions(options);
+      return withDoor(config(), (door) => start(door, name, options));
+    });
+  registerDrillDecisions(command, config);
   command
     .command('cleanup')
     .description('Remove what a drill has left that was cut off')
@@ -110,7 +147,8 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
   const { type, scenario, component, plant, end, from, backup, onFailure, decide } = options;
   const shape = shapeOf(name, deployment);
   const plan = compileDrill(shape, {
-    ...{ type, scenario, end, backup, onFailure, decide, participants: [] },
+    ...{ type, scenario, end, backup, onFailure, decide },
+    participants: parseParticipants(deployment.roles, options.participant ?? []),
     ...promotionOf(shape, options),
     ...(component === undefined ? {} : { component }),
     ...(plant === undefined ? {} : { plant }),

@@ -71,6 +71,14 @@ deployments:
     contacts:
       - { name: Ann Example, role: incident commander, level: 1, email: ann@example.org, phone: '+44 20 5550 0100' }
       - { name: Bob Example, role: head of platform, level: 2, email: bob@example.org }
+    # Who does what: drills record who took part, and the review shows who has not practised.
+    roles:
+      incident-commander:
+        duty: declares, decides, and speaks for the recovery
+        people: [Ann Example]
+        deputies: [Bob Example]
+        trainEvery: 180d
+        practised: 2
     vendorSupport:
       - { name: Tyk support, contact: support@tyk.io, reference: your contract }
     traffic:

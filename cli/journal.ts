@@ -1,23 +1,20 @@
 import { userInfo } from 'node:os';
-import { appendEvent, readJournal } from '../adapters/backup/journal.ts';
-import { listRecords, repositoryIsHere } from '../adapters/backup/runs.ts';
+import { readImprovement, type KnownImprovement } from '../adapters/backup/improvement.ts';
+import { appendEvent } from '../adapters/backup/journal.ts';
+import { repositoryIsHere } from '../adapters/backup/runs.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import { findingsOf, type Finding } from '../domain/findings.ts';
+import type { Finding } from '../domain/findings.ts';
 import type { Entry, JournalEvent } from '../domain/journal.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { deploymentOf } from './client.ts';
 
 /** The door of `findings`, `lesson` and `review` to what lies in the repository: records of runs, and the journal. */
 
-export interface Improvement {
+export interface Improvement extends Omit<KnownImprovement, 'damaged'> {
   readonly name: string;
   readonly deployment: Deployment;
-  /** Oldest first. */
-  readonly records: readonly RunRecord[];
-  readonly entries: readonly Entry[];
-  readonly findings: readonly Finding[];
 }
 
 /** Without Temporal and workers: on any host that reaches the repository. @throws DrError REPOSITORY_UNREADABLE */
@@ -39,17 +36,10 @@ export async function openImprovement(
       path: backup.repository,
       reason: 'it is not on this host; findings are kept in it',
     });
-  const [records, journal] = await Promise.all([listRecords(backup, name), readJournal(backup, name)]);
-  for (const file of journal.damaged)
+  const { damaged, ...known } = await readImprovement(deployment, name, new Date().toISOString());
+  for (const file of damaged)
     process.stderr.write(`warning: ${file} is no event of the journal any more; it was not read\n`);
-  const { entries } = journal;
-  return {
-    name,
-    deployment,
-    records,
-    entries,
-    findings: findingsOf(records, entries, new Date().toISOString()),
-  };
+  return { name, deployment, ...known };
 }
 
 type Unsaid = JournalEvent extends infer Event

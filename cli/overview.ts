@@ -5,9 +5,11 @@ import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
 import { outlook } from '../domain/outlook.ts';
 import { summaryOf, type WaitingStep } from '../domain/run-summary.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { openDrills } from '../report/drills.ts';
 import type { OverviewRow } from '../report/overview.ts';
 import { historyOf } from './history.ts';
 import { deploymentOf, type Door } from './client.ts';
+import { standingHere } from './drill-standing.ts';
 import { memoSummary } from './memo-summary.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { soon } from './run-record.ts';
@@ -26,14 +28,16 @@ export async function overviewOf(door: Door): Promise<OverviewRow[]> {
 
 async function rowOf(door: Door, name: string): Promise<OverviewRow> {
   const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
-  const [lock, backup, loss] = await Promise.all([
+  const [lock, backup, loss, drills] = await Promise.all([
     described(door, lockId(name)),
     described(door, backupId(name)),
     lossStanding(name, deploymentOf(door.config, name)).catch(() => undefined),
+    drillsFor(door, name),
   ]);
   const own = {
     ...{ deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs },
     ...(loss ? { loss } : {}),
+    ...(drills.length > 0 ? { drills } : {}),
   };
   const beside =
     backup?.status.name === 'RUNNING'
@@ -96,4 +100,10 @@ async function recordNow(
 function waitsBeside(waiting: readonly WaitingStep[], missing: readonly MissingWorker[]): WaitingStep[] {
   const said = missing.flatMap(({ steps }) => steps);
   return waiting.filter(({ step, who }) => who === 'person' || !said.includes(step));
+}
+
+/** From here or not at all: a screen that a commander looks at waits for nobody. */
+async function drillsFor({ config }: Door, name: string): Promise<string[]> {
+  const standing = await standingHere(config, name).catch(() => undefined);
+  return standing ? openDrills(standing) : [];
 }

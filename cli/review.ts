@@ -161,7 +161,7 @@ async function availability({ deployment }: Improvement): Promise<AvailabilityFa
 }
 
 async function documentOf(improvement: Improvement, quarter: Quarter): Promise<Document> {
-  const { name, deployment, records, findings, entries } = improvement;
+  const { name, deployment, records, findings, entries, standing } = improvement;
   const { tier, objectives } = shapeOf(name, deployment);
   const now = new Date().toISOString();
   return reviewDocument({
@@ -173,6 +173,7 @@ async function documentOf(improvement: Improvement, quarter: Quarter): Promise<D
     records,
     findings,
     entries,
+    standing,
     now,
     identities: await identities(improvement),
     availability: await availability(improvement),

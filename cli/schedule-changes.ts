@@ -9,7 +9,8 @@ import {
 } from '../adapters/temporal/schedules.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
-import { SCHEDULE_KINDS, withWatch, type ScheduleKind } from '../domain/schedules.ts';
+import { SCHEDULE_KINDS, SCHEDULE_NAMES, withWatch, type ScheduleName } from '../domain/schedules.ts';
+import { calendarSchedules } from './calendar-schedules.ts';
 import { siteWorkers } from './backup-run.ts';
 import { deploymentOf, type Door } from './client.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
@@ -17,7 +18,7 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 /** The schedules that the configuration wants beside those that Temporal has. */
 
 export interface ScheduleChange {
-  readonly kind: ScheduleKind;
+  readonly kind: ScheduleName;
   readonly action: 'create' | 'change' | 'remove' | 'keep';
   /** What differs: `when: every 5 min 00 s -> every 4 min 00 s`. */
   readonly differences: readonly string[];
@@ -34,7 +35,7 @@ function wantedSchedules({ config }: Pick<Door, 'config'>, name: string): Wanted
   const { rpoMs } = shapeOf(name, deployment).objectives;
   const remindMs = deployment.notify?.remindEvery ?? REMIND_MS;
   const wanted = withWatch(schedules);
-  return SCHEDULE_KINDS.flatMap((kind) => {
+  const own = SCHEDULE_KINDS.flatMap((kind): WantedSchedule[] => {
     const schedule = wanted[kind];
     if (!schedule) return [];
     const { priority } = TIER_DEFAULTS[deployment.tier];
@@ -50,8 +51,11 @@ function wantedSchedules({ config }: Pick<Door, 'config'>, name: string): Wanted
         : {}),
       remindMs,
     };
-    return [{ deployment: name, kind, config: schedule, timezone: schedules?.timezone ?? 'UTC', launch }];
+    const workflow = kind === 'watch' ? 'watch' : 'launch';
+    const timezone = schedules?.timezone ?? 'UTC';
+    return [{ deployment: name, kind, config: schedule, timezone, workflow, launch }];
   });
+  return [...own, ...calendarSchedules(name, deployment, sites)];
 }
 
 type ScheduleDoor = Pick<Door, 'client' | 'config'>;
@@ -70,7 +74,7 @@ export async function applySchedules(
   const found = await findSchedules(door.client, name);
   const wanted = wantedSchedules(door, name);
   const changes: ScheduleChange[] = [];
-  for (const kind of SCHEDULE_KINDS) {
+  for (const kind of SCHEDULE_NAMES) {
     const want = wanted.find((each) => each.kind === kind);
     const have = found.find((each) => each.kind === kind);
     if (want && !have) {

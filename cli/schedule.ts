@@ -7,6 +7,7 @@ import { liveHosts } from '../domain/standing.ts';
 import { nameArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { measureNow } from './measure.ts';
+import { putInForce } from './drill-standing.ts';
 import { applySchedules, words, type ScheduleChange } from './schedule-changes.ts';
 
 /** `tyk-dr schedule apply` and `schedule list`: what the configuration wants, and what Temporal has. */
@@ -25,6 +26,7 @@ export function registerSchedule(program: Command, config: () => string | undefi
         for (const deployment of namesOf(door, name)) {
           const sums = await requireRpo(door, deployment);
           const changes = await applySchedules(door, deployment, options.dryRun ?? false);
+          if (!options.dryRun) await putInForce(door, deployment);
           deployments.push({ deployment, changes, rpo: sums });
         }
         const text = options.json
@@ -94,7 +96,7 @@ function changeLines(deployment: string, changes: readonly ScheduleChange[], dry
   return [
     `${deployment}:`,
     ...changes.map(({ kind, action, differences }) =>
-      `  ${VERBS[action][dryRun ? 1 : 0].padEnd(dryRun ? 12 : 9)}  ${kind.padEnd(11)}  ${differences.join('; ')}`.trimEnd(),
+      `  ${VERBS[action][dryRun ? 1 : 0].padEnd(dryRun ? 12 : 9)}  ${kind.padEnd(16)}  ${differences.join('; ')}`.trimEnd(),
     ),
   ];
 }
@@ -105,7 +107,7 @@ function listLines(deployment: string, schedules: readonly FoundSchedule[]): str
     `${deployment}:`,
     ...schedules.map(({ kind, facts, paused, nextAt, lastAt }) => {
       const next = paused ? 'PAUSED' : `next ${nextAt ?? 'never'}`;
-      return `  ${kind.padEnd(11)}  ${words(facts).when.padEnd(24)}  ${next}; last ${lastAt ?? 'never'}`;
+      return `  ${kind.padEnd(16)}  ${words(facts).when.padEnd(24)}  ${next}; last ${lastAt ?? 'never'}`;
     }),
   ];
 }

@@ -6,7 +6,7 @@ import { serviceCommands } from './service-commands.ts';
 
 /** A site for drills that is not apart from the others: a drill there would be no drill. */
 export function drillIsApart({ drill, sites }: Deployment): ConfigProblem[] {
-  if (!drill) return [];
+  if (drill?.site === undefined) return [];
   const own = sites[drill.site];
   const path = ['drill', 'site'];
   if (!own)

@@ -2,6 +2,8 @@ import { noticesReachSomebody } from './config-check-notify.ts';
 import { approvalsAreSound } from './config-check-approvals.ts';
 import { drillIsApart } from './config-check-drill.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
+import { calendarIsSound } from './config-check-calendar.ts';
+import { rolesAreSound } from './config-check-roles.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
@@ -56,6 +58,8 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...schedulesAreSound(deployment),
     ...noticesReachSomebody(deployment),
     ...approvalsAreSound(deployment),
+    ...rolesAreSound(deployment),
+    ...calendarIsSound(deployment),
     ...drillIsApart(deployment),
   ];
 }

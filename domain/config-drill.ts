@@ -1,12 +1,15 @@
 import { z } from 'zod';
+import { drillSchedules, majorChange } from './config-drill-schedules.ts';
 import { durationMs, name } from './config-parts.ts';
 
 /** The section of a deployment about rehearsals. */
 
 export const drill = z.strictObject({
-  site: name.describe(
-    'Where drills recover to: a site that neither serves nor replicates, with ports and folders of its own. No drill touches any other.',
-  ),
+  site: name
+    .optional()
+    .describe(
+      'Where drills recover to: a site that neither serves nor replicates, with ports and folders of its own. No drill touches any other; without one there are tabletops only.',
+    ),
   limit: durationMs
     .prefault('4h')
     .describe('A drill that takes longer, for whatever reason, is stopped and torn down.'),
@@ -27,4 +30,6 @@ export const drill = z.strictObject({
     })
     .prefault({})
     .describe('What stops a drill for the sake of the live site.'),
+  schedules: drillSchedules.optional(),
+  majorChange: majorChange.optional(),
 });

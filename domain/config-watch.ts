@@ -5,13 +5,18 @@ import { SCHEDULABLE } from './schedules.ts';
 
 /** The sections that keep an eye on backups: schedules and metrics. */
 
+export const cronText = line.superRefine((text, context) => {
+  const problem = parseCron(text);
+  if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
+});
+
+export const timezone = line
+  .default('UTC')
+  .refine(isTimeZone, 'expected the name of a time zone, such as Europe/Paris');
+
 const schedule = z.strictObject({
   every: durationMs.optional().describe('How often; or say when with cron.'),
-  cron: line
-    .superRefine((text, context) => {
-      const problem = parseCron(text);
-      if (typeof problem === 'string') context.addIssue({ code: 'custom', message: problem });
-    })
+  cron: cronText
     .optional()
     .describe('When, as five fields: minute, hour, day of the month, month, day of the week.'),
   jitter: durationMs.prefault('0s').describe('Begins later by chance, by at most this.'),
@@ -28,10 +33,7 @@ const ofSets = schedule.extend({
 
 export const schedules = z
   .strictObject({
-    timezone: line
-      .default('UTC')
-      .refine(isTimeZone, 'expected the name of a time zone, such as Europe/Paris')
-      .describe('What cron expressions mean.'),
+    timezone: timezone.describe('What cron expressions mean.'),
     full: ofSets.optional().describe(SCHEDULABLE.full.purpose),
     incremental: ofSets.optional().describe(SCHEDULABLE.incremental.purpose),
     redis: ofSets.optional().describe(SCHEDULABLE.redis.purpose),

@@ -12,6 +12,7 @@ import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
+import { roles } from './config-roles.ts';
 import { temporal } from './config-temporal.ts';
 import { TIERS } from './objectives.ts';
 
@@ -227,6 +228,7 @@ const deployment = z.strictObject({
   vendorSupport,
   approvals: approvals.optional(),
   approvers: approvers.optional(),
+  roles,
   traffic: traffic.optional(),
   sites: z.record(name, site),
 });

@@ -116,6 +116,10 @@ export const CHECKS = {
     what: 'The schedules in Temporal are those of the configuration.',
     hint: 'Run tyk-dr schedule apply.',
   },
+  drills: {
+    what: 'Drills are made when they are due by the calendar, and after a major change; enough people have practised each role.',
+    hint: 'tyk-dr drill list DEPLOYMENT shows all of them; make the drill, or put it off with a reason: tyk-dr drill defer.',
+  },
 } as const satisfies Record<string, { what: string; hint: string }>;
 
 export type CheckId = keyof typeof CHECKS;

@@ -1,5 +1,6 @@
 import type { RecoverPlan } from './plan.ts';
 import type { Recoverable, Scenario } from './run.ts';
+import type { TabletopRecord } from './tabletop.ts';
 
 /**
  * A drill: a run in an isolated target, with production untouched. What is planned stands in the plan, what was seen in
@@ -84,6 +85,8 @@ export interface DrillRecord extends DrillPlan {
   /** What was planted, as it was done. */
   planted?: string;
   plantNoticed?: PlantNoticed;
+  /** Of a tabletop: what was asked and said. */
+  tabletop?: TabletopRecord;
 }
 
 /** The live site before and after, look by look. */

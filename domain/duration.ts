@@ -22,6 +22,14 @@ export function formatDuration(durationMs: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
+const DAY_MS = 86_400_000;
+
+/** `180 days` where it is that long, else as `formatDuration` has it. */
+export function formatDays(durationMs: number): string {
+  const days = Math.round(durationMs / DAY_MS);
+  return days < 2 ? formatDuration(durationMs) : `${days} days`;
+}
+
 /** `63 MB`, `1.2 GB`: decimal units, as disks and networks count. */
 export function formatBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];

@@ -1,6 +1,7 @@
 import { entriesOf, type Entry, type EntryOf } from './journal.ts';
 import { checksOf } from './run-checks.ts';
 import type { RunRecord } from './run.ts';
+import { goesWith } from './standing-findings.ts';
 
 /**
  * What runs and audits have found, and what became of it. Nothing of it is stored: it follows from the records of runs
@@ -39,15 +40,25 @@ export interface Finding {
   readonly recurring: boolean;
 }
 
-interface Found extends Occurrence {
+export interface Found extends Occurrence {
   readonly check: string;
   readonly severity: Severity;
+  /** What its id is made of instead of the time. */
+  readonly key?: string;
 }
 
-/** @param now UTC ISO; due dates and acceptances are held against it. */
-export function findingsOf(records: readonly RunRecord[], entries: readonly Entry[], now: string): Finding[] {
+/**
+ * @param now UTC ISO; due dates and acceptances are held against it.
+ * @param missing what no run has found: drills that were not made, and what else the calendar shows
+ */
+export function findingsOf(
+  records: readonly RunRecord[],
+  entries: readonly Entry[],
+  now: string,
+  missing: readonly Found[] = [],
+): Finding[] {
   const closures = new Map(entriesOf(entries, 'closed').map((entry) => [entry.finding, entry]));
-  const found = [...records.flatMap(ofRun), ...entriesOf(entries, 'imported').flatMap(ofImport)];
+  const found = [...records.flatMap(ofRun), ...entriesOf(entries, 'imported').flatMap(ofImport), ...missing];
   const byCheck = new Map<string, Found[]>();
   for (const each of found.sort((a, b) => (a.at < b.at ? -1 : 1)))
     byCheck.set(each.check, [...(byCheck.get(each.check) ?? []), each]);
@@ -118,8 +129,8 @@ function finding(
 const isOver = (day: string, now: string): boolean => now.slice(0, 10) > day.slice(0, 10);
 
 /** The same for the same first occurrence, whoever computes it. */
-function findingId({ check, in: where, at }: Found): string {
-  return `F-${fnv1a(`${check}\n${where}\n${at}`)}`;
+function findingId({ check, in: where, at, key = at }: Found): string {
+  return `F-${fnv1a(`${check}\n${where}\n${key}`)}`;
 }
 
 /** FNV-1a of 32 bits, in hexadecimal. */
@@ -142,6 +153,8 @@ export function closingProblem(
   entries: readonly Entry[],
 ): { readonly problem: string } | { readonly basis: EntryOf<'closed'>['basis'] } {
   const last = occurrences.at(-1)!;
+  const goes = goesWith(check);
+  if (goes !== undefined) return { problem: goes };
   if (endOf(record) <= last.at)
     return { problem: `it ended at ${endOf(record)}, and the finding is of ${last.at} (${last.in})` };
   if (isImported(check)) {

@@ -1,3 +1,5 @@
+import type { CalendarKind } from './calendar-kinds.ts';
+import type { Participant } from './drill.ts';
 import type { Objectives } from './objectives.ts';
 import type { Severity } from './findings.ts';
 
@@ -47,6 +49,15 @@ export interface ImportedFinding {
   readonly check: string;
   readonly severity: Severity;
   readonly text: string;
+}
+
+/** What was due when, from this event to the next of its kind. */
+export interface CalendarInForce {
+  readonly schedules: Readonly<
+    Partial<Record<CalendarKind, { readonly cron: string; readonly timezone: string }>>
+  >;
+  readonly lateMs: number;
+  readonly signWithinMs: number;
 }
 
 export type JournalEvent = Said &
@@ -99,6 +110,23 @@ export type JournalEvent = Said &
         /** Absent where the name is only asserted. */
         readonly signed?: SignedBy;
       }
+    | ({ readonly kind: 'calendar' } & CalendarInForce)
+    | {
+        readonly kind: 'drill-deferred';
+        readonly drill: CalendarKind;
+        /** When it was due by the calendar. */
+        readonly dueAt: string;
+        readonly until: string;
+        readonly reason: string;
+      }
+    | {
+        readonly kind: 'drill-skipped';
+        readonly drill: CalendarKind;
+        readonly dueAt: string;
+        readonly reason: string;
+      }
+    /** Who was there, where a run does not say it itself. */
+    | { readonly kind: 'attended'; readonly run: string; readonly participants: readonly Participant[] }
   );
 
 /** An event as it lies in the journal. */

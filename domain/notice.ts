@@ -38,6 +38,16 @@ export const NOTICE_EVENTS = {
   'retention-failed': event('warning', false, 'Scheduled retention failed.'),
   'copy-failed': event('error', false, 'A scheduled off-site copy failed.'),
   'keys-failed': event('error', false, 'A scheduled test of the keys failed.'),
+  'drill-not-made': event(
+    'warning',
+    false,
+    'A drill of the calendar was skipped or deferred, or could not be started.',
+  ),
+  'drill-due': event(
+    'info',
+    false,
+    'A tabletop or an audit is due, or a review is to be signed: people have to do it.',
+  ),
   stale: event('error', false, 'A store would lose more than its RPO allows, or nobody can measure it.'),
   'fresh-again': event('info', false, 'Every store is within its RPO again.'),
 } as const satisfies Record<string, EventEntry>;

@@ -3,7 +3,8 @@ import { drillChecks } from './drill-checks.ts';
 import { formatDuration } from './duration.ts';
 import { rangeText, rpoRange, rpoVerdict } from './loss.ts';
 import type { Severity } from './findings.ts';
-import type { Outcome, RunRecord } from './run.ts';
+import { OUTCOME_CLASS, type Outcome, type RunRecord } from './run.ts';
+import { tabletopChecks } from './tabletop.ts';
 
 /** What a run has shown, check by check: what it missed becomes a finding, and a later run that passes closes it. Pure. */
 
@@ -28,18 +29,34 @@ export function checksOf(record: RunRecord): RunCheck[] {
   const ofDrill = record.drill && !isRefused ? drillChecks(record.drill) : [];
   // Its target was broken on purpose: what failed there is no finding, and what passed there closes none. What is asked
   // of it is whether it noticed why it went red, and whether it harmed anything.
-  if (record.drill?.plant !== undefined) return [...ofDrill, planted(record)];
+  if (record.drill?.plant !== undefined) return [...ofDrill, planted(record), ...drillMade(record)];
   // Of a run that was refused nothing else was to be seen.
   if (isRefused) return [outcome(record)];
+  // Nothing was recovered: there is nothing else to be measured.
+  if (record.drill?.type === 'tabletop')
+    return [outcome(record), ...drillMade(record), ...tabletopChecks(record)];
   return [
     ...ofDrill,
     outcome(record),
+    ...drillMade(record),
     rto(record),
     rpo(record),
     ...criteria(record),
     ...proofs(record),
     ...overrides(record),
     ...exceptions(record),
+  ];
+}
+
+/** What closes the finding that a drill of this kind was missed, late or put off. */
+function drillMade({ drill, outcome: ended, run }: RunRecord): RunCheck[] {
+  const good = ended !== undefined && ['recovered', 'exceptions'].includes(OUTCOME_CLASS[ended]);
+  if (!drill || !(good || drill.plantNoticed?.noticed)) return [];
+  return [
+    {
+      ...{ check: `drill/${drill.type}`, verdict: 'pass', severity: 'low' },
+      text: `a ${drill.type} drill was made: ${run}`,
+    },
   ];
 }
 

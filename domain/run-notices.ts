@@ -153,6 +153,8 @@ function alarmNotice(record: RunRecord, text: string, at: string): RunNotice | u
 const OUTCOME_SEVERITY: Readonly<Record<Outcome, Severity>> = {
   RECOVERED: 'info',
   RECOVERED_WITH_EXCEPTIONS: 'warning',
+  WALKED_THROUGH: 'info',
+  WALKED_THROUGH_WITH_GAPS: 'warning',
   REFUSED: 'warning',
   FAILED_UNDONE: 'critical',
   ABORTED: 'critical',

@@ -43,11 +43,21 @@ export const SCENARIOS = ['infrastructure', 'corruption', 'network', 'regional',
 export type Scenario = (typeof SCENARIOS)[number];
 
 export type Outcome =
-  'RECOVERED' | 'RECOVERED_WITH_EXCEPTIONS' | 'FAILED_UNDONE' | 'STUCK' | 'ABORTED' | 'REFUSED';
+  | 'RECOVERED'
+  | 'RECOVERED_WITH_EXCEPTIONS'
+  // Of a tabletop, in which nothing is recovered.
+  | 'WALKED_THROUGH'
+  | 'WALKED_THROUGH_WITH_GAPS'
+  | 'FAILED_UNDONE'
+  | 'STUCK'
+  | 'ABORTED'
+  | 'REFUSED';
 
 export const OUTCOME_CLASS: Readonly<Record<Outcome, ErrorClass>> = {
   RECOVERED: 'recovered',
   RECOVERED_WITH_EXCEPTIONS: 'exceptions',
+  WALKED_THROUGH: 'recovered',
+  WALKED_THROUGH_WITH_GAPS: 'exceptions',
   FAILED_UNDONE: 'failed',
   ABORTED: 'failed',
   STUCK: 'stuck',

@@ -1,4 +1,5 @@
 import type { SiteWorkers } from './backup.ts';
+import type { CalendarKind } from './calendar-kinds.ts';
 import type { Store } from './figures.ts';
 
 /** What can be scheduled. A kind needs one entry here, and one in `workflows/launch.ts` that says what it starts. */
@@ -41,6 +42,24 @@ export const SCHEDULABLE = {
 export type ScheduleKind = keyof typeof SCHEDULABLE;
 export const SCHEDULE_KINDS = Object.keys(SCHEDULABLE) as ScheduleKind[];
 
+/** The name of a schedule of the calendar in Temporal: of a drill apart from that of a backup. */
+export const CALENDAR_SCHEDULES = {
+  component: 'drill-component',
+  simulation: 'drill-simulation',
+  full: 'drill-full',
+  tabletop: 'drill-tabletop',
+  review: 'review',
+  audit: 'audit',
+  handbook: 'handbook',
+} as const satisfies Record<CalendarKind, string>;
+
+/** Everything of ours that Temporal may have for a deployment. */
+export type ScheduleName = ScheduleKind | (typeof CALENDAR_SCHEDULES)[CalendarKind];
+export const SCHEDULE_NAMES: readonly ScheduleName[] = [
+  ...SCHEDULE_KINDS,
+  ...Object.values(CALENDAR_SCHEDULES),
+];
+
 /** One schedule as the configuration has it: `every` or `cron`. Milliseconds. */
 export interface ScheduleConfig {
   readonly every?: number | undefined;
@@ -61,7 +80,7 @@ export function withWatch(schedules: Schedules | undefined): Schedules {
   return schedules ? { ...schedules, watch: schedules.watch ?? WATCH } : {};
 }
 
-export const scheduleId = (deployment: string, kind: ScheduleKind): string => `tyk-dr/${deployment}/${kind}`;
+export const scheduleId = (deployment: string, kind: ScheduleName): string => `tyk-dr/${deployment}/${kind}`;
 
 /** What a schedule hands to the workflow that it starts. Names only: it lies open in Temporal. */
 export interface LaunchInput {

@@ -43,6 +43,17 @@ export interface ProbeFacts {
   };
 }
 
+/** Nobody real: whoever tries a drill in the lab plays them. */
+const EXAMPLE_ROLES = {
+  'incident-commander': {
+    duty: 'declares the disaster, decides, and speaks for the recovery',
+    people: ['ann'],
+    deputies: ['bob'],
+  },
+  'database-engineer': { duty: 'knows the stores and what was lost of them', people: ['carl', 'dora'] },
+  communications: { duty: 'tells clients and management', people: ['eve'], deputies: ['ann'] },
+};
+
 export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
   const file = (name: string): string => `file:${keyFile(lab, name)}`;
   const signing = createPublicKey(createPrivateKey(await readKey(lab, 'signing-key')));
@@ -67,6 +78,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         ...(withDashboard ? { analytics: { path: facts.keylessPath, requests: 5 } } : {}),
         witness: outside(lab, 'witness', 'clients.jsonl'),
         beacon: {},
+        roles: EXAMPLE_ROLES,
         drill: { site: 'dr' },
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },

@@ -1,7 +1,7 @@
 import { addressesOf } from '../domain/addresses.ts';
 import { achievedRtoMs } from '../domain/clock.ts';
 import type { Deployment } from '../domain/config.ts';
-import { formatDuration } from '../domain/duration.ts';
+import { formatDays, formatDuration } from '../domain/duration.ts';
 import { slosText } from '../domain/service-level.ts';
 import { endOf } from '../domain/findings.ts';
 import { rpoRange } from '../domain/loss.ts';
@@ -41,6 +41,7 @@ export function handbookDocument(facts: HandbookFacts): Document {
       begin(facts),
       ...procedures(),
       history(facts),
+      rolesOf(facts),
       people(facts),
       backups(deployment, name),
       settingsSection(deployment, facts.settings),
@@ -156,10 +157,23 @@ function lossText(records: readonly RunRecord[]): string {
   return `at most ${formatDuration(most.at(-1)!)}, measured in ${most.length} of them`;
 }
 
+function rolesOf({ deployment: { roles } }: HandbookFacts): Section {
+  const rows = Object.entries(roles).map(([role, { duty = '', people: own, deputies, ...rest }]) => [
+    ...[role, duty, own.join(', '), deputies.join(', ')],
+    `${formatDays(rest.trainEvery)}, at least ${rest.practised} people`,
+  ]);
+  return {
+    title: 'Roles',
+    text:
+      rows.length === 0 ? ['No role is declared (roles: in the configuration): who decides at night?'] : [],
+    table: { head: ['role', 'duty', 'people', 'deputies', 'practises every'], rows },
+  };
+}
+
 function people({ deployment }: HandbookFacts): Section {
   const { approvers = [], approvals = [] } = deployment;
   return {
-    title: 'Roles, contacts, support of vendors',
+    title: 'Contacts, approvals, support of vendors',
     text: [
       ...(contactRows(deployment).length === 0 ? ['No contact is declared.'] : []),
       approvals.length === 0

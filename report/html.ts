@@ -10,8 +10,10 @@ import { criteria } from './html-criteria.ts';
 import { decisions } from './html-decisions.ts';
 import { drillHtml } from './drill.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { htmlOf } from './document.ts';
 import { lostItemLines } from './lost-items.ts';
 import { STYLE } from './html-style.ts';
+import { tabletopDocument } from './tabletop.ts';
 import { contactRows, type People } from './people.ts';
 import { timeline } from './html-timeline.ts';
 
@@ -20,6 +22,8 @@ import { timeline } from './html-timeline.ts';
 const TONE: Readonly<Record<Outcome, string>> = {
   RECOVERED: 'good',
   RECOVERED_WITH_EXCEPTIONS: 'fair',
+  WALKED_THROUGH: 'good',
+  WALKED_THROUGH_WITH_GAPS: 'fair',
   FAILED_UNDONE: 'bad',
   STUCK: 'bad',
   ABORTED: 'bad',
@@ -28,6 +32,7 @@ const TONE: Readonly<Record<Outcome, string>> = {
 
 /** @param people of the deployment, where its configuration is at hand. */
 export function htmlReport(record: RunRecord, people?: People): string {
+  if (record.drill?.tabletop) return htmlOf(tabletopDocument(record));
   const sections = [
     verdict(record),
     objectives(record),

@@ -1,6 +1,7 @@
 import { achievedRtoMs, rtoByTier } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { endOf, type Finding } from '../domain/findings.ts';
+import type { DrillStanding } from '../domain/drill-standing.ts';
 import { entriesOf, type Entry } from '../domain/journal.ts';
 import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
@@ -9,6 +10,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { availabilitySection, type AvailabilityFacts } from './availability.ts';
 import { drillTable, kindOfRun } from './drill.ts';
 import type { Document, Section } from './document.ts';
+import { auditSection, drillSections } from './review-drills.ts';
 import { occurrenceText, stateText } from './findings.ts';
 import { contactRows, type People } from './people.ts';
 import { trendSvg } from './trend.ts';
@@ -26,6 +28,7 @@ export interface ReviewFacts {
   readonly records: readonly RunRecord[];
   readonly findings: readonly Finding[];
   readonly entries: readonly Entry[];
+  readonly standing: DrillStanding;
   readonly now: string;
   /** Of sign-offs, by entry: whether anybody has shown who it was. */
   readonly identities?: ReadonlyMap<string, string>;
@@ -46,13 +49,14 @@ export function reviewDocument(facts: ReviewFacts): Document {
       ...trends(facts),
       losses(facts),
       drills(facts),
+      ...drillSections(facts),
       open(facts),
       ended(facts),
       lessons(facts),
       changes(facts),
       undeclaredSection(facts.hosts, now),
       availabilitySection(facts.availability),
-      audit(facts),
+      auditSection(facts),
       contacts(facts),
       signed(facts),
     ],
@@ -211,19 +215,6 @@ function changes({ entries, tier, objectives }: ReviewFacts): Section {
   ];
   const since = `Since ${last.at} (${last.quarter}, ${last.actor})`;
   return { title, text: [list.length === 0 ? `${since}: none.` : `${since}:`], list };
-}
-
-/** The guide asks for one a year. */
-function audit({ entries, now }: ReviewFacts): Section {
-  const title = 'Third-party audit';
-  const last = entriesOf(entries, 'imported').findLast(({ source }) => source === 'audit');
-  if (!last) return { title, text: ['None has been recorded (tyk-dr findings import): one is due.'] };
-  const due = `${Number(last.at.slice(0, 4)) + 1}${last.at.slice(4, 10)}`;
-  const late = now.slice(0, 10) > due ? ': OVERDUE' : '';
-  return {
-    title,
-    text: [`The last by ${last.by}, recorded ${last.at.slice(0, 10)}; the next is due ${due}${late}.`],
-  };
 }
 
 function contacts({ people }: ReviewFacts): Section {

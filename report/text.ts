@@ -16,11 +16,13 @@ import { lossLines, rpoText } from './loss.ts';
 import { lostItemLines } from './lost-items.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
+import { tabletopText } from './tabletop.ts';
 
 /** The report of a run as plain text: verdict first, then what it rests on. Pure. */
 
 /** @param people of the deployment, where its configuration is at hand. */
 export function textReport(record: RunRecord, people?: People): string {
+  if (record.drill?.tabletop) return tabletopText(record);
   const nowMs = Date.parse(record.endedAt ?? new Date().toISOString());
   return [
     ...verdict(record),

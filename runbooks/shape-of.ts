@@ -22,7 +22,9 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     hasAnalyticsProbe: deployment.analytics !== undefined,
     hasWitness: deployment.witness !== undefined,
     slos: deployment.slos,
-    ...(deployment.drill ? { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } } : {}),
+    ...(deployment.drill?.site === undefined
+      ? {}
+      : { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } }),
     approvers: deployment.approvers?.length ?? 0,
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),

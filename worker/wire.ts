@@ -8,6 +8,7 @@ import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
 import { historyByOwnDoor } from '../adapters/temporal/history.ts';
 import { EVIDENCE_TEXTS } from '../report/evidence.ts';
+import { renderPapers } from './render-papers.ts';
 import { renderRunbook } from './render-runbook.ts';
 
 /** Builds what the activities need, once. The only place where configuration, secrets and activities meet. */
@@ -44,5 +45,14 @@ export function wire(
     ...(leaving && { leaving }),
   };
   const evidence = { render: EVIDENCE_TEXTS, history: (run: string) => historyByOwnDoor(config, run) };
-  return { activities: createActivities(deps, build, renderRunbook(build.version), evidence), deps };
+  return {
+    activities: createActivities(
+      deps,
+      build,
+      renderRunbook(build.version),
+      evidence,
+      renderPapers(build.version),
+    ),
+    deps,
+  };
 }

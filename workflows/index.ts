@@ -1,12 +1,15 @@
 export { backup } from './backup.ts';
 export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
+export { noteDrill, readStanding } from './drill-notes.ts';
 export { drill } from './drill.ts';
 export { drillCleanup } from './drill-cleanup.ts';
 export { exportEvidence } from './export-evidence.ts';
 export { forecast } from './forecast.ts';
 export { fence } from './fence.ts';
 export { launch } from './launch.ts';
+export { launchDrill } from './launch-drill.ts';
+export { launchPaper } from './launch-paper.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { readRuns } from './read-runs.ts';

@@ -159,7 +159,7 @@ export function everyWorker({ sites }: LaunchInput): string[] {
 }
 
 /** The innermost failure is the one that says what went wrong. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (error instanceof ChildWorkflowFailure || error instanceof ActivityFailure)
     return error.cause ? reasonOf(error.cause) : error.message;
   if (error instanceof ApplicationFailure)

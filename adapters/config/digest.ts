@@ -19,6 +19,8 @@ export function configDigest(deployment: Deployment): string {
     notify: _notify,
     contacts: _contacts,
     vendorSupport: _vendorSupport,
+    roles: _roles,
+    drill,
     witness,
     beacon,
     ...shared
@@ -27,6 +29,8 @@ export function configDigest(deployment: Deployment): string {
     ...shared,
     witness: witness !== undefined,
     ...(beacon && { beacon: true }),
+    // When drills are due is no part of what they are.
+    ...(drill && { drill: { site: drill.site, limit: drill.limit, halt: drill.halt } }),
     backup: {
       recipients: backup.recipients,
       trustedKeys: backup.trustedKeys,

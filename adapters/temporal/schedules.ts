@@ -5,13 +5,14 @@ import {
   type ScheduleDescription,
   type ScheduleOptions,
 } from '@temporalio/client';
+import type { CalendarLaunch } from '../../domain/calendar-launch.ts';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import {
   scheduleId,
-  SCHEDULE_KINDS,
+  SCHEDULE_NAMES,
   type LaunchInput,
   type ScheduleConfig,
-  type ScheduleKind,
+  type ScheduleName,
 } from '../../domain/schedules.ts';
 import { DrError } from '../../domain/errors.ts';
 
@@ -19,10 +20,12 @@ import { DrError } from '../../domain/errors.ts';
 
 export interface WantedSchedule {
   readonly deployment: string;
-  readonly kind: ScheduleKind;
+  readonly kind: ScheduleName;
   readonly config: ScheduleConfig;
   readonly timezone: string;
-  readonly launch: LaunchInput;
+  /** The workflow that it starts, and what that is told. */
+  readonly workflow: string;
+  readonly launch: LaunchInput | CalendarLaunch;
 }
 
 /** What one of ours does, as words that can be compared and shown. */
@@ -36,7 +39,7 @@ export interface ScheduleFacts {
 }
 
 export interface FoundSchedule {
-  readonly kind: ScheduleKind;
+  readonly kind: ScheduleName;
   readonly facts: ScheduleFacts;
   readonly paused: boolean;
   readonly nextAt?: string;
@@ -61,14 +64,14 @@ export function factsOf({ config, timezone, launch }: WantedSchedule): ScheduleF
 
 /** Every kind that Temporal has for the deployment. @throws DrError SCHEDULE_FOREIGN for one that has our name only. */
 export async function findSchedules(client: Client, deployment: string): Promise<FoundSchedule[]> {
-  const found = await Promise.all(SCHEDULE_KINDS.map((kind) => findSchedule(client, deployment, kind)));
+  const found = await Promise.all(SCHEDULE_NAMES.map((kind) => findSchedule(client, deployment, kind)));
   return found.filter((each) => each !== undefined);
 }
 
 async function findSchedule(
   client: Client,
   deployment: string,
-  kind: ScheduleKind,
+  kind: ScheduleName,
 ): Promise<FoundSchedule | undefined> {
   const id = scheduleId(deployment, kind);
   try {
@@ -125,7 +128,7 @@ export async function updateSchedule(client: Client, wanted: WantedSchedule): Pr
   await handle.update(({ state }) => ({ ...optionsOf(wanted), state }));
 }
 
-export async function removeSchedule(client: Client, deployment: string, kind: ScheduleKind): Promise<void> {
+export async function removeSchedule(client: Client, deployment: string, kind: ScheduleName): Promise<void> {
   await client.schedule.getHandle(scheduleId(deployment, kind)).delete();
 }
 
@@ -133,7 +136,7 @@ type Options = Pick<ScheduleOptions, 'spec' | 'policies'> & {
   readonly action: ScheduleOptions['action'];
 };
 
-function optionsOf({ deployment, kind, config, timezone, launch }: WantedSchedule): Options {
+function optionsOf({ deployment, kind, config, timezone, workflow, launch }: WantedSchedule): Options {
   const { every, cron, jitter, catchUp } = config;
   return {
     spec: {
@@ -144,7 +147,7 @@ function optionsOf({ deployment, kind, config, timezone, launch }: WantedSchedul
     },
     action: {
       type: 'startWorkflow',
-      workflowType: kind === 'watch' ? 'watch' : 'launch',
+      workflowType: workflow,
       workflowId: `launch/${deployment}/${kind}`,
       taskQueue: WORKFLOW_QUEUE,
       args: [launch],

@@ -1,3 +1,4 @@
+import { drillStanding } from '../../domain/drill-standing.ts';
 import { describe, expect, test } from 'vitest';
 import { answerControls } from '../../domain/control-map.ts';
 import type { DrillRecord } from '../../domain/drill.ts';
@@ -150,6 +151,16 @@ describe('the quarterly review', () => {
     const records = [whole(drill()), whole(drill(PLANTED, { run: 'drl-planted' }))];
     const page = markdownOf(
       reviewDocument({
+        standing: drillStanding({
+          ...{
+            records: [],
+            entries: [],
+            roles: {},
+            current: { configDigest: '' },
+            now: '2026-01-01T00:00:00.000Z',
+          },
+          limits: { config: true, versions: true, dataPercent: 50 },
+        }),
         ...{ name: 'acme', tier: 'critical', objectives: { rtoMs: 900_000, rpoMs: 300_000 } },
         ...{ people: { contacts: [], vendorSupport: [] }, quarter: quarterOf('2026-Q1')! },
         ...{ records, entries: [], findings: [], now: '2026-02-01T00:00:00.000Z' },

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { EXAMPLE } from '../../cli/init-example.ts';
 import { parseConfig } from '../../adapters/config/load.ts';
+import { drillStanding } from '../../domain/drill-standing.ts';
 import { findingsOf } from '../../domain/findings.ts';
 import type { Entry } from '../../domain/journal.ts';
 import { quarterAt, quarterOf } from '../../domain/quarter.ts';
@@ -53,9 +54,15 @@ describe('the quarterly review', () => {
     records: readonly RunRecord[],
     entries: readonly Entry[] = [],
     objectives = OBJECTIVES,
+    roles: Parameters<typeof drillStanding>[0]['roles'] = {},
   ): Document => {
     const now = '2026-11-20T00:00:00.000Z';
+    const standing = drillStanding({
+      ...{ records, entries, now, limits: { config: true, versions: true, dataPercent: 50 } },
+      ...{ roles, current: { configDigest: 'c'.repeat(64) } },
+    });
     return reviewDocument({
+      standing,
       ...{ name, tier: 'critical', objectives, people: deployment, quarter: quarterOf('2026-Q4')!, now },
       ...{ records, entries, findings: findingsOf(records, entries, now) },
     });
@@ -71,6 +78,38 @@ describe('the quarterly review', () => {
     for (const title of [/^Loss of data/, /^Availability/])
       expect(section(document, title).text![0]).toMatch(/^Not measured/);
     expect(section(document, /^Drills/).text![0]).toBe('No drill in this quarter.');
+    expect(section(document, /^Drills due/).text![0]).toMatch(/^No calendar of drills is in force/);
+  });
+
+  test('shows which drills were due, who has practised, and what has changed since the last one', () => {
+    const calendar = {
+      ...{ kind: 'calendar', lateMs: 86_400_000, signWithinMs: 0, actor: 'ann', id: '1' },
+      ...{ at: '2026-09-15T00:00:00.000Z', schedules: { full: { cron: '0 9 1 * *', timezone: 'UTC' } } },
+    } as Entry;
+    const drill = {
+      ...ofMonth('10', 60),
+      ...{ run: 'drl-1', runbook: 'drill', outcome: 'RECOVERED', configDigest: 'old' },
+      clock: [{ name: 'started', at: '2026-10-01T09:00:05.000Z', source: '' }],
+      drill: {
+        ...{ type: 'full', scenario: 'regional', end: 'teardown', limitMs: 1 },
+        participants: [{ role: 'commander', person: 'ann' }],
+      },
+    } as RunRecord;
+    const roles = {
+      commander: { people: ['ann'], deputies: ['bob'], trainEvery: 90 * 86_400_000, practised: 2 },
+    };
+    const document = review([drill], [calendar], OBJECTIVES, roles);
+    const due = section(document, /^Drills due/);
+    expect(due.title).toBe('Drills due and done: 1 of 2');
+    expect(due.table!.rows.map(([, , state, run]) => `${state} ${run}`)).toEqual(['done drl-1', 'late ']);
+    expect(section(document, /^Who has practised/).text).toEqual(['Too few: commander (1 of 2).']);
+    expect(section(document, /^Who has practised/).table!.rows.map((row) => row.at(-1))).toEqual([
+      ...['yes', 'NO (90 days)'],
+    ]);
+    expect(section(document, /^Changes since/).list![0]).toMatch(/^the configuration \(old, now ccc/);
+    expect(section(document, /^What is missing/).list).toEqual([
+      'No lesson was recorded of the full drill drl-1.',
+    ]);
   });
 
   test('a quarter without a run says that nothing was shown to work', () => {

@@ -1,0 +1,29 @@
+import type { PaperMakers } from '../activities/papers.ts';
+import { configDigest } from '../adapters/config/digest.ts';
+import { htmlOf, markdownOf, type Document } from '../report/document.ts';
+import { handbookDocument } from '../report/handbook.ts';
+import { reviewDocument } from '../report/review.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
+
+/** Where the texts of reviews and handbooks meet what a worker knows. */
+export function renderPapers(version: string): PaperMakers {
+  return {
+    review: ({ name, deployment, known, now }, quarter) => {
+      const { tier, objectives } = shapeOf(name, deployment);
+      return texts(reviewDocument({ name, tier, objectives, people: deployment, quarter, ...known, now }));
+    },
+    handbook: ({ name, deployment, known: { records }, now }) =>
+      texts(
+        handbookDocument({
+          ...{ name, deployment, version, records, now },
+          configDigest: configDigest(deployment),
+          objectives: shapeOf(name, deployment).objectives,
+        }),
+      ),
+  };
+}
+
+const texts = (document: Document): Record<string, string> => ({
+  html: htmlOf(document),
+  md: markdownOf(document),
+});
