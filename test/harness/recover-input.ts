@@ -114,7 +114,7 @@ const WATCHES: readonly string[] = ['watch-live', 'audit-isolation'];
 export async function untilCancelled(): Promise<never> {
   const context = Context.current();
   const beat = setInterval(() => context.heartbeat(), 100);
-  return (context.cancelled as Promise<never>).finally(() => clearInterval(beat));
+  return (context.cancelled).finally(() => clearInterval(beat));
 }
 
 export const LOOKS: readonly LookItem[] = [{ what: 'gw1: configuration', value: 'abcd', rule: 'same' }];
