@@ -91,9 +91,7 @@ export async function repositoryIsHere({ repository }: Repository): Promise<bool
 export async function keptRuns(config: Repository, deployment: string): Promise<string[]> {
   const names = await readdir(runsFolder(config, deployment)).catch(() => []);
   const runs = names.flatMap((name) => (name.endsWith('.json') ? name.slice(0, -'.json'.length) : []));
-  return runs
-    .filter((run) => RUN_ID.test(run))
-    .sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
+  return runs.filter((run) => RUN_ID.test(run)).sort((one, other) => (timeOf(one) < timeOf(other) ? 1 : -1));
 }
 
 /** Recoveries and drills have different beginnings, and the time behind it. */
