@@ -1,5 +1,5 @@
 import type { ApprovalPolicy } from '../domain/approvals.ts';
-import { NEVER_IN_A_DRILL, type DrillPlan } from '../domain/drill.ts';
+import { NEVER_IN_A_DRILL, type DrillPlan, type Plant } from '../domain/drill.ts';
 import { DrError } from '../domain/errors.ts';
 import { knownSite } from '../domain/known-site.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
@@ -49,12 +49,7 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
   const leftOut = Object.fromEntries(
     reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
   );
-  if (plant !== undefined && !steps.includes(PLANTED[plant].noticedBy))
-    throw new DrError('BAD_ARGUMENT', {
-      argument: '--plant',
-      value: plant,
-      expected: `a fault that this drill can notice; ${PLANTED[plant].noticedBy}, which would, is no part of it`,
-    });
+  if (plant !== undefined) refuseUnnoticeable(shape, steps, plant);
   requireSoundOrder(DRILL_STEPS, steps, Object.keys(leftOut));
   const onlySets = shape.hasDatabase && !shape.hasDatabaseLog;
   const plan: RecoverPlan = {
@@ -142,6 +137,21 @@ function refuseUnapprovable({ approvers = 0 }: DeploymentShape, { end, decide }:
     expected: 'people under approvers: somebody else than its starter has to say yes',
   });
 }
+
+function refuseUnnoticeable({ unplantable }: DeploymentShape, steps: readonly string[], plant: Plant): void {
+  const expected = unplantable?.includes(plant)
+    ? `a fault that this deployment can have: this one needs ${NEEDS[plant]}`
+    : steps.includes(PLANTED[plant].noticedBy)
+      ? undefined
+      : `a fault that this drill can notice; ${PLANTED[plant].noticedBy}, which would, is no part of it`;
+  if (expected !== undefined)
+    throw new DrError('BAD_ARGUMENT', { argument: '--plant', value: plant, expected });
+}
+
+const NEEDS: Readonly<Partial<Record<Plant, string>>> = {
+  'slow-database': 'PostgreSQL',
+  'revoked-key-works': 'a probe that proves revoked-key, with the key',
+};
 
 function liveSite(shape: DeploymentShape, { from }: DrillRequest, to: string): string {
   const others = Object.keys(shape.sites).filter((site) => site !== to);

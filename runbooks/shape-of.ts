@@ -1,4 +1,5 @@
 import type { Deployment } from '../domain/config.ts';
+import type { Plant } from '../domain/drill.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import type { DeploymentShape } from './shape.ts';
 
@@ -25,6 +26,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     ...(deployment.drill?.site === undefined
       ? {}
       : { drill: { site: deployment.drill.site, limitMs: deployment.drill.limit } }),
+    unplantable: unplantable(deployment),
     approvers: deployment.approvers?.length ?? 0,
     notifies: deployment.notify !== undefined,
     ...(deployment.traffic?.worker === undefined ? {} : { trafficWorker: deployment.traffic.worker }),
@@ -53,6 +55,17 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
       ]),
     ),
   };
+}
+
+function unplantable({ sites, probes }: Deployment): Plant[] {
+  return [
+    ...(Object.values(sites).some(({ database }) => database?.kind !== 'postgresql')
+      ? (['slow-database'] as const)
+      : []),
+    ...(probes.some(({ proves, key }) => proves === 'revoked-key' && key !== undefined)
+      ? []
+      : (['revoked-key-works'] as const)),
+  ];
 }
 
 function components(site: Deployment['sites'][string]) {

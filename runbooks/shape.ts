@@ -1,4 +1,5 @@
 import type { ApprovalPolicy } from '../domain/approvals.ts';
+import type { Plant } from '../domain/drill.ts';
 import type { Objectives, Tier } from '../domain/objectives.ts';
 import type { Slos } from '../domain/service-level.ts';
 import type { Recoverable, Scenario } from '../domain/run.ts';
@@ -25,6 +26,8 @@ export interface DeploymentShape {
   readonly sites: Readonly<Record<string, SiteShape>>;
   readonly trafficWorker?: string;
   readonly approvals?: readonly ApprovalPolicy[];
+  /** Faults that cannot be planted in it, for want of what they need. */
+  readonly unplantable?: readonly Plant[];
   /** How many people may approve at all. */
   readonly approvers?: number;
 }

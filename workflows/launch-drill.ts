@@ -159,7 +159,7 @@ function planOf(
     scheduled: { schedule: kind, dueAt },
   };
   const plan = compileDrill(shape, request);
-  const fault = plant ? anyPlant(plan) : undefined;
+  const fault = plant ? anyPlant(plan, shape) : undefined;
   return fault === undefined ? plan : compileDrill(shape, { ...request, plant: fault });
 }
 
@@ -167,8 +167,10 @@ function planOf(
  * Of those that this drill would notice. By chance, so that nobody learns to look for one of them; Temporal's chance is
  * the same when a history is replayed.
  */
-function anyPlant({ steps }: RecoverPlan): Plant | undefined {
-  const fitting = PLANTS.filter((plant) => steps.includes(PLANTED[plant].noticedBy));
+function anyPlant({ steps }: RecoverPlan, { unplantable = [] }: DeploymentShape): Plant | undefined {
+  const fitting = PLANTS.filter(
+    (plant) => steps.includes(PLANTED[plant].noticedBy) && !unplantable.includes(plant),
+  );
   return fitting[Math.floor(Math.random() * fitting.length)];
 }
 

@@ -1,7 +1,7 @@
 import type { WorkflowHandle } from '@temporalio/client';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { FAST, fails, fakes, recoverInput } from '../harness/recover-input.ts';
+import { drillInput, FAST, fails, fakes, recoverInput } from '../harness/recover-input.ts';
 import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
@@ -115,6 +115,39 @@ function recovery(
   };
 }
 
+function rehearsal(
+  name: string,
+  activities: Activities,
+  { request, ...rest }: Partial<Story> & { request?: Parameters<typeof drillInput>[0] } = {},
+): Story {
+  const input = drillInput(request);
+  return {
+    ...{ name: `drill-${name}`, workflow: 'drill', workflowId: `run/acme-drill-${name}`, args: [input] },
+    activities,
+    ...rest,
+  };
+}
+
+/** What builds the copy of a simulation is proven, then the disaster shows, then the recovery is proven. */
+function failsOnce(call: number, code: string): () => Promise<never> {
+  const failing = fails(code);
+  let calls = 0;
+  return () => ((calls += 1) === call ? failing() : Promise.resolve(undefined as never));
+}
+
+const MARK = {
+  ...drillInput(),
+  step: 'list-target',
+  epoch: 1,
+  basisAt: '2026-01-01T00:00:00.000Z',
+  set: 'SET',
+};
+
+const CALENDAR = {
+  ...{ deployment: 'acme', sites: BACKUP.sites, priority: 1 },
+  shape: { ...FULL_SHAPE, drill: { site: 'dr', limitMs: 600_000 } },
+};
+
 const backups = (name: string, workflow: string, ...more: unknown[]): Story => ({
   ...{ name, workflow, workflowId: `replay/${name}`, args: [BACKUP, ...more] },
 });
@@ -190,6 +223,71 @@ export const STORIES: readonly Story[] = [
     },
   ),
   recovery('told', { ...fakes().activities, ...CHANNELS }, { shape: { ...FULL_SHAPE, notifies: true } }),
+  rehearsal('full', fakes().activities),
+  rehearsal('component', fakes().activities, { request: { type: 'component', component: 'redis' } }),
+  rehearsal('red', fakes({ 'start-dashboard': fails('SERVICE_FAILED') }).activities, { fails: true }),
+  rehearsal('simulation', fakes({ 'prove-redis': failsOnce(2, 'PROOF_FAILED') }).activities, {
+    request: { type: 'simulation', scenario: 'corruption' },
+  }),
+  rehearsal(
+    'planted',
+    {
+      ...fakes({ 'prove-redis': fails('PROOF_FAILED') }).activities,
+      'plant-fault': () => Promise.resolve({ summary: 'Redis was emptied' }),
+    },
+    { request: { type: 'component', component: 'redis', plant: 'empty-redis' }, fails: true },
+  ),
+  rehearsal('halted', fakes({ 'watch-live': fails('DRILL_HALTED') }).activities, { fails: true }),
+  {
+    ...{ name: 'drill-cleanup', workflow: 'drillCleanup', workflowId: 'run/acme-cleanup' },
+    args: [{ deployment: 'acme', site: 'dr', workers: ['dr'], configDigest: 'c'.repeat(64) }],
+    activities: { ...fakes().activities, 'read-drill-mark': () => Promise.resolve(MARK) },
+  },
+  {
+    ...{ name: 'launch-drill', workflow: 'launchDrill', workflowId: 'replay/launch-drill' },
+    args: [{ ...CALENDAR, kind: 'component' }],
+    activities: {
+      ...fakes().activities,
+      ...PRODUCERS,
+      'prepare-drill': () =>
+        Promise.resolve({
+          ...{ then: 'run', scenario: 'infrastructure', component: 'redis', plant: false },
+          ...{ participants: [], configDigest: 'c'.repeat(64) },
+        }),
+      'digest-plan': () => Promise.resolve('p'.repeat(64)),
+    },
+  },
+  {
+    ...{ name: 'launch-drill-left', workflow: 'launchDrill', workflowId: 'replay/launch-drill-left' },
+    args: [{ ...CALENDAR, kind: 'full' }],
+    activities: {
+      ...PRODUCERS,
+      ...CHANNELS,
+      'prepare-drill': () => Promise.resolve({ then: 'leave', reason: 'ann has put it off' }),
+    },
+  },
+  {
+    ...{ name: 'launch-paper', workflow: 'launchPaper', workflowId: 'replay/launch-paper' },
+    args: [{ ...CALENDAR, kind: 'review' }],
+    activities: {
+      ...PRODUCERS,
+      ...CHANNELS,
+      'write-paper': () => Promise.resolve({ files: ['review.html'], quarter: '2026-Q1' }),
+    },
+  },
+  {
+    ...{ name: 'read-standing', workflow: 'readStanding', workflowId: 'replay/read-standing' },
+    args: [{ deployment: 'acme', workers: ['primary'] }],
+    activities: { 'read-standing': () => Promise.resolve({}) },
+  },
+  {
+    ...{ name: 'note-drill', workflow: 'noteDrill', workflowId: 'replay/note-drill' },
+    args: [
+      { deployment: 'acme', workers: ['primary'] },
+      { kind: 'drill-skipped', drill: 'full', dueAt: '2026-01-01T00:00:00.000Z', reason: 'no', actor: 'ann' },
+    ],
+    activities: { 'note-drill': () => Promise.resolve() },
+  },
   {
     ...{ name: 'tell', workflow: 'tell', workflowId: 'replay/tell', args: [{ workers: ['primary'] }] },
     activities: CHANNELS,
