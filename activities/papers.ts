@@ -1,5 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { reviewFacts, type ReviewFacts } from '../adapters/backup/review-facts.ts';
+import { newestConfig } from '../adapters/versioned/newest-config.ts';
+import type { ConfigFiles } from '../domain/tyk-defaults.ts';
 import { readImprovement, type KnownImprovement } from '../adapters/backup/improvement.ts';
 import { planDigest } from '../adapters/config/digest.ts';
 import { writeDurably } from '../adapters/files/durable.ts';
@@ -22,8 +25,8 @@ export interface PaperFacts {
 
 /** Makes the texts; given by whoever may see `report/`. By the ending of the file's name. */
 export interface PaperMakers {
-  review(facts: PaperFacts, quarter: Quarter): Readonly<Record<string, string>>;
-  handbook(facts: PaperFacts): Readonly<Record<string, string>>;
+  review(facts: PaperFacts, quarter: Quarter, more: ReviewFacts): Readonly<Record<string, string>>;
+  handbook(facts: PaperFacts, settings: ConfigFiles): Readonly<Record<string, string>>;
 }
 
 /** A review that is due at the beginning of a quarter is that of the one before. */
@@ -38,9 +41,16 @@ export function createPaperActivities(deps: Deps, makers: PaperMakers) {
         const facts = { name, deployment, now, known: await readImprovement(deployment, name, now) };
         const folder = (of: string): string => join(deployment.backup.repository, name, of);
         if (kind === 'handbook')
-          return { files: await keepAll(folder('handbook'), 'handbook', makers.handbook(facts)) };
+          return {
+            files: await keepAll(
+              folder('handbook'),
+              'handbook',
+              makers.handbook(facts, await newestConfig(name, deployment)),
+            ),
+          };
         const quarter = quarterAt(new Date(Date.parse(dueAt) - LOOKS_BACK_MS).toISOString());
-        const files = await keepAll(folder('reviews'), quarter.name, makers.review(facts, quarter));
+        const more = await reviewFacts(name, deployment, facts.known.entries);
+        const files = await keepAll(folder('reviews'), quarter.name, makers.review(facts, quarter, more));
         return { files, quarter: quarter.name };
       }),
     /** The plan of a scheduled drill is compiled in its workflow, where there is no SHA-256. */

@@ -3,11 +3,11 @@ import type { Command } from 'commander';
 import { listRecords } from '../adapters/backup/runs.ts';
 import { configDigest } from '../adapters/config/digest.ts';
 import { loadConfig } from '../adapters/config/load.ts';
+import { newestConfig } from '../adapters/versioned/newest-config.ts';
 import { handbookDocument } from '../report/handbook.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import { fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
-import { newestConfig } from './newest-config.ts';
 import { writeBoth } from './review.ts';
 import { VERSION } from './version.ts';
 

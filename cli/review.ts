@@ -3,18 +3,15 @@ import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { readLooks } from '../adapters/host/look.ts';
-import { readAvailability } from '../adapters/witness/read.ts';
-import { fingerprint, signatureProblem } from '../adapters/ssh/signature.ts';
+import { reviewFacts } from '../adapters/backup/review-facts.ts';
+import { signatureProblem } from '../adapters/ssh/signature.ts';
 import { writeDurably } from '../adapters/files/durable.ts';
 import { DrError } from '../domain/errors.ts';
-import { entriesOf, signOffText, type SignedBy } from '../domain/journal.ts';
+import { signOffText, type SignedBy } from '../domain/journal.ts';
 import { quarterAt, quarterOf, type Quarter } from '../domain/quarter.ts';
 import { htmlOf, markdownOf, type Document } from '../report/document.ts';
-import type { AvailabilityFacts } from '../report/availability.ts';
 import { reviewDocument } from '../report/review.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
-import { everyWorker } from '../runbooks/workers.ts';
 import { actorArgument, fileArgument, nameArgument, parser, textArgument } from './arguments.ts';
 import { openImprovement, say, type Improvement } from './journal.ts';
 import { signatureOf } from './sign-text.ts';
@@ -128,38 +125,6 @@ async function signOff(
   return { at, signature };
 }
 
-/** Of each sign-off, whether it was shown who it was: verified anew each time. */
-async function identities({ name, deployment, entries }: Improvement): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const { id, actor, quarter, review, role, signed } of entriesOf(entries, 'signed')) {
-    const who = (deployment.approvers ?? []).find((each) => each.name === actor);
-    if (!signed) found.set(id, 'asserted, not proven');
-    else if (who?.key === undefined) found.set(id, 'signed, but the configuration has no key of this name');
-    else {
-      const text = signOffText({ deployment: name, quarter, review, role, actor, at: signed.at });
-      const problem = await signatureProblem(text, signed.signature, { name: who.name, key: who.key });
-      found.set(
-        id,
-        problem === undefined ? `proven, signed with ${fingerprint(who.key)}` : `REFUSED: ${problem}`,
-      );
-    }
-  }
-  return found;
-}
-
-const PERIODS = [30, 365];
-
-async function availability({ deployment }: Improvement): Promise<AvailabilityFacts> {
-  const { witness, slos } = deployment;
-  if (witness === undefined) return { why: 'no witness is configured (deployments.NAME.witness)' };
-  const measured = await readAvailability(witness, PERIODS, Date.now());
-  if (!measured) return { why: `the file of the witness, ${witness}, is not on this host` };
-  return {
-    measured,
-    ...(slos.availabilityPercent === undefined ? {} : { sloPercent: slos.availabilityPercent }),
-  };
-}
-
 async function documentOf(improvement: Improvement, quarter: Quarter): Promise<Document> {
   const { name, deployment, records, findings, entries, standing } = improvement;
   const { tier, objectives } = shapeOf(name, deployment);
@@ -175,12 +140,7 @@ async function documentOf(improvement: Improvement, quarter: Quarter): Promise<D
     entries,
     standing,
     now,
-    identities: await identities(improvement),
-    availability: await availability(improvement),
-    hosts: {
-      looks: await readLooks(deployment.backup, name),
-      workers: [...new Set(Object.values(shapeOf(name, deployment).sites).flatMap(everyWorker))],
-    },
+    ...(await reviewFacts(name, deployment, entries)),
   });
 }
 

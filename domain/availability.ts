@@ -75,3 +75,10 @@ export function availabilityVerdict(
   if (100 - (100 - percent) * coverage < sloPercent) return 'missed';
   return coverage < ENOUGH ? 'not measured' : percent >= sloPercent ? 'met' : 'missed';
 }
+
+/** What a client outside saw, or why nobody knows. */
+export interface AvailabilityFacts {
+  readonly measured?: readonly Availability[];
+  readonly sloPercent?: number;
+  readonly why?: string;
+}

@@ -96,3 +96,12 @@ function at(conf: { [key: string]: Json }, path: string): Json | undefined {
   for (const part of path.split('.')) value = isObject(value) ? value[part] : undefined;
   return value;
 }
+
+/** The configuration of Tyk's that is looked at. */
+export interface ConfigFiles {
+  /** `git, set ...`, `set ...`; absent where there is nothing to compare. */
+  readonly from?: string;
+  /** By the path in the set: `gateway-gw1/tyk.conf`. Secrets have been replaced. */
+  readonly files?: ReadonlyMap<string, string>;
+  readonly why?: string;
+}

@@ -2,18 +2,11 @@ import {
   availabilityPercent,
   availabilityVerdict,
   ENOUGH,
-  type Availability,
+  type AvailabilityFacts,
 } from '../domain/availability.ts';
 import type { Section } from './document.ts';
 
 /** Availability over months, as a part of the review. Pure. */
-
-/** What a client outside saw, or why nobody knows. */
-export interface AvailabilityFacts {
-  readonly measured?: readonly Availability[];
-  readonly sloPercent?: number;
-  readonly why?: string;
-}
 
 const VERDICT = {
   met: 'MET',

@@ -1,16 +1,8 @@
 import type { Deployment } from '../domain/config.ts';
-import { customSettings, type TykFile } from '../domain/tyk-defaults.ts';
+import { customSettings, type ConfigFiles, type TykFile } from '../domain/tyk-defaults.ts';
 import type { Section } from './document.ts';
 
 /** Settings of Tyk's that differ from what Tyk documents as its defaults, as a part of the handbook. Pure. */
-
-export interface ConfigFiles {
-  /** `git, set ...`, `set ...`; absent where there is nothing to compare. */
-  readonly from?: string;
-  /** By the path in the set: `gateway-gw1/tyk.conf`. Secrets have been replaced. */
-  readonly files?: ReadonlyMap<string, string>;
-  readonly why?: string;
-}
 
 export function settingsSection({ sites }: Deployment, { from, files, why }: ConfigFiles = {}): Section {
   const title = 'Custom settings';

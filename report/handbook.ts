@@ -10,7 +10,8 @@ import { OUTCOME_CLASS, type RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
 import type { Document, Section } from './document.ts';
 import { architectureSvg } from './handbook-diagram.ts';
-import { settingsSection, type ConfigFiles } from './handbook-settings.ts';
+import type { ConfigFiles } from '../domain/tyk-defaults.ts';
+import { settingsSection } from './handbook-settings.ts';
 import { contactRows } from './people.ts';
 
 /** The handbook of a deployment: what it is made of, how it is recovered, by whom, and how that has gone so far. Pure. */

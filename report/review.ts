@@ -1,3 +1,4 @@
+import type { AvailabilityFacts } from '../domain/availability.ts';
 import { achievedRtoMs, rtoByTier } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { endOf, type Finding } from '../domain/findings.ts';
@@ -7,7 +8,7 @@ import { rangeText, rpoRange } from '../domain/loss.ts';
 import { TIER_DEFAULTS, type Objectives, type Tier } from '../domain/objectives.ts';
 import type { Quarter } from '../domain/quarter.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { availabilitySection, type AvailabilityFacts } from './availability.ts';
+import { availabilitySection } from './availability.ts';
 import { drillTable, kindOfRun } from './drill.ts';
 import type { Document, Section } from './document.ts';
 import { auditSection, drillSections } from './review-drills.ts';

@@ -8,14 +8,16 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 /** Where the texts of reviews and handbooks meet what a worker knows. */
 export function renderPapers(version: string): PaperMakers {
   return {
-    review: ({ name, deployment, known, now }, quarter) => {
+    review: ({ name, deployment, known, now }, quarter, more) => {
       const { tier, objectives } = shapeOf(name, deployment);
-      return texts(reviewDocument({ name, tier, objectives, people: deployment, quarter, ...known, now }));
+      return texts(
+        reviewDocument({ name, tier, objectives, people: deployment, quarter, ...known, ...more, now }),
+      );
     },
-    handbook: ({ name, deployment, known: { records }, now }) =>
+    handbook: ({ name, deployment, known: { records }, now }, settings) =>
       texts(
         handbookDocument({
-          ...{ name, deployment, version, records, now },
+          ...{ name, deployment, version, records, now, settings },
           configDigest: configDigest(deployment),
           objectives: shapeOf(name, deployment).objectives,
         }),

@@ -1,14 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newestUsable, readManifest } from '../adapters/backup/repository.ts';
-import { resolveSecret } from '../adapters/config/secrets.ts';
-import { listFiles, readBlobs, resolveRef, setCommits, withCopy } from '../adapters/git/repository.ts';
-import { knownSecrets } from '../adapters/versioned/references.ts';
-import { filesOfSet } from '../adapters/versioned/set-files.ts';
-import type { Deployment } from '../domain/config.ts';
-import { DrError } from '../domain/errors.ts';
-import type { ConfigFiles } from '../report/handbook-settings.ts';
+import { newestUsable, readManifest } from '../backup/repository.ts';
+import { resolveSecret } from '../config/secrets.ts';
+import { listFiles, readBlobs, resolveRef, setCommits, withCopy } from '../git/repository.ts';
+import { knownSecrets } from './references.ts';
+import { filesOfSet } from './set-files.ts';
+import type { Deployment } from '../../domain/config.ts';
+import { DrError } from '../../domain/errors.ts';
+import type { ConfigFiles } from '../../domain/tyk-defaults.ts';
 
 /** The newest configuration that is kept, without its secrets: from git, else from the newest set itself. */
 export async function newestConfig(name: string, deployment: Deployment): Promise<ConfigFiles> {
