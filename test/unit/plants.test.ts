@@ -57,7 +57,7 @@ describe('the findings of a drill with a planted fault', () => {
   const drill = (plantNoticed: DrillRecord['plantNoticed']): DrillRecord => ({
     ...{ type: 'full', scenario: 'infrastructure', end: 'teardown', limitMs: 1, participants: [] },
     plant: 'empty-redis',
-    untouched: { verdict: 'pass', looks: [] },
+    untouched: { verdict: 'pass', looks: [{ what: 'gw1', before: 'a', after: 'a', verdict: 'pass' }] },
     leaks: { verdict: 'pass', made: 1, left: [] },
     ...(plantNoticed ? { plantNoticed } : {}),
   });
