@@ -20,6 +20,8 @@ export interface RedisEndpoint {
   readonly tls?: RedisTls | undefined;
   /** Its number; 0 where nothing is said. */
   readonly database?: number | undefined;
+  /** Longer, and it counts as unreachable. */
+  readonly answerTimeoutMs?: number;
 }
 
 /** In PEM. What is not given is the system's: its authorities, the host as the name. */
@@ -31,6 +33,8 @@ export interface RedisTls {
 }
 
 const CONNECT_TIMEOUT_MS = 3_000;
+/** A server that accepts and says nothing is no better than none: stopped, or waiting for a disk or a pipe itself. */
+const ANSWER_TIMEOUT_MS = 10_000;
 const POLL_MS = 30;
 
 /** @throws DrError STORE_UNREACHABLE */
@@ -55,8 +59,7 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
   let reason = '';
   client.on('error', (error: Error) => (reason ||= error.message));
   try {
-    await client.connect();
-    await client.ping();
+    await answerOf(client, endpoint.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
     return client;
   } catch (error) {
     client.disconnect();
@@ -68,6 +71,20 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
         { cause: error },
       )
     );
+  }
+}
+
+/** Connecting asks for the password and the database already. */
+async function answerOf(client: Client, withinMs: number): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(withinMs, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`no answer within ${withinMs / 1000} s`);
+  });
+  try {
+    await Promise.race([client.connect().then(() => client.ping()), late]);
+  } finally {
+    over.abort();
+    late.catch(() => undefined);
   }
 }
 

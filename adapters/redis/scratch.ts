@@ -17,6 +17,15 @@ export interface ScratchDoor {
   readonly password: Secret;
 }
 
+/** Rejects then; never resolves. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const give = (): void => reject(signal.reason as Error);
+    if (signal.aborted) give();
+    else signal.addEventListener('abort', give, { once: true });
+  });
+}
+
 export async function withScratchRedis<T>(
   binary: string,
   dataDir: string,
@@ -55,6 +64,8 @@ export async function withScratchRedis<T>(
     const client = await Promise.race([
       waitReady({ socket, database, password: door?.password }, LOAD_TIMEOUT_MS, signal),
       ended,
+      // One that waits for the pipe it is to load says nothing, not even that it is loading.
+      ...(signal ? [aborted(signal)] : []),
     ]);
     try {
       return await Promise.race([work(client), ended]);

@@ -122,7 +122,8 @@ describe('whatever fails, all is taken back', () => {
   test('but where nothing was touched yet, there is nothing to take back', async () => {
     const run = await told(drillInput(), { 'check-target': fails('PORT_TAKEN') });
     expect(run.failedAs).toBe('REFUSED');
-    expect(run.calls).toEqual(['observe-live', 'check-backup', 'check-target']);
+    // But the record: that a drill was refused is what it was to find out.
+    expect(run.calls).toEqual(['observe-live', 'check-backup', 'check-target', 'write-record']);
   });
 
   test('trouble of the live site ends it, in the middle of a step', async () => {
@@ -224,5 +225,5 @@ test('without a worker of the live site there is no drill: nobody could watch it
     );
   });
   expect(failure).toMatchObject({ cause: { type: 'REFUSED' } });
-  expect(calls).toEqual([]);
+  expect(calls).toEqual(['write-record']);
 });
