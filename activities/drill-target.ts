@@ -105,6 +105,10 @@ async function tidy(call: Call): Promise<StepResult> {
   const made = before ? listingChanges(before, await listed(call)).filter(({ what }) => what === 'left') : [];
   for (const path of restoreFolders(call))
     if (before && before[path] === undefined) await rm(path, { recursive: true, force: true });
+  // What the drill's own programs have written beside their configuration, such as logs.
+  const roots = rootsOf(call);
+  for (const { path } of made)
+    if (roots.some((root) => path.startsWith(`${root}/`))) await rm(path, { recursive: true, force: true });
   // Deepest first; one that is not empty stays, and is found.
   for (const { path } of [...made].reverse()) await rmdir(path).catch(() => undefined);
   if (call.input.set !== undefined) await emptyCache(setOf(call));
@@ -134,9 +138,6 @@ async function listed(call: Call): Promise<Listing> {
   const { worker, target } = call;
   const ignored = [leaseFile(target.stateDir), plantedRepository(target)];
   const stores = [target.redis, target.database].filter((store) => serves(worker, target, store));
-  const trees = [target.dashboard, ...target.gateways, target.pump].filter((tree) =>
-    serves(worker, target, tree),
-  );
   const configs = stores.flatMap((store) => [
     ...(store?.configFile === undefined ? [] : [store.configFile]),
     ...(store && 'pgbackrest' in store && store.pgbackrest ? [store.pgbackrest.configFile] : []),
@@ -148,16 +149,18 @@ async function listed(call: Call): Promise<Listing> {
       : [],
   );
   const beside = await Promise.all([...dataDirs, ...configs].map(ownAndBeside));
-  const folders = [
-    target.stateDir,
-    ...restoreFolders(call),
-    ...beside.flat(),
-    ...trees.map((tree) => tree!.root),
-  ];
+  const folders = [target.stateDir, ...restoreFolders(call), ...beside.flat(), ...rootsOf(call)];
   return listFolders([...new Set(folders)], (path) => {
     // A draft is written and renamed within a moment.
     return ignored.some((own) => path.startsWith(own)) || isDrillFile(target.stateDir, path);
   });
+}
+
+/** The folders of the Dashboard, the Gateways and the Pump on this host. */
+function rootsOf({ worker, target }: Call): string[] {
+  return [target.dashboard, ...target.gateways, target.pump].flatMap((tree) =>
+    tree && serves(worker, target, tree) ? [tree.root] : [],
+  );
 }
 
 /** What pgBackRest keeps of a restore: its locks, its queue, its log. */

@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { scratchFolder } from '../adapters/host/scratch-folder.ts';
 import { join } from 'node:path';
 import { keyDigest, readAudit } from '../adapters/beacon/audit.ts';
 import { resolveRef, setCommits, withCopy } from '../adapters/git/repository.ts';
@@ -101,12 +103,26 @@ async function ofAudit(
 
 /** Sets that are newer than the recovered point say what was there later. */
 async function ofHistory(call: Call, site: string, point: number | undefined): Promise<Part | undefined> {
+  const scratch = await scratchFolder('verify');
+  try {
+    return await historyIn(scratch, call, site, point);
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function historyIn(
+  scratch: string,
+  call: Call,
+  site: string,
+  point: number | undefined,
+): Promise<Part | undefined> {
   const { deployment, input, target, worker, secret, signal } = call;
   const { git } = deployment.backup;
   if (point === undefined || !serves(worker, target, target.database)) return undefined;
   if (!git) return { items: [], unnamed: 'config history: no git repository is configured (backup.git)' };
   const { deployment: name } = input.plan;
-  return withCopy(git, join(target.stateDir, 'config-lost.git'), signal, async (copy) => {
+  return withCopy(git, join(scratch, 'config.git'), signal, async (copy) => {
     const tip = await resolveRef(copy, `refs/heads/${git.branch}`);
     const commits = tip === undefined ? [] : await setCommits(copy, tip, name);
     const newest = commits.toSorted((a, b) => (a.set < b.set ? 1 : -1))[0];

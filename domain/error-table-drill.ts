@@ -25,7 +25,7 @@ export const DRILL_ERRORS = {
   ),
   DRILL_LEFT: refused(
     (d) => `an earlier drill, ${d.run}, was not torn down on ${d.site}`,
-    'Remove what is left of it first.',
+    'Remove what is left of it first, with tyk-dr drill cleanup.',
     (d) => `tyk-dr drill cleanup ${d.deployment}`,
   ),
   LIVE_CHANGED: failed(

@@ -111,7 +111,7 @@ test('one whose run is terminated lies in the way of a recovery until it is clea
   await lab.withClient((client) => client.workflow.getHandle(lockId('acme')).terminate('a test'));
   const refused = await lab.recover();
   expect(refused.stdout + refused.stderr).toContain(run);
-  expect(refused.stdout + refused.stderr).toContain('tyk-dr drill cleanup acme');
+  expect(refused.stdout + refused.stderr).toContain('tyk-dr drill cleanup');
   expect(await lab.expect('drill', 'cleanup', 'acme')).toContain(`what ${run} had made on dr is taken back`);
   expect(await lab.expect('drill', 'cleanup', 'acme')).toContain('nothing is left of a drill on dr');
 });

@@ -259,7 +259,7 @@ describe('a run that is followed', () => {
     expect((await lab.run('history', '--site', 'nowhere', 'acme')).stderr).toContain("no site 'nowhere'");
     expect((await lab.run('history', '--since', 'yesterday')).stderr).toContain('expected a day such as');
     expect(await lab.expect('status')).toMatch(
-      / acme +idle .*\n( +exposed: .*\n)* +lost by rec-.*\n +last: rec-\S+ REFUSED, not reached, /,
+      / acme +idle .*\n( +exposed: .*\n)* +lost by rec-.*\n( +drills: .*\n)* +last: rec-\S+ REFUSED, not reached, /,
     );
   });
 
@@ -395,6 +395,8 @@ describe('a run that needs people', () => {
     expect(forged.stderr).toContain('which is not that of ann');
     const line = await lab.expect('sign', ...approval, '--actor', 'ann', '--key', keys[0]);
     expect(await pasteApproval(line)).toBe('approved: switch-traffic, 1 of 1');
+    await awaitRecord(run, waits('prove-security'));
+    await lab.expect('skip', run, 'prove-security', '--reason', 'the same key');
 
     const answer = await lab.run('status', run, '--watch', '--json');
     expect(answer.exitCode, answer.stderr).toBe(3);
@@ -403,6 +405,7 @@ describe('a run that needs people', () => {
     expect(record.exceptions).toEqual([
       expect.stringMatching(/^start-redis: made by hand, says .*: started by hand$/) as string,
       expect.stringMatching(/^prove-authentication: skipped by .*: that key is known to be valid$/) as string,
+      expect.stringMatching(/^prove-security: skipped by .*: the same key$/) as string,
     ]);
     expect(record.steps.find(({ id }) => id === 'prove-redis')!.state).toBe('done');
     const report = await lab.expect('report', run);

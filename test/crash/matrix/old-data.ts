@@ -74,7 +74,8 @@ async function filesBelow(root: string): Promise<Map<string, string>> {
   const entries = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
   const files = new Map<string, string>();
   for (const entry of entries) {
-    if (entry.isDirectory()) continue;
+    // What the Dashboard writes there while it runs is no old data.
+    if (entry.isDirectory() || entry.name === 'audit.log') continue;
     const path = join(entry.parentPath, entry.name);
     files.set(path.slice(root.length + 1), digest(await readFile(path)));
   }
