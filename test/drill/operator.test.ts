@@ -346,6 +346,8 @@ describe('a run that needs people', () => {
       expect: { status: 401 },
     });
     acme.approvals = [{ step: 'switch-traffic' }];
+    // Its people are others than the only approver.
+    delete acme.roles;
     acme.approvers = [{ name: 'ann', key: (await readFile(`${keys[0]}.pub`, 'utf8')).trim() }];
     await writeFile(path, stringify(config));
     await lab.restartWorker('primary');
@@ -421,5 +423,6 @@ interface AcmeSection {
   probes: { name: string; proves: string; expect?: unknown }[];
   approvals?: unknown[];
   approvers?: unknown[];
+  roles?: unknown;
   readonly sites: { readonly dr: { readonly redis: { readonly service: { start: string[] } } } };
 }
