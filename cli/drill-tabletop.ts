@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { parse } from 'yaml';
@@ -31,6 +30,7 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 import { tabletopItems } from '../runbooks/tabletop.ts';
 import { deploymentOf } from './client.ts';
 import { exitWithOutcome } from './exit.ts';
+import { runId } from './run-id.ts';
 import { holdSession, type Session } from './tabletop-session.ts';
 
 /** `tyk-dr drill --type tabletop`: walks people through the plan. It needs neither Temporal nor workers, and does nothing. */
@@ -242,7 +242,7 @@ function recordOf(
   const actor = options.actor ?? userInfo().username;
   return {
     format: 'tyk-dr/run/v1',
-    run: drillId(startedAt),
+    run: runId('drl', startedAt),
     runbook: 'drill',
     workflowId: 'none',
     ...{ deployment: plan.deployment, tier: plan.tier, from: plan.from, to: plan.to },
@@ -274,10 +274,4 @@ function brokenOff(actor: string, at: string): NonNullable<RunRecord['error']> {
     reason: 'the session was broken off; what was said before is kept',
   });
   return { code, message, hint, at };
-}
-
-/** As those of other drills: sorts by time. */
-function drillId(at: string): string {
-  const stamp = new Date(at).toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `drl-${stamp}-${randomBytes(2).toString('hex')}`;
 }

@@ -1,22 +1,20 @@
 import { userInfo } from 'node:os';
-import {
-  WorkflowExecutionAlreadyStartedError,
-  type WorkflowHandleWithFirstExecutionRunId,
-} from '@temporalio/client';
-import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import { DRILL_TYPES, PLANTS, type DrillType, type Plant, type Promotion } from '../domain/drill.ts';
-import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
+import { DrError } from '../domain/errors.ts';
+import { knownSite } from '../domain/known-site.ts';
+import { lockId, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { parseParticipants } from '../domain/participants.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { RECOVERABLE, SCENARIOS, type Recoverable, type Scenario } from '../domain/run.ts';
 import { TABLETOP_VIEWS } from '../domain/tabletop.ts';
-import { compileDrill, compilePromotion } from '../runbooks/drill-plan.ts';
+import { compileDrill, compilePromotion, liveSite } from '../runbooks/drill-plan.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
-
-import type { drill, drillCleanup } from '../workflows/index.ts';
+import { everyWorker } from '../runbooks/workers.ts';
+import type { drillCleanup } from '../workflows/index.ts';
 import {
   actorArgument,
   backupArgument,
@@ -25,14 +23,7 @@ import {
   nameArgument,
   textArgument,
 } from './arguments.ts';
-import {
-  alreadyRunning,
-  deploymentOf,
-  requireWorkers,
-  TASK_TIMEOUT_MS,
-  withDoor,
-  type Door,
-} from './client.ts';
+import { alreadyRunning, deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';
 import { registerDrillDecisions } from './drill-decide.ts';
 import { tabletop } from './drill-tabletop.ts';
@@ -44,6 +35,7 @@ import {
 } from './drill-options.ts';
 import { follow } from './follow.ts';
 import { runId } from './run-id.ts';
+import { startRun, toldOfStart } from './start-run.ts';
 
 /** `tyk-dr drill`: rehearses a recovery where it touches nobody, and takes it back. */
 
@@ -165,15 +157,8 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
     reason: options.reason,
     declaredAt: new Date().toISOString(),
   };
-  const handle = await startWorkflow(door, input);
-  if (options.json)
-    process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run: input.run })}\n`);
-  if (options.detach) {
-    if (!options.json) process.stdout.write(`${input.run}\n`);
-    process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
-    return;
-  }
-  process.stderr.write(`drill ${input.run} has started; Ctrl-C only lets go of it\n`);
+  const handle = await startRun(door, input, titleOf(plan));
+  if (!toldOfStart(input.run, 'drill', options)) return;
   // Whatever takes the lock after it is another run; but for the recovery that it may be promoted to.
   const followed =
     options.end === 'promote'
@@ -185,71 +170,32 @@ async function start(door: Door, name: string, options: DrillOptions): Promise<v
 /** Compiled beside the drill: what is approved at its end is what will run. */
 function promotionOf(shape: DeploymentShape, { end, from }: DrillOptions): { promotion?: Promotion } {
   if (end !== 'promote' || !shape.drill) return {};
-  const live = from ?? Object.keys(shape.sites).find((site) => site !== shape.drill!.site) ?? '';
-  const plan = compilePromotion(shape, live);
+  const plan = compilePromotion(shape, liveSite(shape, from, shape.drill.site));
   return { promotion: { run: runId('rec'), plan, planDigest: planDigest(plan) } };
 }
 
-async function startWorkflow(
-  door: Door,
-  input: RecoverInput,
-): Promise<WorkflowHandleWithFirstExecutionRunId<typeof drill>> {
-  const { plan } = input;
-  const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
-    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
-    value,
-  });
-  try {
-    return await door.client.workflow.start<typeof drill>('drill', {
-      workflowId: lockId(plan.deployment),
-      taskQueue: WORKFLOW_QUEUE,
-      args: [input],
-      workflowTaskTimeout: TASK_TIMEOUT_MS,
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      priority: { priorityKey: plan.priority },
-      staticSummary: drillTitle(plan),
-      staticDetails: `${input.reason}\n\nStarted by ${input.actor}. Run \`${input.run}\`, plan ${input.planDigest.slice(0, 12)}.`,
-      memo: { run: input.run },
-      typedSearchAttributes: new TypedSearchAttributes([
-        keyword('run', input.run),
-        keyword('deployment', plan.deployment),
-        keyword('tier', plan.tier),
-        keyword('runbook', 'drill'),
-        keyword('site', plan.to),
-      ]),
-    });
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw await alreadyRunning(door, plan.deployment);
-  }
-}
-
-function drillTitle({ deployment, to, drill: planned }: RecoverPlan): string {
+function titleOf({ deployment, to, drill: planned }: RecoverPlan): string {
   const { type, component, scenario, plant } = planned!;
   const what = component ?? (type === 'simulation' ? scenario : deployment);
   const fault = plant === undefined ? '' : `, planted: ${plant}`;
-  return `Drill (${type}) of ${what} on ${to}${fault}`.slice(0, 200);
+  return `Drill (${type}) of ${what} on ${to}${fault}`;
 }
 
 async function cleanUp(door: Door, name: string): Promise<string[]> {
   const deployment = deploymentOf(door.config, name);
-  const shape = shapeOf(name, deployment);
-  // The same refusals as for a drill: the workers of its site are those that clean it up.
-  const { workers, to } = compileDrill(shape, {
-    ...{ type: 'full', scenario: 'infrastructure', end: 'teardown', backup: 'latest' },
-    ...{ onFailure: 'abort', decide: 'auto', participants: [] },
-    from: Object.keys(shape.sites).find((site) => site !== shape.drill?.site) ?? '',
-  });
+  const { drill: planned, sites } = shapeOf(name, deployment);
+  if (!planned) throw new DrError('DRILL_NOT_CONFIGURED', { deployment: name });
+  const { site } = planned;
+  const workers = everyWorker(knownSite(name, sites, site));
   const digest = configDigest(deployment);
-  await requireWorkers(door, name, digest, workers.target);
+  await requireWorkers(door, name, digest, workers);
   try {
     return await door.client.workflow.execute<typeof drillCleanup>('drillCleanup', {
       workflowId: lockId(name),
       taskQueue: WORKFLOW_QUEUE,
-      args: [{ deployment: name, site: to, workers: workers.target, configDigest: digest }],
+      args: [{ deployment: name, site, workers, configDigest: digest }],
       workflowIdConflictPolicy: 'FAIL',
-      staticSummary: `Clean up after drills on ${to} of ${name}`,
+      staticSummary: `Clean up after drills on ${site} of ${name}`,
     });
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) throw await alreadyRunning(door, name);

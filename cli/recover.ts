@@ -1,30 +1,20 @@
 import { userInfo } from 'node:os';
-import { WorkflowExecutionAlreadyStartedError, type WorkflowHandle } from '@temporalio/client';
-import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { replacedPlaces } from '../runbooks/overwrites.ts';
 import { compilePlan } from '../runbooks/plan.ts';
-import type { recover } from '../workflows/index.ts';
 import { actorArgument, nameArgument, textArgument, timeArgument } from './arguments.ts';
-import {
-  alreadyRunning,
-  deploymentOf,
-  requireWorkers,
-  TASK_TIMEOUT_MS,
-  withDoor,
-  type Door,
-} from './client.ts';
+import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { withConfigRef } from './config-ref.ts';
 import { endDrillInTheWay } from './drill-in-the-way.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
 import { runId } from './run-id.ts';
+import { startRun, toldOfStart, type RunHandle } from './start-run.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
@@ -82,63 +72,24 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
   };
   await showForecast(door, plan);
   const handle = await startFirst(door, input);
-  if (options.json)
-    process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run: input.run })}\n`);
-  if (options.detach) {
-    if (!options.json) process.stdout.write(`${input.run}\n`);
-    process.stderr.write(`started; follow it with: tyk-dr status ${input.run} --watch\n`);
-    return;
-  }
-  process.stderr.write(`run ${input.run} has started; Ctrl-C only lets go of it\n`);
-  await follow(door, handle, input.run, options.json ?? false);
+  if (toldOfStart(input.run, 'run', options)) await follow(door, handle, input.run, options.json ?? false);
 }
 
 /** Before any drill. */
-async function startFirst(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof recover>> {
+async function startFirst(door: Door, input: RecoverInput): Promise<RunHandle> {
+  const title = titleOf(input.plan);
   try {
-    return await startWorkflow(door, input);
+    return await startRun(door, input, title);
   } catch (error) {
     const { deployment } = input.plan;
     const isHeld = error instanceof DrError && error.code === 'ALREADY_RUNNING';
     if (!isHeld || !(await endDrillInTheWay(door, deployment, input.actor))) throw error;
-    return startWorkflow(door, input);
+    return startRun(door, input, title);
   }
 }
 
-async function startWorkflow(door: Door, input: RecoverInput): Promise<WorkflowHandle<typeof recover>> {
-  const { plan } = input;
-  const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
-    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
-    value,
-  });
-  try {
-    return await door.client.workflow.start<typeof recover>('recover', {
-      workflowId: lockId(plan.deployment),
-      taskQueue: WORKFLOW_QUEUE,
-      args: [input],
-      workflowTaskTimeout: TASK_TIMEOUT_MS,
-      workflowIdConflictPolicy: 'FAIL',
-      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      priority: { priorityKey: plan.priority },
-      staticSummary:
-        `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to} (${plan.scenario})`.slice(
-          0,
-          200,
-        ),
-      staticDetails: `${input.reason}\n\nStarted by ${input.actor}. Run \`${input.run}\`, plan ${input.planDigest.slice(0, 12)}.`,
-      memo: { run: input.run },
-      typedSearchAttributes: new TypedSearchAttributes([
-        keyword('run', input.run),
-        keyword('deployment', plan.deployment),
-        keyword('tier', plan.tier),
-        keyword('runbook', 'recover'),
-        keyword('site', plan.to),
-      ]),
-    });
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    throw await alreadyRunning(door, plan.deployment);
-  }
+function titleOf({ deployment, component, from, to, scenario }: RecoverPlan): string {
+  return `Recover ${component ?? deployment} from ${from} to ${to} (${scenario})`;
 }
 
 /** The source's worker may be gone with its site: the run itself then asks what to do about the fence. */

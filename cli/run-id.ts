@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { runIdOf } from '../domain/run-id.ts';
 
-/** Our own id of a run, a recovery (`rec`) or a drill (`drl`): sorts by time, and can be read out over a telephone. */
-export function runId(kind: 'rec' | 'drl'): string {
-  const stamp = new Date().toISOString().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15);
-  return `${kind}-${stamp}-${randomBytes(2).toString('hex')}`;
+/** An id of our own for a run that begins now, or began at that moment. */
+export function runId(kind: 'rec' | 'drl', at = new Date().toISOString()): string {
+  return runIdOf(kind, at, randomBytes(2).toString('hex'));
 }

@@ -34,7 +34,7 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
   refuseUnapprovable(shape, request);
   const { site: to, limitMs } = shape.drill;
   const target = knownSite(shape.deployment, shape.sites, to);
-  const from = liveSite(shape, request, to);
+  const from = liveSite(shape, request.from, to);
   const source = knownSite(shape.deployment, shape.sites, from);
   const { type, scenario, component, plant, end, participants, scheduled, promotion } = request;
   const drill: DrillPlan = {
@@ -153,7 +153,8 @@ const NEEDS: Readonly<Partial<Record<Plant, string>>> = {
   'revoked-key-works': 'a probe that proves revoked-key, with the key',
 };
 
-function liveSite(shape: DeploymentShape, { from }: DrillRequest, to: string): string {
+/** The site that serves: as it was said, or the only one besides that of the drills. */
+export function liveSite(shape: DeploymentShape, from: string | undefined, to: string): string {
   const others = Object.keys(shape.sites).filter((site) => site !== to);
   if (from !== undefined && from !== to) return from;
   if (from === undefined && others.length === 1) return others[0]!;

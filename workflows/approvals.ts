@@ -22,7 +22,7 @@ import type { CheckApprovalResult } from '../domain/plan.ts';
 import type { RunRecord, StepRecord } from '../domain/run.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { now, publish, showDetails } from './run-state.ts';
-import { giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
+import { abortFor, giveUpIfAborted, stepInput, type StepContext } from './step-context.ts';
 import { closeWait, escalateWait, openWait } from './waits.ts';
 
 /**
@@ -45,8 +45,7 @@ export async function untilApproved(context: StepContext, step: string, row: Ste
     const inTime = await condition(over, timeoutMs, { summary: `patience for ${row.waitsFor} of ${step}` });
     if (!inTime && onTimeout === 'abort') {
       const reason = `${step} was not approved in time: ${givenTo(record, step).length} of ${row.waitsFor}`;
-      context.abort ??= { kind: 'abort', step, actor: 'the approval policy', reason, at: now() };
-      record.decisions.push(context.abort);
+      abortFor(context, 'the approval policy', reason, step);
     } else if (!inTime) {
       escalateWait(
         record,

@@ -9,12 +9,14 @@ const ANSWER_TIMEOUT_MS = 30_000;
 /**
  * Calls what any worker of a deployment can do, on the first that does it.
  *
+ * @param limitMs how long the answer may take
  * @throws what the last one that answered failed with; WORKER_MISSING where none did
  */
 export async function askAny<Activities, Answer>(
   workers: readonly string[],
   summary: string,
   call: (activities: Activities) => Promise<Answer>,
+  limitMs = ANSWER_TIMEOUT_MS,
 ): Promise<Answer> {
   let last: ActivityFailure | undefined;
   for (const worker of workers) {
@@ -23,7 +25,7 @@ export async function askAny<Activities, Answer>(
         proxyActivities({
           taskQueue: workerQueue(worker),
           scheduleToStartTimeout: QUEUE_PATIENCE_MS,
-          startToCloseTimeout: ANSWER_TIMEOUT_MS,
+          startToCloseTimeout: limitMs,
           retry: { maximumAttempts: 1 },
           summary,
         }) as unknown as Activities,

@@ -1,19 +1,17 @@
-import { CancellationScope, condition, defineQuery, isCancellation, setHandler } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { compareLooks, type LookItem } from '../domain/live-look.ts';
-import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { Outcome, RunRecord } from '../domain/run.ts';
-import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
-import { listenForDecisions } from './decisions.ts';
+import { beside } from './beside.ts';
 import { bringBack } from './bring-back.ts';
 import { judge, judgeAtTheEnd } from './judge.ts';
+import { openRun } from './open-run.ts';
 import { chooseBackup, measurePerformance, settleAll, untilAborted } from './recover-story.ts';
 import { withRtoClock } from './rto-clock.ts';
-import { now, openRecord, publish, showDetails } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import { checkForCopy, openCopy, simulate } from './simulate.ts';
-import { Abort, Refusal, stepError, type StepContext } from './step-context.ts';
+import { Abort, abortFor, Refusal, stepError, type StepContext } from './step-context.ts';
 import { countMade, tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { mayPromote, promote } from './promote.ts';
 import { judgePlant, removePlant } from './plant.ts';
@@ -27,22 +25,7 @@ import { whileWatched } from './watch-drill.ts';
  * Returns the record of a drill that has recovered; any other outcome fails the workflow, as with a recovery.
  */
 export async function drill(input: RecoverInput): Promise<RunRecord> {
-  const record = openRecord(input);
-  const context: StepContext = {
-    input,
-    record,
-    epoch: Date.parse(record.clock.at(-1)!.at),
-    begun: [],
-    decided: new Map(),
-    acceptedConfigs: [],
-  };
-  setHandler(defineQuery<RunRecord>(RECORD_QUERY), () => record, {
-    description: 'The whole record of the drill as it stands.',
-  });
-  listenForDecisions(context);
-  listenForApprovals(context);
-  publish(record, { phase: 'infrastructure', rto: 'within' });
-  showDetails(record);
+  const context = openRun(input);
   return withTelling(context, () => toItsEnd(context));
 }
 
@@ -88,24 +71,12 @@ async function rehearse(context: StepContext, seen: { before: readonly LookItem[
 }
 
 /** A drill that hangs, or waits for a worker that is away, must not lie on its site for ever. */
-async function inTime(context: StepContext, story: () => Promise<void>): Promise<void> {
+function inTime(context: StepContext, story: () => Promise<void>): Promise<void> {
   const { limitMs } = context.input.plan.drill!;
-  const timer = new CancellationScope();
-  const watch = timer.run(async () => {
+  return beside(async () => {
     await condition(() => false, limitMs, { summary: 'longest time of a drill' });
-    context.abort ??= {
-      ...{ kind: 'abort', step: 'the run', actor: 'drill.limit', at: now() },
-      reason: 'the drill took longer than its limit',
-    };
-    context.record.decisions.push(context.abort);
-  });
-  watch.catch(() => undefined);
-  try {
-    await story();
-  } finally {
-    timer.cancel();
-    await watch.catch(() => undefined);
-  }
+    abortFor(context, 'drill.limit', 'the drill took longer than its limit');
+  }, story);
 }
 
 function failed(context: StepContext, error: unknown): Outcome {

@@ -22,16 +22,19 @@ import {
   type PrepareInput,
 } from '../domain/calendar-messages.ts';
 import { PLANTS, type Plant } from '../domain/drill.ts';
-import { lockId, SEARCH_ATTRIBUTES } from '../domain/messages.ts';
+import { lockId } from '../domain/messages.ts';
 import { NOTICE_EVENTS } from '../domain/notice.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { compileDrill, type DrillRequest } from '../runbooks/drill-plan.ts';
 import { PLANTED } from '../runbooks/plants.ts';
+import { runAttributes } from '../domain/run-attributes.ts';
+import { runIdOf } from '../domain/run-id.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { askAny } from './ask-any.ts';
-import { reasonOf } from './launch.ts';
+import { everyWorker, reasonOf } from './launch.ts';
 import { sendNotice } from './notify.ts';
 import { now } from './run-state.ts';
+import { attributePairs } from './search-attributes.ts';
 
 /**
  * What a schedule of the calendar starts: asks whether the drill may begin now, waits where it is deferred, compiles its
@@ -98,10 +101,10 @@ async function rehearse(
   dueAt: string,
   ready: Extract<Ready, { then: 'run' }>,
 ): Promise<LaunchedDrill> {
-  const { deployment, kind, shape, priority } = input;
+  const { deployment, kind, priority } = input;
   const plan = planOf(input, dueAt, ready);
   const planDigest = await onWorker(input, 'Digest of the plan', (call) => call['digest-plan'](plan));
-  const run = `drl-${now().replaceAll(/[-:]/g, '').replace('T', '-').slice(0, 15)}-${uuid4().slice(0, 4)}`;
+  const run = runIdOf('drl', now(), uuid4().slice(0, 4));
   const drill: RecoverInput = {
     ...{ run, plan, planDigest, configDigest: ready.configDigest, declaredAt: now() },
     ...{ actor: SCHEDULE_ACTOR, reason: `the ${kind} drill that was due ${dueAt}` },
@@ -113,14 +116,7 @@ async function rehearse(
       priority: { priorityKey: priority },
       staticSummary: `Drill (${kind}) of ${deployment} by the calendar`,
       memo: { run },
-      typedSearchAttributes: new TypedSearchAttributes(
-        Object.entries({
-          ...{ run, deployment, tier: shape.tier, runbook: 'drill', site: plan.to },
-        }).map(([name, value]) => ({
-          key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name as keyof typeof SEARCH_ATTRIBUTES], 'KEYWORD'),
-          value,
-        })),
-      ),
+      typedSearchAttributes: new TypedSearchAttributes(attributePairs(runAttributes(run, plan))),
       // Whoever ends this one does not mean to leave a drill half torn down.
       parentClosePolicy: ParentClosePolicy.ABANDON,
       cancellationType: ChildWorkflowCancellationType.ABANDON,
@@ -175,16 +171,16 @@ function anyPlant({ steps }: RecoverPlan, { unplantable = [] }: DeploymentShape)
 }
 
 function onWorker<Answer>(
-  { sites }: DrillLaunch,
+  input: DrillLaunch,
   summary: string,
   call: (activities: PrepareActivities) => Promise<Answer>,
 ): Promise<Answer> {
-  return askAny<PrepareActivities, Answer>([...new Set(sites.flatMap(({ all }) => all))], summary, call);
+  return askAny<PrepareActivities, Answer>(everyWorker(input), summary, call);
 }
 
 async function tell(input: DrillLaunch, what: string, reason: string, dueAt: string): Promise<void> {
-  const { deployment, kind, sites } = input;
-  await sendNotice([...new Set(sites.flatMap(({ all }) => all))], {
+  const { deployment, kind } = input;
+  await sendNotice(everyWorker(input), {
     ...{ event: 'drill-not-made', severity: NOTICE_EVENTS['drill-not-made'].severity, deployment, at: now() },
     title: `tyk-dr: the ${kind} drill of ${deployment} ${what}`,
     lines: [reason, `It was due ${dueAt}.`],

@@ -4,7 +4,7 @@ import type { CalendarLaunch } from '../domain/calendar-launch.ts';
 import type { PaperInput, WrittenPaper } from '../domain/calendar-messages.ts';
 import { NOTICE_EVENTS, type NoticeEvent } from '../domain/notice.ts';
 import { askAny } from './ask-any.ts';
-import { reasonOf } from './launch.ts';
+import { everyWorker, reasonOf } from './launch.ts';
 import { scheduledAt } from './launch-drill.ts';
 import { sendNotice } from './notify.ts';
 import { now } from './run-state.ts';
@@ -16,9 +16,9 @@ export interface PaperLaunch extends CalendarLaunch {
 }
 
 export async function launchPaper(input: PaperLaunch): Promise<WrittenPaper> {
-  const { deployment, kind, sites } = input;
+  const { deployment, kind } = input;
   const dueAt = scheduledAt();
-  const workers = [...new Set(sites.flatMap(({ all }) => all))];
+  const workers = everyWorker(input);
   const tell = (event: NoticeEvent, title: string, lines: readonly string[]) =>
     sendNotice(workers, {
       ...{ event, severity: NOTICE_EVENTS[event].severity, deployment, at: now(), title, lines },

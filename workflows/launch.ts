@@ -154,7 +154,7 @@ async function digestOf(deployment: string, workers: readonly string[]): Promise
   throw ApplicationFailure.nonRetryable(ERRORS.WORKER_MISSING.message({ queue }), 'WORKER_MISSING');
 }
 
-export function everyWorker({ sites }: LaunchInput): string[] {
+export function everyWorker({ sites }: Pick<LaunchInput, 'sites'>): string[] {
   return [...new Set(sites.flatMap(({ all }) => all))];
 }
 

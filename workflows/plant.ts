@@ -4,8 +4,7 @@ import type { RunRecord } from '../domain/run.ts';
 import { tableOf, type StepId } from '../runbooks/drill.ts';
 import { PLANTED } from '../runbooks/plants.ts';
 import { callThrough } from './call-step.ts';
-import { now } from './run-state.ts';
-import { Abort, stepError, stepInput, type StepContext } from './step-context.ts';
+import { Abort, automaticAbort, stepError, stepInput, type StepContext } from './step-context.ts';
 import { reasonOf } from './undo-step.ts';
 
 /** The negative control of a drill: a fault in its own target, and whether it was noticed for what it is. */
@@ -21,7 +20,7 @@ export async function plantBefore(context: StepContext, id: StepId): Promise<voi
     context.record.drill!.planted = summary;
   } catch (error) {
     const reason = `the fault ${drill.plant} could not be planted: ${reasonOf(error)}`;
-    throw new Abort({ kind: 'abort', step: id, actor: '--on-failure abort', reason, at: now() });
+    throw new Abort(automaticAbort(id, reason));
   }
 }
 

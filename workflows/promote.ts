@@ -1,9 +1,10 @@
 import { makeContinueAsNewFunc } from '@temporalio/workflow';
-import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/common';
-import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
+import { TypedSearchAttributes } from '@temporalio/common';
 import type { RecoverInput } from '../domain/plan.ts';
+import { runAttributes } from '../domain/run-attributes.ts';
 import { untilApproved } from './approvals.ts';
 import { now, stepRecord } from './run-state.ts';
+import { attributePairs } from './search-attributes.ts';
 import type { StepContext } from './step-context.ts';
 import type { recover } from './recover.ts';
 
@@ -35,10 +36,6 @@ export async function mayPromote(context: StepContext): Promise<boolean> {
 /** Goes on under the same lock as the recovery that was planned beside the drill. */
 export async function promote({ input }: StepContext): Promise<never> {
   const { run, plan, planDigest } = input.plan.drill!.promotion!;
-  const keyword = (name: keyof typeof SEARCH_ATTRIBUTES, value: string) => ({
-    key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
-    value,
-  });
   const next: RecoverInput = {
     ...{ run, plan, planDigest, configDigest: input.configDigest, actor: input.actor },
     reason: `promotion of the drill ${input.run}: ${input.reason}`,
@@ -47,13 +44,7 @@ export async function promote({ input }: StepContext): Promise<never> {
   await makeContinueAsNewFunc<typeof recover>({
     workflowType: 'recover',
     memo: { run },
-    typedSearchAttributes: new TypedSearchAttributes([
-      keyword('run', run),
-      keyword('deployment', plan.deployment),
-      keyword('tier', plan.tier),
-      keyword('runbook', 'recover'),
-      keyword('site', plan.to),
-    ]),
+    typedSearchAttributes: new TypedSearchAttributes(attributePairs(runAttributes(run, plan))),
   })(next);
   throw new Error('a promoted drill does not come back');
 }

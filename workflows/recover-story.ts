@@ -1,6 +1,7 @@
 import { CancellationScope, condition } from '@temporalio/workflow';
 import type { RunRecord, SetSummary } from '../domain/run.ts';
 import type { UsedSnapshots } from '../domain/snapshot.ts';
+import { beside } from './beside.ts';
 import { markClock, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import type { StepContext } from './step-context.ts';
@@ -92,18 +93,13 @@ export function markDataRestored(record: RunRecord): void {
 /** Tells the story; an abort cancels what is under way rather than waiting for its end. */
 export async function untilAborted(context: StepContext, story: () => Promise<void>): Promise<void> {
   const telling = new CancellationScope();
-  const watching = new CancellationScope();
-  const watch = watching.run(async () => {
-    await condition(() => context.abort !== undefined);
-    telling.cancel();
-  });
-  watch.catch(() => undefined);
-  try {
-    await telling.run(story);
-  } finally {
-    watching.cancel();
-    await watch.catch(() => undefined);
-  }
+  await beside(
+    async () => {
+      await condition(() => context.abort !== undefined);
+      telling.cancel();
+    },
+    () => telling.run(story),
+  );
 }
 
 /** Waits for all before it throws the first failure: no branch goes on unseen after another has failed. */

@@ -1,12 +1,9 @@
-import { defineQuery, setHandler } from '@temporalio/workflow';
-import { RECORD_QUERY } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { listenForApprovals } from './approvals.ts';
 import { close } from './close.ts';
-import { listenForDecisions } from './decisions.ts';
 import { giveUp } from './give-up.ts';
 import { judge, judgeAtTheEnd } from './judge.ts';
+import { openRun } from './open-run.ts';
 import {
   chooseBackup,
   dashboard,
@@ -21,7 +18,7 @@ import {
   verification,
 } from './recover-story.ts';
 import { withRtoClock } from './rto-clock.ts';
-import { markClock, openRecord, publish, showDetails, stepRecord } from './run-state.ts';
+import { markClock, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import type { StepContext } from './step-context.ts';
 import { withTelling } from './tell-people.ts';
@@ -34,23 +31,7 @@ import { withTelling } from './tell-people.ts';
  * the record as its detail, so that it shows red wherever Temporal shows it.
  */
 export async function recover(input: RecoverInput): Promise<RunRecord> {
-  const record = openRecord(input);
-  const context: StepContext = {
-    input,
-    record,
-    epoch: Date.parse(record.clock.at(-1)!.at),
-    begun: [],
-    decided: new Map(),
-    acceptedConfigs: [],
-  };
-  setHandler(defineQuery<RunRecord>(RECORD_QUERY), () => record, {
-    description: 'The whole record of the run as it stands: steps, clock, proofs, decisions.',
-  });
-  listenForDecisions(context);
-  listenForApprovals(context);
-  publish(record, { phase: 'infrastructure', rto: 'within' });
-  showDetails(record);
-
+  const context = openRun(input);
   return withTelling(context, () => toItsEnd(context));
 }
 

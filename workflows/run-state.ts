@@ -1,5 +1,4 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { sameBuild, type ServedBy } from '../domain/build.ts';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
@@ -13,11 +12,11 @@ import {
   type RunRecord,
   type StepRecord,
 } from '../domain/run.ts';
-import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import { summaryOf } from '../domain/run-summary.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import { tableOf } from '../runbooks/drill.ts';
 import { PHASE_BUDGETS } from '../runbooks/recover.ts';
+import { attributePairs } from './search-attributes.ts';
 
 /** The record of a run in flight, and the surfaces on which it shows: details, memo, search attributes. */
 
@@ -132,12 +131,7 @@ export interface SurfaceChange {
 
 /** Shows a change where people look. The memo is what `status` reads when no worker lives to answer a query. */
 export function publish(record: RunRecord, change: SurfaceChange): void {
-  const pairs = (Object.keys(change) as (keyof SurfaceChange)[])
-    .filter((name) => change[name] !== undefined)
-    .map((name) => ({
-      key: defineSearchAttributeKey(SEARCH_ATTRIBUTES[name], 'KEYWORD'),
-      value: change[name]!,
-    }));
+  const pairs = attributePairs({ ...change });
   if (pairs.length > 0) upsertSearchAttributes(pairs);
   upsertMemo({ summary: summaryOf(record, change.phase) });
 }

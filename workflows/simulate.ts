@@ -1,5 +1,4 @@
 import { ActivityFailure, isCancellation, proxyActivities, sleep } from '@temporalio/workflow';
-import type { Decision } from '../domain/decision.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -8,7 +7,7 @@ import { untilApproved } from './approvals.ts';
 import { bringBack } from './bring-back.ts';
 import { markClock, now, openRecord, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
-import { Abort, stepInput, type StepContext } from './step-context.ts';
+import { Abort, automaticAbort, stepInput, type StepContext } from './step-context.ts';
 import { stopTarget } from './tear-down.ts';
 
 /** A simulation: an isolated copy is built, broken as the scenario has it, and the clock runs from then. */
@@ -122,7 +121,4 @@ function decidedBy({ record }: StepContext): string {
   return approval ? `approved by ${approval.actor}` : 'at once: nobody was asked';
 }
 
-function giveUp(reason: string): Abort {
-  const by: Decision = { kind: 'abort', step: 'the run', actor: '--on-failure abort', reason, at: now() };
-  return new Abort(by);
-}
+const giveUp = (reason: string): Abort => new Abort(automaticAbort('the run', reason));

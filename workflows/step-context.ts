@@ -54,6 +54,18 @@ export function giveUpIfAborted(context: StepContext): void {
   if (context.abort !== undefined) throw new Abort(context.abort);
 }
 
+/** Gives the run up for something that no person has decided, once, and keeps it among the decisions. */
+export function abortFor(context: StepContext, actor: string, reason: string, step = 'the run'): void {
+  if (context.abort !== undefined) return;
+  context.abort = { kind: 'abort', step, actor, reason, at: now() };
+  context.record.decisions.push(context.abort);
+}
+
+/** What a run that asks nobody decides about a step that cannot go on. */
+export function automaticAbort(step: string, reason: string): Decision {
+  return { kind: 'abort', step, actor: '--on-failure abort', reason, at: now() };
+}
+
 export function stepError(code: ErrorCode, details: Record<string, string>): StepError {
   return { code, message: ERRORS[code].message(details), hint: ERRORS[code].hint, at: now() };
 }

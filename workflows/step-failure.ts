@@ -7,13 +7,12 @@ import {
   TimeoutFailure,
 } from '@temporalio/workflow';
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/error-table.ts';
-import type { Decision } from '../domain/decision.ts';
 import type { FailureDetails, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { choicesOf } from '../runbooks/choices.ts';
 import type { StepId } from '../runbooks/drill.ts';
 import { now, publish, showDetails } from './run-state.ts';
-import { giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
+import { automaticAbort, giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
 import { reasonOf, undoStep } from './undo-step.ts';
 import { closeWait, openWait } from './waits.ts';
 
@@ -122,7 +121,8 @@ async function askPerson(context: StepContext, step: Step<StepId>, row: StepReco
   const { record, input, decided } = context;
   row.choices = choicesOf(step, row.error!.code, input.plan);
   row.waitsFor = listed(row.choices);
-  if (input.plan.onFailure === 'abort') context.abort ??= automaticAbort(step, row);
+  if (input.plan.onFailure === 'abort')
+    context.abort ??= automaticAbort(step.id, row.error?.message ?? 'a step failed');
   do {
     row.state = 'waiting';
     const wait = openWait(record, 'decision', `${step.id}: ${row.waitsFor}`);
@@ -150,14 +150,4 @@ async function undoOnDemand(context: StepContext, step: Step<StepId>, row: StepR
 
 function listed(choices: readonly string[]): string {
   return `${choices.slice(0, -1).join(', ')} or ${choices.at(-1)}`;
-}
-
-function automaticAbort(step: Step, row: StepRecord): Decision {
-  return {
-    kind: 'abort',
-    step: step.id,
-    actor: '--on-failure abort',
-    reason: row.error?.message ?? 'a step failed',
-    at: now(),
-  };
 }

@@ -1,15 +1,9 @@
-import {
-  ActivityFailure,
-  ApplicationFailure,
-  CancellationScope,
-  isCancellation,
-  proxyActivities,
-} from '@temporalio/workflow';
+import { ActivityFailure, ApplicationFailure, isCancellation, proxyActivities } from '@temporalio/workflow';
 import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import { workerQueue } from '../domain/messages.ts';
-import { now } from './run-state.ts';
-import { stepInput, type StepContext } from './step-context.ts';
+import { beside } from './beside.ts';
+import { abortFor, stepInput, type StepContext } from './step-context.ts';
 
 /** Beside the whole drill somebody watches the live site, and whom the drill's programs are connected to. */
 
@@ -19,23 +13,17 @@ const WATCHES = [
 ] as const;
 
 /** Runs the story while all is well; else aborts it, with the reason. */
-export async function whileWatched(context: StepContext, story: () => Promise<void>): Promise<void> {
-  const scope = new CancellationScope();
+export function whileWatched(context: StepContext, story: () => Promise<void>): Promise<void> {
   const { workers } = context.input.plan;
-  const watches = scope.run(() =>
-    Promise.all(
-      WATCHES.flatMap(({ activity, where, purpose }) =>
-        (workers[where] ?? []).map((worker) => watchFrom(context, { activity, worker, purpose })),
+  return beside(
+    () =>
+      Promise.all(
+        WATCHES.flatMap(({ activity, where, purpose }) =>
+          (workers[where] ?? []).map((worker) => watchFrom(context, { activity, worker, purpose })),
+        ),
       ),
-    ),
+    story,
   );
-  watches.catch(() => undefined);
-  try {
-    await story();
-  } finally {
-    scope.cancel();
-    await watches.catch(() => undefined);
-  }
 }
 
 interface Watch {
@@ -61,9 +49,7 @@ async function watchFrom(context: StepContext, { activity, worker, purpose }: Wa
       const cause = error instanceof ActivityFailure ? error.cause : undefined;
       const halted = cause instanceof ApplicationFailure && HALTS.includes(cause.type ?? '');
       if (!halted && cause instanceof ApplicationFailure && cause.type === 'WORKER_STOPPED') continue;
-      const reason = cause?.message ?? String(error);
-      context.abort ??= { kind: 'abort', step: 'the run', actor: activity, reason, at: now() };
-      context.record.decisions.push(context.abort);
+      abortFor(context, activity, cause?.message ?? String(error));
       return;
     }
   }
