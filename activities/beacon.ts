@@ -4,6 +4,7 @@ import { journalFolders } from '../adapters/beacon/files.ts';
 import type { Marks } from '../adapters/beacon/marks.ts';
 import { JournalWriter, sumUp } from '../adapters/beacon/write.ts';
 import { nextNumber, type MarkedStore } from '../domain/beacon.ts';
+import { within } from '../adapters/process/within.ts';
 import { barred, lastNumber, servesElsewhere, type LeaveRequest } from './beacon-leave.ts';
 import { OffSiteJournal } from './beacon-off-site.ts';
 import type { Deps } from './guard.ts';
@@ -239,26 +240,4 @@ class StoreLoop {
       this.#failed = true;
     }
   }
-}
-
-/** A plain timer: this runs every second for years. @param late what to do with a result that nobody waits for any more */
-function within<T>(work: Promise<T>, ms: number, what: string, late?: (result: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    let over = false;
-    const timer = setTimeout(() => {
-      over = true;
-      reject(new Error(`no ${what} within ${ms / SECOND_MS} s`));
-    }, ms);
-    work.then(
-      (result) => {
-        clearTimeout(timer);
-        if (over) late?.(result);
-        else resolve(result);
-      },
-      (error: unknown) => {
-        clearTimeout(timer);
-        reject(error instanceof Error ? error : new Error(String(error)));
-      },
-    );
-  });
 }

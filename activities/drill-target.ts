@@ -10,7 +10,6 @@ import {
 import { leaseFile } from '../adapters/host/epoch.ts';
 import { listenersOn } from '../adapters/host/sockets.ts';
 import { listFolders, listingChanges, type Listing } from '../adapters/host/listing.ts';
-import { addressesOf } from '../domain/addresses.ts';
 import { clusterIfOurs } from '../domain/cluster.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
@@ -22,7 +21,7 @@ import { discardAssembled } from './database-source.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { setOf } from './open-set.ts';
 import { plantedRepository } from './planted.ts';
-import { serves, servicesOf } from './site.ts';
+import { addressesOn, serves, treesOn } from './site.ts';
 import { asActivity } from './to-failure.ts';
 
 /** The site of a drill: listed before, marked while it lasts, and held against the list afterwards. */
@@ -80,9 +79,7 @@ async function findLeaks(call: Call): Promise<LeaksResult> {
   const before = await readListing(target.stateDir, worker);
   if (!before) return { summary: 'nothing was marked: the drill made nothing here', left: [] };
   const changes = listingChanges(before, await everything(call));
-  const services = servicesOf(input.plan.to, target, { worker });
-  const here = new Set<string>(services.map(({ component }) => component));
-  const addresses = addressesOf(target).filter(({ component }) => here.has(component));
+  const addresses = addressesOn(worker, input.plan.to, target);
   const listeners = await listenersOn(addresses.map(({ port }) => port));
   const left = [
     ...changes.map(({ path, what }) => `${path} is ${what === 'left' ? 'left behind' : what}`),
@@ -157,11 +154,7 @@ async function listed(call: Call): Promise<Listing> {
 }
 
 /** The folders of the Dashboard, the Gateways and the Pump on this host. */
-function rootsOf({ worker, target }: Call): string[] {
-  return [target.dashboard, ...target.gateways, target.pump].flatMap((tree) =>
-    tree && serves(worker, target, tree) ? [tree.root] : [],
-  );
-}
+const rootsOf = ({ worker, target }: Call): string[] => treesOn(worker, target).map(({ root }) => root);
 
 /** What pgBackRest keeps of a restore: its locks, its queue, its log. */
 function restoreFolders({ worker, target }: Call): string[] {

@@ -1,5 +1,6 @@
 import { withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { withDatabase } from '../adapters/mongodb/client.ts';
+import { scanKeys } from '../adapters/redis/scan.ts';
 import { withMasters } from '../adapters/redis/shards.ts';
 import { stopService } from '../adapters/service/service.ts';
 import type { Component, StepResult } from '../domain/run.ts';
@@ -45,15 +46,10 @@ async function loseKeys(call: Call): Promise<string[]> {
   const lost = await withMasters(await redisStore(target.redis, call.secret), async ({ all }) => {
     let count = 0;
     for (const { client } of all) {
-      const keys: string[] = [];
-      for (let cursor = '0', begun = false; !begun || cursor !== '0'; begun = true) {
-        const [next, found] = await client.scan(cursor, 'COUNT', 1_000);
-        keys.push(...found);
-        cursor = next;
+      for await (const keys of scanKeys(client)) {
+        const doomed = keys.filter((_, index) => index % 2 === 0);
+        count += await client.unlink(doomed);
       }
-      const doomed = keys.filter((_, index) => index % 2 === 0);
-      for (let at = 0; at < doomed.length; at += 500)
-        count += await client.unlink(doomed.slice(at, at + 500));
     }
     return count;
   });

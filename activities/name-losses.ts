@@ -1,10 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { scratchFolder } from '../adapters/host/scratch-folder.ts';
 import { join } from 'node:path';
 import { keyDigest, readAudit } from '../adapters/beacon/audit.ts';
 import { resolveRef, setCommits, withCopy } from '../adapters/git/repository.ts';
 import { readUsedKeys as usedInMongo } from '../adapters/mongodb/used-keys.ts';
 import { MOST_KEYS, readUsedKeys as usedInPostgres } from '../adapters/postgres/used-keys.ts';
+import { scratchFolder } from '../adapters/host/scratch-folder.ts';
+import { within } from '../adapters/process/within.ts';
 import { withMasters } from '../adapters/redis/shards.ts';
 import { changedContents } from '../adapters/versioned/read-config.ts';
 import { knownSecrets, referrer } from '../adapters/versioned/references.ts';
@@ -12,6 +13,7 @@ import { momentOf, type MarkedStore } from '../domain/beacon.ts';
 import { diffConfig, type ConfigChange, type Contents } from '../domain/config-diff.ts';
 import type { StoreLoss } from '../domain/loss.ts';
 import { auditLosses, listed, type LostItem, type LostItems } from '../domain/lost-items.ts';
+import { startOfId } from '../domain/manifest.ts';
 import { NAMES } from '../domain/points.ts';
 import { findSecrets, scrubber } from '../domain/scrub.ts';
 import { definitionFiles, describeApi, describePolicy } from '../domain/versioned.ts';
@@ -67,17 +69,11 @@ export async function nameLosses(
 }
 
 async function tried(what: string, work: () => Promise<Part | undefined>): Promise<Part> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS / 1000} s`)), PATIENCE_MS);
-  });
   try {
-    return (await Promise.race([work(), late])) ?? { items: [] };
+    return (await within(work(), PATIENCE_MS, 'answer')) ?? { items: [] };
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     return { items: [], unnamed: `${what}: it could not be read: ${reason}` };
-  } finally {
-    clearTimeout(timer);
   }
 }
 
@@ -154,12 +150,7 @@ async function historyIn(
   });
 }
 
-/** `20261124T031500Z-1f2e` */
-function momentOfSet(set: string): number {
-  const [, year, month, day, hour, minute, second] =
-    /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z/.exec(set) ?? [];
-  return Date.UTC(+year!, +month! - 1, +day!, +hour!, +minute!, +second!) / 1000;
-}
+const momentOfSet = (set: string): number => Date.parse(startOfId(set)) / 1000;
 
 /** Changes of the history that are not in the recovered database; one between two sets may be. */
 function lostOf(changes: readonly ConfigChange[], after: Contents, live: Contents): LostItem[] {

@@ -5,12 +5,11 @@ import { listFolders } from '../adapters/host/listing.ts';
 import { listenersOn } from '../adapters/host/sockets.ts';
 import { queryValue, withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { parseInfo, withClient as withRedis } from '../adapters/redis/client.ts';
-import { addressesOf } from '../domain/addresses.ts';
 import type { LookItem, LookResult } from '../domain/live-look.ts';
 import { methodOf } from './database/choose.ts';
 import { adminConnection, redisEndpoint } from './endpoints.ts';
 import { guardedLook, type Deps, type LiveCall } from './guard.ts';
-import { serves, servicesOf } from './site.ts';
+import { addressesOn, serves, treesOn } from './site.ts';
 
 /** The live site as a drill must leave it. It is only read; `domain/live-look.ts` compares. */
 
@@ -46,8 +45,7 @@ async function guardedItem(what: string, items: () => Promise<LookItem[]>): Prom
 
 /** A process that was started anew is another one, whatever it serves. */
 async function processes({ worker, live, input }: LiveCall): Promise<LookItem[]> {
-  const here = new Set(servicesOf(input.plan.from, live, { worker }).map(({ component }) => component));
-  const addresses = addressesOf(live).filter(({ component }) => (here as Set<string>).has(component));
+  const addresses = addressesOn(worker, input.plan.from, live);
   const found = await listenersOn(addresses.map(({ port }) => port));
   return addresses.map(({ name, port }): LookItem => {
     const what = `${name}: process on port ${port}`;
@@ -59,26 +57,20 @@ async function processes({ worker, live, input }: LiveCall): Promise<LookItem[]>
 }
 
 async function configurations({ worker, live }: LiveCall): Promise<LookItem[]> {
-  const trees = [
-    ...(live.dashboard ? [{ name: 'dashboard', ...live.dashboard }] : []),
-    ...live.gateways.map((gateway) => ({ ...gateway, name: `gateway ${gateway.name}` })),
-    ...(live.pump ? [{ name: 'pump', ...live.pump }] : []),
-  ];
   return Promise.all(
-    trees
-      .filter((tree) => serves(worker, live, tree))
-      .map(async ({ name, root, config, include }): Promise<LookItem> => {
-        const paths = [config, ...include].map((path) => join(root, path));
-        const files = Object.entries(await listFolders(paths, () => false));
-        const digest = createHash('sha256');
-        for (const [path, kind] of files) {
-          digest.update(`${path}\0`);
-          if (kind.endsWith('Z'))
-            for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);
-        }
-        const value = `${files.length} entries, ${digest.digest('hex').slice(0, 16)}`;
-        return { what: `${name}: configuration`, value, rule: 'same' };
-      }),
+    treesOn(worker, live).map(async ({ kind, name, root, config, include }): Promise<LookItem> => {
+      const paths = [config, ...include].map((path) => join(root, path));
+      const files = Object.entries(await listFolders(paths, () => false));
+      const digest = createHash('sha256');
+      for (const [path, kind] of files) {
+        digest.update(`${path}\0`);
+        if (kind.endsWith('Z'))
+          for await (const chunk of createReadStream(path)) digest.update(chunk as Buffer);
+      }
+      const value = `${files.length} entries, ${digest.digest('hex').slice(0, 16)}`;
+      const what = `${kind === 'gateway' ? `gateway ${name}` : name}: configuration`;
+      return { what, value, rule: 'same' };
+    }),
   );
 }
 

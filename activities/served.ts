@@ -1,5 +1,6 @@
 import type { Deployment, Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { workersOfSites } from '../domain/site-workers.ts';
 
 /**
  * Whether a worker may run a step at all, by its own configuration. Whoever can reach Temporal can put a task into any
@@ -48,11 +49,7 @@ function workersOfPart(part: Part, site: Site, { traffic }: Deployment): string[
 }
 
 export function everyWorkerOf({ sites, traffic }: Deployment): string[] {
-  const all = Object.values(sites).flatMap((site) => [
-    site.worker,
-    ...[site.redis, site.database, site.dashboard, site.pump, ...site.gateways].map((part) => part?.worker),
-  ]);
-  return [...new Set([...all, traffic?.worker])].filter((name) => name !== undefined);
+  return [...new Set([...workersOfSites({ sites }), traffic?.worker])].filter((name) => name !== undefined);
 }
 
 function servedBy(worker: string, { sites, traffic }: Deployment): string {

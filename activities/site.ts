@@ -1,3 +1,4 @@
+import { addressesOf, type Address } from '../domain/addresses.ts';
 import type { Component } from '../domain/run.ts';
 import type { Deployment, GatewayConfig, Site } from '../domain/config.ts';
 import type { ServiceTarget } from '../adapters/service/service.ts';
@@ -49,6 +50,36 @@ interface Served {
 /** The Gateways on the host of this worker. */
 export function gatewaysOn(worker: string, site: Site): GatewayConfig[] {
   return site.gateways.filter((gateway) => (gateway.worker ?? site.worker) === worker);
+}
+
+/** A component that has a configuration of Tyk's. */
+export interface Tree {
+  readonly name: string;
+  readonly kind: 'gateway' | 'dashboard' | 'pump';
+  readonly root: string;
+  readonly config: string;
+  readonly include: readonly string[];
+  readonly url: string | undefined;
+}
+
+/** Those on the host of this worker. */
+export function treesOn(worker: string, site: Site): Tree[] {
+  const { dashboard, pump } = site;
+  return [
+    ...gatewaysOn(worker, site).map((each) => ({ ...each, kind: 'gateway' as const, url: each.url })),
+    ...(dashboard && serves(worker, site, dashboard)
+      ? [{ ...dashboard, kind: 'dashboard' as const, name: 'dashboard' }]
+      : []),
+    ...(pump && serves(worker, site, pump)
+      ? [{ ...pump, kind: 'pump' as const, name: 'pump', url: pump.url }]
+      : []),
+  ];
+}
+
+/** Where the components answer of which this worker serves some. */
+export function addressesOn(worker: string, siteName: string, site: Site): Address[] {
+  const here = new Set<string>(servicesOf(siteName, site, { worker }).map(({ component }) => component));
+  return addressesOf(site).filter(({ component }) => here.has(component));
 }
 
 /** Whether this worker serves a component that the site may lack. */

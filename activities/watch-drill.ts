@@ -10,7 +10,7 @@ import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
 import { sameHost } from '../domain/same-host.ts';
 import { guarded, guardedLook, type Call, type Deps, type LiveCall } from './guard.ts';
-import { gatewaysOn, serves, servicesOf } from './site.ts';
+import { addressesOn, gatewaysOn, serves, treesOn } from './site.ts';
 
 /**
  * What watches a drill from its first step to its last. Both end only when they are cancelled, or when the drill must
@@ -82,10 +82,7 @@ async function troubleOf({ worker, deployment, live, input }: LiveCall): Promise
 async function auditIsolation(call: Call): Promise<StepResult> {
   const { worker, deployment, target, input, signal } = call;
   const live = await liveAddresses(deployment, input.plan.to);
-  const here = new Set<string>(
-    servicesOf(input.plan.to, target, { worker }).map(({ component }) => component),
-  );
-  const own = addressesOf(target).filter(({ component }) => here.has(component));
+  const own = addressesOn(worker, input.plan.to, target);
   const nameOf = new Map(own.map(({ name, port }) => [port, name]));
   const watched = { ports: [...nameOf.keys()], folders: foldersOn(worker, target) };
   const look = watchConnections(watched, ({ ip, port }) => live.has(`${ip}:${port}`));
@@ -104,10 +101,8 @@ async function auditIsolation(call: Call): Promise<StepResult> {
 /** Where the programs of a site lie on this host: one that does not listen, or not yet, is known by them. */
 function foldersOn(worker: string, site: Site): string[] {
   const stores = [site.redis, site.database].filter((store) => serves(worker, site, store));
-  const trees = [site.dashboard, ...site.gateways, site.pump].filter((tree) => serves(worker, site, tree));
-  return [...stores.map((store) => store?.dataDir), ...trees.map((tree) => tree?.root)].filter(
-    (folder) => folder !== undefined,
-  );
+  const data = stores.flatMap((store) => store?.dataDir ?? []);
+  return [...data, ...treesOn(worker, site).map(({ root }) => root)];
 }
 
 /** By address and port, what it is of the live sites. */

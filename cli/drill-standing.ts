@@ -9,8 +9,7 @@ import type { Config } from '../domain/config.ts';
 import { calendarInForce } from '../domain/drill-calendar.ts';
 import type { DrillStanding } from '../domain/drill-standing.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
-import { shapeOf } from '../runbooks/shape-of.ts';
-import { everyWorker } from '../runbooks/workers.ts';
+import { workersOfSites } from '../domain/site-workers.ts';
 import type { noteDrill, readStanding } from '../workflows/index.ts';
 import { calendarOf } from './calendar-schedules.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, type Door } from './client.ts';
@@ -56,9 +55,7 @@ function execute<Of extends typeof readStanding | typeof noteDrill>(
   workflow: string,
   more: readonly unknown[],
 ): Promise<Awaited<ReturnType<Of>>> {
-  const workers = [
-    ...new Set(Object.values(shapeOf(name, deploymentOf(config, name)).sites).flatMap(everyWorker)),
-  ];
+  const workers = workersOfSites(deploymentOf(config, name));
   return client.workflow.execute(workflow, {
     workflowId: `drill-notes/${name}/${randomBytes(4).toString('hex')}`,
     taskQueue: WORKFLOW_QUEUE,

@@ -1,11 +1,9 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
-import { readJournal } from '../adapters/backup/journal.ts';
-import { listRecords } from '../adapters/backup/runs.ts';
+import { readImprovement } from '../adapters/backup/improvement.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import { packFacts, writeBundle } from '../adapters/evidence/bundle.ts';
 import { DrError } from '../domain/errors.ts';
-import { findingsOf } from '../domain/findings.ts';
 import { bundleTexts } from '../report/auditor-bundle.ts';
 import { fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
@@ -22,21 +20,19 @@ export function registerBundle(evidence: Command, config: () => string | undefin
     .requiredOption('--out <dir>', 'a folder that is not there yet', fileArgument('--out'))
     .option('--json', 'what was written, as JSON')
     .action(async (name: string, { out, json }: { out: string; json?: boolean }) => {
-      const { backup } = deploymentOf(await loadConfig(config()), name);
+      const deployment = deploymentOf(await loadConfig(config()), name);
+      const { backup } = deployment;
       const packs = await packFacts(backup, name);
       if (packs.length === 0)
         throw new DrError('BAD_ARGUMENT', {
           ...{ argument: 'DEPLOYMENT', value: name },
           expected: `one with an evidence pack: tyk-dr evidence export ${name}`,
         });
-      const [records, { entries }] = await Promise.all([
-        listRecords(backup, name),
-        readJournal(backup, name),
-      ]);
       const madeAt = new Date().toISOString();
+      const { findings } = await readImprovement(deployment, name, madeAt);
       const texts = bundleTexts({
         ...{ deployment: name, madeAt, keys: backup.trustedKeys, packs },
-        findings: findingsOf(records, entries, madeAt),
+        findings,
       });
       const folder = resolve(out);
       const files = await writeBundle(backup, name, folder, texts);

@@ -8,9 +8,8 @@ import { DrError } from '../domain/errors.ts';
 import type { KeptPack } from '../domain/evidence.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
+import { workersOfSites } from '../domain/site-workers.ts';
 import { EVIDENCE_TEXTS } from '../report/evidence.ts';
-import { shapeOf } from '../runbooks/shape-of.ts';
-import { everyWorker } from '../runbooks/workers.ts';
 import type { exportEvidence } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, withDoor } from './client.ts';
 import { toldByWorker } from './failures.ts';
@@ -54,7 +53,7 @@ function byWorker(
   deployment: Deployment,
   { deployment: name, run }: RunRecord,
 ): Promise<KeptPack> {
-  const workers = [...new Set(Object.values(shapeOf(name, deployment).sites).flatMap(everyWorker))];
+  const workers = workersOfSites(deployment);
   return withDoor(configPath, ({ client }) =>
     client.workflow
       .execute<typeof exportEvidence>('exportEvidence', {

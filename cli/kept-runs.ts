@@ -4,10 +4,9 @@ import type { Config } from '../domain/config.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RunSummary } from '../domain/run-summary.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { everyWorker } from '../runbooks/workers.ts';
+import { workersOfSites } from '../domain/site-workers.ts';
 import type { readRuns } from '../workflows/index.ts';
 import { BRIEF_TASK_TIMEOUT_MS, deploymentOf, type Door } from './client.ts';
-import { shapeOf } from '../runbooks/shape-of.ts';
 
 /**
  * Records that runs have left beside the backup sets: read directly where the repository can be reached from here,
@@ -45,9 +44,7 @@ export async function keptRecord(config: Config, run: string, door?: Door): Prom
 }
 
 function ask({ client, config }: Door, name: string, run?: string) {
-  const workers = [
-    ...new Set(Object.values(shapeOf(name, config.deployments[name]!).sites).flatMap(everyWorker)),
-  ];
+  const workers = workersOfSites(config.deployments[name]!);
   return client.workflow.execute<typeof readRuns>('readRuns', {
     workflowId: `read-runs/${name}/${randomBytes(4).toString('hex')}`,
     taskQueue: WORKFLOW_QUEUE,

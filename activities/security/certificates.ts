@@ -7,7 +7,7 @@ import { certificateProofs, certificatesOf } from '../certificates.ts';
 import { readConf } from '../conf-file.ts';
 import type { Call } from '../guard.ts';
 import { ofCheck, shown, unknown } from './check.ts';
-import { treesOn, type Tree } from './files.ts';
+import { treesOn, type Tree } from '../site.ts';
 
 /** The certificates that clients and people are shown: within their dates, naming their host, and those of the files. */
 
@@ -16,7 +16,7 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** Of the components on this host. */
 export async function certificateChecks(call: Call): Promise<Proof[]> {
-  const trees = treesOn(call).filter(({ kind }) => kind !== 'pump');
+  const trees = treesOn(call.worker, call.target).filter(({ kind }) => kind !== 'pump');
   return (await Promise.all(trees.map(ofTree))).flat();
 }
 

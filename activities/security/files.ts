@@ -5,8 +5,7 @@ import type { Proof } from '../../domain/run.ts';
 import type { JsonObject } from '../../domain/tyk-conf.ts';
 import { readConf } from '../conf-file.ts';
 import type { Call } from '../guard.ts';
-
-import { gatewaysOn, serves } from '../site.ts';
+import { serves, treesOn, type Tree } from '../site.ts';
 import { shown, unknown } from './check.ts';
 
 /** The files of this host that hold secrets: configurations as they were restored, private keys, what references name. */
@@ -15,29 +14,6 @@ const CHECK = 'secrets are not readable by others';
 /** Mode bits of everybody else; a group of the service's own may read. */
 const OTHERS = 0o007;
 const HOLDS_KEYS = /\.(pem|key|p12|pfx|jks)$/;
-
-export interface Tree {
-  readonly name: string;
-  readonly kind: 'gateway' | 'dashboard' | 'pump';
-  readonly root: string;
-  readonly config: string;
-  readonly include: readonly string[];
-  readonly url: string | undefined;
-}
-
-/** The configured components of this host that have a configuration of Tyk's. */
-export function treesOn({ worker, target }: Pick<Call, 'worker' | 'target'>): Tree[] {
-  const { dashboard, pump } = target;
-  return [
-    ...gatewaysOn(worker, target).map((each) => ({ ...each, kind: 'gateway' as const, url: each.url })),
-    ...(dashboard && serves(worker, target, dashboard)
-      ? [{ ...dashboard, kind: 'dashboard' as const, name: 'dashboard' }]
-      : []),
-    ...(pump && serves(worker, target, pump)
-      ? [{ ...pump, kind: 'pump' as const, name: 'pump', url: pump.url }]
-      : []),
-  ];
-}
 
 export async function fileChecks(call: Call): Promise<Proof[]> {
   const files = [...new Set(await filesOf(call))];
@@ -69,7 +45,7 @@ async function filesOf(call: Call): Promise<string[]> {
   const { worker, target, deployment } = call;
   const { secrets } = deployment;
   const trees = await Promise.all(
-    treesOn(call).map(async (tree) => [
+    treesOn(worker, target).map(async (tree) => [
       join(tree.root, tree.config),
       ...(await keyFilesOf(tree)),
       ...(await namedKeyFiles(tree)),

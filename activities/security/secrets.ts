@@ -4,7 +4,7 @@ import type { JsonObject } from '../../domain/tyk-conf.ts';
 import { readConf } from '../conf-file.ts';
 import type { Call } from '../guard.ts';
 import { shown, unknown } from './check.ts';
-import { treesOn, type Tree } from './files.ts';
+import { treesOn, type Tree } from '../site.ts';
 
 /** What the restored configurations say of key hashing, and whether somebody has left a secret as Tyk publishes it. */
 
@@ -12,7 +12,7 @@ const HASHED = 'keys are hashed';
 const DEFAULTS = 'no default secrets';
 
 export async function secretChecks(call: Call): Promise<Proof[]> {
-  const trees = treesOn(call).filter(({ kind }) => kind !== 'pump');
+  const trees = treesOn(call.worker, call.target).filter(({ kind }) => kind !== 'pump');
   const ofFiles = await Promise.all(trees.map(ofTree));
   const verifies = call.input.plan.workers.verifier.includes(call.worker);
   return [...ofFiles.flat(), ...(verifies ? [await inUse(call)] : [])];

@@ -4,6 +4,7 @@ import { readAvailability } from '../witness/read.ts';
 import type { AvailabilityFacts } from '../../domain/availability.ts';
 import type { Deployment } from '../../domain/config.ts';
 import { entriesOf, signOffText, type Entry } from '../../domain/journal.ts';
+import { workersOfSites } from '../../domain/site-workers.ts';
 import type { HostLook } from '../../domain/undeclared.ts';
 
 /** What a review tells besides runs and findings: who has signed, how available it was, what runs undeclared. */
@@ -23,16 +24,8 @@ export async function reviewFacts(
   return {
     identities: await identitiesOf(name, deployment, entries),
     availability: await availabilityOf(deployment),
-    hosts: { looks: await readLooks(deployment.backup, name), workers: workersOf(deployment) },
+    hosts: { looks: await readLooks(deployment.backup, name), workers: workersOfSites(deployment) },
   };
-}
-
-function workersOf({ sites }: Deployment): string[] {
-  const all = Object.values(sites).flatMap((site) => [
-    site.worker,
-    ...[site.redis, site.database, site.dashboard, ...site.gateways, site.pump].map((part) => part?.worker),
-  ]);
-  return [...new Set(all.filter((worker) => worker !== undefined))];
 }
 
 /** Of each sign-off, whether it was shown who it was: verified anew each time. */

@@ -4,7 +4,7 @@ import type { BackupConfig } from '../../domain/config.ts';
 import { jsonOf } from '../../domain/json.ts';
 import { declaredPorts, undeclaredOf, type HostLook } from '../../domain/undeclared.ts';
 import { writeDurably } from '../files/durable.ts';
-import { listListeners } from './listeners.ts';
+import { allListeners } from './sockets.ts';
 
 /** What workers see on their hosts, kept in the repository for the review: `<repository>/<deployment>/hosts/`. */
 
@@ -15,7 +15,7 @@ const hostsFolder = ({ repository }: Repository, deployment: string): string =>
 
 /** @param config all of it: what another deployment declares is declared */
 export async function lookAtHost(config: unknown, worker: string, nowMs: number): Promise<HostLook> {
-  const { listeners, unknown } = await listListeners();
+  const { listeners, unknown } = await allListeners();
   const undeclared = undeclaredOf(listeners, declaredPorts(config));
   return { version: 1, worker, at: new Date(nowMs).toISOString(), undeclared, unknown };
 }

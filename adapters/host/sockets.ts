@@ -36,6 +36,38 @@ export async function listenersOn(ports: readonly number[]): Promise<Map<number,
   return found;
 }
 
+export interface Program {
+  readonly pid: number;
+  readonly program: string;
+  /** On which it listens, in their order. */
+  readonly ports: readonly number[];
+}
+
+/** Every program that listens, by pid; and the ports of which nobody could tell whose they are. */
+export async function allListeners(): Promise<{ listeners: Program[]; unknown: number[] }> {
+  const open = new Map(
+    (await sockets())
+      .filter(({ state }) => state === LISTEN)
+      .map(({ inode, local }) => [inode, { inode, port: local.port }]),
+  );
+  const owners = ownersOf(open);
+  const byPid = new Map<number, Set<number>>();
+  for (const [pid, { port }] of owners) byPid.set(pid, (byPid.get(pid) ?? new Set()).add(port));
+  const known = new Set(owners.map(([, { inode }]) => inode));
+  const ascending = (ports: Iterable<number>): number[] => [...new Set(ports)].sort((a, b) => a - b);
+  return {
+    listeners: [...byPid]
+      .map(([pid, ports]) => ({ pid, program: nameOf(pid), ports: ascending(ports) }))
+      .sort((a, b) => a.pid - b.pid),
+    unknown: ascending([...open.values()].filter(({ inode }) => !known.has(inode)).map(({ port }) => port)),
+  };
+}
+
+/** Not by its file: Debian's redis-server is a link to redis-check-rdb. */
+function nameOf(pid: number): string {
+  return (attempt(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? '').trim();
+}
+
 /** Programs that are looked after, and how they are known. */
 export interface Watched {
   /** Who listens on one of these is one of them, and so are its children. */

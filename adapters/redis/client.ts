@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis, ReplyError } from 'ioredis';
 import type { ConnectionOptions } from 'node:tls';
 import { requireWithinDrill } from '../host/isolation.ts';
+import { within } from '../process/within.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
 
@@ -59,7 +60,8 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
   let reason = '';
   client.on('error', (error: Error) => (reason ||= error.message));
   try {
-    await answerOf(client, endpoint.answerTimeoutMs ?? ANSWER_TIMEOUT_MS);
+    const answered = client.connect().then(() => client.ping());
+    await within(answered, endpoint.answerTimeoutMs ?? ANSWER_TIMEOUT_MS, 'answer');
     return client;
   } catch (error) {
     client.disconnect();
@@ -71,20 +73,6 @@ export async function connect(endpoint: RedisEndpoint): Promise<Client> {
         { cause: error },
       )
     );
-  }
-}
-
-/** Connecting asks for the password and the database already. */
-async function answerOf(client: Client, withinMs: number): Promise<void> {
-  const over = new AbortController();
-  const late = sleep(withinMs, undefined, { signal: over.signal }).then(() => {
-    throw new Error(`no answer within ${withinMs / 1000} s`);
-  });
-  try {
-    await Promise.race([client.connect().then(() => client.ping()), late]);
-  } finally {
-    over.abort();
-    late.catch(() => undefined);
   }
 }
 
