@@ -34,8 +34,8 @@ export function createMeasureLossActivities(deps: Deps) {
 
 /** Never fails a recovery for what cannot be measured: it is said, and does not count as met. */
 async function measure(call: Call): Promise<MeasureLossResult> {
-  const { deployment, input, target, worker } = call;
-  const stores = markedStores(target, worker).filter((store) => isPartOf(input.plan, store));
+  const { deployment, input } = call;
+  const stores = measuredStores(call);
   if (stores.length === 0) return { summary: 'no store of the site is on this host', losses: [] };
   const { beacon } = deployment;
   if (!beacon)
@@ -64,8 +64,8 @@ async function measureBy(
   journal: Journal,
   origin: readonly string[] = [],
 ): Promise<MeasureLossResult> {
-  const { deployment, input, target, worker } = call;
-  const stores = markedStores(target, worker);
+  const { deployment, input, worker } = call;
+  const stores = measuredStores(call);
   const beacon = deployment.beacon!;
   const before = journal.recoveries.find((each) => each.run === input.run && each.worker === worker);
   // The site's beacon has been writing since: what was found then counts.
@@ -98,9 +98,12 @@ async function measureBy(
   return told(call, losses, notes, lostItems);
 }
 
-/** A drill of one component has brought back no other. */
-function isPartOf({ drill, steps }: Call['input']['plan'], store: MarkedStore): boolean {
-  return drill === undefined || steps.includes(`start-${store}`);
+/** Those on this host; a drill of one component has brought back no other. */
+function measuredStores({ worker, target, input }: Call): MarkedStore[] {
+  const { drill, steps } = input.plan;
+  return markedStores(target, worker).filter(
+    (store) => drill === undefined || steps.includes(`start-${store}`),
+  );
 }
 
 async function lossOf(

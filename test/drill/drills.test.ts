@@ -103,6 +103,8 @@ test('a worker that is killed in the middle of it holds it up, and no more', asy
   await lab.startWorker('dr');
   const record = await end();
   expect(record.outcome, JSON.stringify(record.exceptions)).toMatch(/^RECOVERED/);
+  // Of what it has brought back, and of no store that it never started.
+  expect(record.losses!.map(({ store }) => store)).toEqual(['database']);
   expectHarmless(record);
 });
 
