@@ -5,6 +5,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { reviewFacts } from '../adapters/backup/review-facts.ts';
 import { signatureProblem } from '../adapters/ssh/signature.ts';
+import { fileError } from '../adapters/files/disk-error.ts';
 import { writeDurably } from '../adapters/files/durable.ts';
 import { DrError } from '../domain/errors.ts';
 import { signOffText, type SignedBy } from '../domain/journal.ts';
@@ -162,8 +163,7 @@ async function keep(folder: string, name: string, text: string): Promise<string>
     await mkdir(folder, { recursive: true });
     await writeDurably(file, text, 0o644);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DrError('DISK_FAILED', { path: file, reason: code ?? message }, { cause: error });
+    throw fileError(file, error);
   }
   return file;
 }

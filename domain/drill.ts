@@ -61,6 +61,10 @@ export interface Participant {
   readonly deputy?: true;
 }
 
+/** A person as people read it. */
+export const personText = ({ person, deputy }: { person: string; deputy?: boolean }): string =>
+  `${person}${deputy ? ' (deputy)' : ''}`;
+
 export interface Promotion {
   /** The id of the recovery. */
   readonly run: string;

@@ -1,3 +1,4 @@
+import { personText } from '../domain/drill.ts';
 import { dueText } from '../domain/drill-calendar.ts';
 import type { DrillStanding } from '../domain/drill-standing.ts';
 import { formatDays } from '../domain/duration.ts';
@@ -64,8 +65,8 @@ function practice({ standing: { training } }: Facts): Section {
     table: {
       head: ['role', 'person', 'last practised', 'in', 'within its interval'],
       rows: training.flatMap(({ role, people, trainEveryMs }) =>
-        people.map(({ person, deputy, lastAt, run, isPractised }) => [
-          ...[role, `${person}${deputy ? ' (deputy)' : ''}`, lastAt?.slice(0, 10) ?? 'never', run ?? ''],
+        people.map(({ lastAt, run, isPractised, ...who }) => [
+          ...[role, personText(who), lastAt?.slice(0, 10) ?? 'never', run ?? ''],
           isPractised ? 'yes' : `NO (${formatDays(trainEveryMs)})`,
         ]),
       ),

@@ -1,3 +1,4 @@
+import { personText } from '../domain/drill.ts';
 import { formatDuration } from '../domain/duration.ts';
 import type { RunRecord } from '../domain/run.ts';
 import type { Document } from './document.ts';
@@ -59,10 +60,7 @@ export function tabletopDocument(record: RunRecord): Document {
         table: {
           head: ['role', 'person'],
           rows: [
-            ...(record.drill!.present ?? []).map(({ role, person, deputy }) => [
-              role,
-              `${person}${deputy ? ' (deputy)' : ''}`,
-            ]),
+            ...(record.drill!.present ?? []).map((each) => [each.role, personText(each)]),
             ...absentRoles.map((role) => [role, 'GAP: nobody']),
           ],
         },
@@ -87,9 +85,7 @@ function tabletopLines({ drill }: RunRecord): string[] {
   if (!tabletop) return [];
   const { items, absentRoles } = tabletop;
   const asked = items.filter((item) => item.asked);
-  const present = (drill.present ?? []).map(
-    ({ role, person, deputy }) => `${role}: ${person}${deputy ? ' (deputy)' : ''}`,
-  );
+  const present = (drill.present ?? []).map((each) => `${each.role}: ${personText(each)}`);
   return [
     `  ${asked.length} of ${items.length} asked, ${gapsOf(tabletop).length} gaps`,
     `  there: ${present.join(', ') || 'nobody of any role'}`,

@@ -33,7 +33,10 @@ export function textReport(record: RunRecord, people?: People): string {
     '',
     ...section('CRITERIA', criteriaLines(record)),
     'CLOCK',
-    ...record.clock.map((point) => `  ${point.name.padEnd(17)}${point.at}  ${point.source}`),
+    ...columns(
+      record.clock.map(({ name, at, source }) => [name, at, source]),
+      '  ',
+    ),
     '',
     'STEPS  (+ done, / skipped, * by hand, > running, ! waits for a person, x failed, - left out)',
     ...stepLines(record, nowMs),

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
-import { DrError } from '../../domain/errors.ts';
 import { jsonOf } from '../../domain/json.ts';
 import { JOURNAL_FORMAT, type Entry, type JournalEvent } from '../../domain/journal.ts';
+import { fileError } from '../files/disk-error.ts';
 import { createDurably } from '../files/durable.ts';
 import { mapParallel } from '../files/map-parallel.ts';
 import { unlessMissing } from './signed.ts';
@@ -32,8 +32,7 @@ export async function appendEvent(
     const text = `${JSON.stringify({ format: JOURNAL_FORMAT, ...event }, undefined, 2)}\n`;
     if (!(await createDurably(file, text))) throw new Error(`${file} is there already`);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
+    throw fileError(folder, error);
   }
   return { ...event, id };
 }

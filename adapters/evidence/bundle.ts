@@ -5,6 +5,7 @@ import { DrError } from '../../domain/errors.ts';
 import { namedPack } from '../../domain/evidence.ts';
 import { jsonOf } from '../../domain/json.ts';
 import type { Repository } from '../backup/signed.ts';
+import { fileError } from '../files/disk-error.ts';
 import { exists } from '../files/exists.ts';
 import { listPacks } from './chain.ts';
 import { openPack } from './pack.ts';
@@ -60,7 +61,6 @@ export async function writeBundle(
     await rename(draft, folder);
     return names.sort();
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
+    throw fileError(folder, error);
   }
 }

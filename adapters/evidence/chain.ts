@@ -5,6 +5,7 @@ import { DrError } from '../../domain/errors.ts';
 import { namedPack, packName, type KeptPack } from '../../domain/evidence.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { unlessMissing, type Repository } from '../backup/signed.ts';
+import { fileError } from '../files/disk-error.ts';
 import { createDurably, writeDurably } from '../files/durable.ts';
 import { makePack, openPack, type OpenedPack } from './pack.ts';
 import type { Member } from './tar.ts';
@@ -68,9 +69,7 @@ export async function keepPack(
       return { file, sequence, digest, bytes: archive.length, members: members.length, absent };
     }
   } catch (error) {
-    if (error instanceof DrError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
+    throw fileError(folder, error);
   }
   throw new DrError('DISK_FAILED', { path: folder, reason: `${MOST_TRIES} others were faster` });
 }

@@ -16,6 +16,13 @@ export function repositoryError(path: string, error: unknown): unknown {
   return ofCodes([...DISK_CODES, ...PLACE_CODES], path, error);
 }
 
+/** Any error of a file or folder, where nothing but the disk can be the reason; one of ours as it is. */
+export function fileError(path: string, error: unknown): DrError {
+  if (error instanceof DrError) return error;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new DrError('DISK_FAILED', { path, reason: code ?? message }, { cause: error });
+}
+
 function ofCodes(codes: readonly string[], path: string, error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof DrError || code === undefined || !codes.includes(code)) return error;

@@ -1,6 +1,7 @@
 import { open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
+import { fileError } from '../files/disk-error.ts';
 
 /** The files of an append-only log as Redis 7 keeps them. */
 
@@ -17,7 +18,7 @@ export async function readLogFiles(dataDir: string): Promise<LogFile[] | undefin
   const file = join(dataDir, AOF_FOLDER, 'appendonly.aof.manifest');
   const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
-    throw new DrError('DISK_FAILED', { path: file, reason: error.code ?? error.message }, { cause: error });
+    throw fileError(file, error);
   });
   if (text === undefined) return undefined;
   const rows = [...text.matchAll(/^file (\S+) seq (\d+) type ([bih])$/gm)].flatMap(

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
-import { DrError } from '../../domain/errors.ts';
 import {
   RUNBOOK_FOLDER,
   RUNBOOK_FORMAT,
@@ -11,6 +10,7 @@ import {
 } from '../../domain/exported.ts';
 import type { Secret } from '../../domain/secret.ts';
 import { readSigned, writeSigned } from '../backup/signed.ts';
+import { fileError } from '../files/disk-error.ts';
 import { writeDurably } from '../files/durable.ts';
 
 /** Keeps an exported runbook in a folder: each file whole or not at all, the signed list of them last. */
@@ -52,9 +52,7 @@ export async function writeRunbook(
     for (const name of [LIST, `${LIST}.sig`]) await rm(join(folder, name), { force: true });
     if (signingKey) await writeSigned(folder, LIST, list, signingKey);
   } catch (error) {
-    if (error instanceof DrError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new DrError('DISK_FAILED', { path: folder, reason: code ?? message }, { cause: error });
+    throw fileError(folder, error);
   }
   return [...Object.keys(sums), SUMS, ...(signingKey ? [LIST, `${LIST}.sig`] : [])];
 }

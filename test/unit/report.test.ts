@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { wrap } from '../../cli/live-screen.ts';
 import type { Build } from '../../domain/build.ts';
-import { PHASES, type RunRecord, type StepRecord } from '../../domain/run.ts';
+import { CLOCK_POINTS, PHASES, type RunRecord, type StepRecord } from '../../domain/run.ts';
 import { htmlReport } from '../../report/html.ts';
 import { jsonResultLine } from '../../report/json.ts';
 import { fittedTable, liveTable } from '../../report/table.ts';
@@ -179,6 +179,18 @@ test('the report of a run that waits gives every command that a person may type'
   const text = textReport(runOf({ 'fence-source': FENCE_FAILED }));
   for (const decision of ['retry', 'confirm', 'abort']) expect(text).toContain(`tyk-dr ${decision} rec-1`);
   expect(text).toContain('RTO clock');
+});
+
+test('the points of the clock stand in columns, the longest of their names as well', () => {
+  const at = '2026-11-24T03:02:00.000Z';
+  const names = CLOCK_POINTS.map((name) => ({ name, at, source: 'a test' }));
+  const text = textReport({ ...runOf(), clock: names });
+  const starts = text.split('\n').flatMap((line) => {
+    const name = CLOCK_POINTS.find((each) => line.startsWith(`  ${each} `));
+    return name === undefined || !line.includes(at) ? [] : [line.indexOf(`  ${at}  a test`)];
+  });
+  expect(starts).toHaveLength(CLOCK_POINTS.length);
+  expect(new Set(starts).size).toBe(1);
 });
 
 describe('the live table', () => {
