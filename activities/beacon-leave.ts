@@ -8,6 +8,7 @@ import { exists } from '../adapters/files/exists.ts';
 import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { leaseFile, readLease } from '../adapters/host/epoch.ts';
 import { fenceFile, readFence } from '../adapters/host/fence.ts';
+import { readStandbyMark, standbyFile } from '../adapters/host/standby-mark.ts';
 import type { BackupConfig, Site } from '../domain/config.ts';
 import { liveState } from './live.ts';
 
@@ -40,6 +41,8 @@ export async function barred(request: LeaveRequest): Promise<string | undefined>
   // Seldom there: a look that finds nothing costs no thread and no error.
   const fence = existsSync(fenceFile(site.stateDir)) ? await readFence(site.stateDir) : undefined;
   if (fence !== undefined) return `${siteName} was given up by ${fence}`;
+  const standby = existsSync(standbyFile(site.stateDir)) ? await readStandbyMark(site.stateDir) : undefined;
+  if (standby !== undefined) return `the stores of ${siteName} follow those of ${standby.of}`;
   const lease = existsSync(leaseFile(site.stateDir)) ? await readLease(site.stateDir) : undefined;
   if (!lease || (await isOver(request, lease.run))) return undefined;
   return `run ${lease.run} has ${siteName} in its hands and has not measured the loss yet`;

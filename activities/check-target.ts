@@ -1,6 +1,7 @@
 import { deviceOf, folderBytes, requireFree } from '../adapters/files/disk.ts';
 import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { readFence } from '../adapters/host/fence.ts';
+import { readStandbyMark } from '../adapters/host/standby-mark.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
@@ -83,6 +84,13 @@ async function checkNotGivenUp({ target, input }: Call): Promise<void> {
 /** The name of the site in the configuration proves nothing: what runs and what listens does. */
 async function checkDoesNotServe({ worker, target, input }: Call): Promise<void> {
   const site = input.plan.to;
+  const standby = await readStandbyMark(target.stateDir);
+  if (standby && input.plan.drill)
+    throw new DrError('STANDBY_IS_ANOTHER', {
+      ...{ site, reason: `it is the standby of ${standby.of}, which a drill there would end` },
+    });
+  // What runs there follows: damage that came to it with the stream is mended from a set.
+  if (standby) return;
   for (const service of servicesOf(site, target, { worker })) {
     if ((await stateOrAbsent(target, service)) === 'running')
       throw new DrError('TARGET_SERVES', { component: service.name, site });

@@ -1,13 +1,15 @@
 import { lowerFence, raiseFence, readFence } from '../adapters/host/fence.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
+import { removeStandbyMark } from '../adapters/host/standby-mark.ts';
 import { run } from '../adapters/process/run.ts';
+import { forgetMaster } from '../adapters/redis/replica.ts';
 import { serviceState, stopService } from '../adapters/service/service.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { serves, servicesOf } from './site.ts';
+import { serves, servicesOf, type SiteService } from './site.ts';
 
 /** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
 
@@ -39,8 +41,8 @@ async function fenceSource(call: Call): Promise<StepResult> {
     evidence.push('isolated by the configured command');
   }
   const left: string[] = [];
-  for (const service of servicesOf(site, source, { worker: call.worker }).reverse()) {
-    await stopService(service, signal).catch((error: unknown) => {
+  const stop = (service: SiteService): Promise<unknown> =>
+    stopService(service, signal).catch((error: unknown) => {
       // Isolated by a command, what does not stop writes to nobody; it is told all the same.
       if (source.fence.command === undefined)
         throw notFenced(
@@ -50,14 +52,31 @@ async function fenceSource(call: Call): Promise<StepResult> {
         );
       left.push(service.name);
     });
-  }
+  const services = servicesOf(site, source, { worker: call.worker }).reverse();
+  const isStore = ({ component }: SiteService): boolean => component === 'redis' || component === 'database';
+  // What reaches clients is stopped with the stores, except where they are served from there until the traffic is switched.
+  if (input.plan.failover?.mode !== 'graceful')
+    await settled(services.filter((each) => !isStore(each)).map(stop));
+  await settled(services.filter(isStore).map(stop));
   if (source.fence.command === undefined) await requireSilence(call.worker, source, site);
-  evidence.push(left.length === 0 ? 'services stopped' : `isolated, but still running: ${left.join(', ')}`);
+  evidence.push(
+    left.length === 0
+      ? stoppedText(input.plan.failover?.mode)
+      : `isolated, but still running: ${left.join(', ')}`,
+  );
   evidence.push('start commands are told to refuse (marker raised)');
   if (source.database && !source.database.service && serves(call.worker, source, source.database))
     evidence.push('its managed database runs on: only what is ours is kept from writing to it');
   return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
 }
+
+/** Waits for all before it throws the first failure: none is stopped behind anybody's back. */
+async function settled(all: readonly Promise<unknown>[]): Promise<void> {
+  for (const each of await Promise.allSettled(all)) if (each.status === 'rejected') throw each.reason;
+}
+
+const stoppedText = (mode: string | undefined): string =>
+  mode === 'graceful' ? 'stores stopped' : 'services stopped';
 
 /** A stopped service may have left a process that still listens. */
 async function requireSilence(worker: string, source: Site, site: string): Promise<void> {
@@ -85,10 +104,14 @@ async function claimTarget({ worker, target, input, signal }: Call): Promise<Ste
   }
   const fence = await readFence(target.stateDir);
   if (fence !== undefined) await lowerFence(target.stateDir);
+  const wasStandby = await removeStandbyMark(target.stateDir);
+  const { redis } = target;
+  if (redis?.configFile !== undefined && serves(worker, target, redis)) await forgetMaster(redis.configFile);
   const parts = [
     `epoch ${input.epoch}`,
     stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran',
     ...(fence === undefined ? [] : [`lifted the fence of ${fence}`]),
+    ...(wasStandby ? ['it follows nobody any more'] : []),
   ];
   return { summary: `${site} is ours: ${parts.join('; ')}` };
 }

@@ -36,6 +36,11 @@ import { createRewrapActivities } from './rewrap-set.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
 import { createShipWalActivities } from './ship-wal.ts';
+import { createSourceActivities } from './standby/source.ts';
+import { createStandbyDatabaseActivities } from './standby/database.ts';
+import { createStandbyRedisActivities } from './standby/redis.ts';
+import { createStandbySiteActivities } from './standby/site.ts';
+import { createStandingActivities } from './standby/standing.ts';
 import { createTestKeysActivities } from './test-keys.ts';
 import { createTrafficActivities } from './traffic.ts';
 import { createConfigActivities } from './tyk-config.ts';
@@ -97,6 +102,11 @@ export function createActivities(
     ...createExportActivities(deps, render),
     ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),
+    ...createSourceActivities(deps),
+    ...createStandbyDatabaseActivities(deps),
+    ...createStandbyRedisActivities(deps),
+    ...createStandbySiteActivities(deps),
+    ...createStandingActivities(deps),
     ...createTestKeysActivities(deps),
   };
 }

@@ -1,5 +1,6 @@
 import { readDrillMark } from '../adapters/host/drill-mark.ts';
 import { readFence } from '../adapters/host/fence.ts';
+import { readStandbyMark } from '../adapters/host/standby-mark.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import type { Site } from '../domain/config.ts';
 import { servicesOf } from './site.ts';
@@ -19,6 +20,8 @@ export async function liveState(worker: string, siteName: string, site: Site): P
   const drill = await readDrillMark(site.stateDir);
   // What runs there is a rehearsal: no client is served, and nothing of it may be backed up or marked.
   if (drill) return { live: false, summary: `the drill ${drill.run} runs there` };
+  const standby = await readStandbyMark(site.stateDir);
+  if (standby) return { live: false, summary: `standby: its stores follow ${standby.of}` };
   const own = servicesOf(siteName, site, { worker });
   // Where all stores are managed and always run, what uses them tells which site lives.
   const managed = !site.redis?.service && !site.database?.service;

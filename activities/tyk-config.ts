@@ -31,6 +31,7 @@ export function createConfigActivities(deps: Deps) {
   return {
     'restore-dashboard-config': guarded(deps, 'mutate', restoreDashboardConfig),
     'restore-gateway-config': guarded(deps, 'mutate', restoreGatewayConfig),
+    'restore-pump-config': guarded(deps, 'mutate', restorePumpConfig),
     'start-pump': guarded(deps, 'mutate', startPump),
   };
 }
@@ -71,11 +72,9 @@ async function restoreGatewayConfig(call: Call): Promise<StepResult> {
   };
 }
 
-/** The Pump comes with its configuration in one step: nothing stands between the two. */
-async function startPump(call: Call): Promise<StepResult> {
-  const { target, input, signal } = call;
-  const pump = target.pump!;
-  const restored = await restoreTree(call, {
+async function restorePumpConfig(call: Call): Promise<StepResult> {
+  const pump = call.target.pump!;
+  return restoreTree(call, {
     kind: 'pump',
     object: 'pump',
     name: 'pump',
@@ -83,6 +82,15 @@ async function startPump(call: Call): Promise<StepResult> {
     from: call.source.pump?.root ?? pump.root,
     ...(pump.url === undefined ? {} : { listen: pump.url }),
   });
+}
+
+/** The Pump comes with its configuration in one step: nothing stands between the two. A standby has it already. */
+async function startPump(call: Call): Promise<StepResult> {
+  const { target, input, signal } = call;
+  const pump = target.pump!;
+  const restored: StepResult = input.plan.failover
+    ? { summary: 'its configuration is there' }
+    : await restorePumpConfig(call);
   const started = await startService(serviceOf(input.plan.to, target, 'pump'), signal);
   if (pump.url !== undefined) {
     const url = new URL('/health', pump.url).href;

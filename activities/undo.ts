@@ -79,6 +79,7 @@ function configRoots({ worker, target }: Call): Record<string, string[]> {
   return {
     'restore-dashboard-config': own(target.dashboard),
     'restore-gateway-config': gatewaysOn(worker, target).map((gateway) => gateway.root),
+    'restore-pump-config': own(target.pump),
     'start-pump': own(target.pump),
   };
 }

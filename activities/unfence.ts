@@ -1,4 +1,5 @@
 import { lowerFence, readFence } from '../adapters/host/fence.ts';
+import { readStandbyMark } from '../adapters/host/standby-mark.ts';
 import { serviceState } from '../adapters/service/service.ts';
 import { knownSite } from '../domain/known-site.ts';
 import type { Site } from '../domain/config.ts';
@@ -29,9 +30,9 @@ export function createUnfenceActivities(deps: Deps) {
   };
 }
 
-/** Names of the writers that run on this worker's host; none where the site is fenced. */
+/** Names of the writers that run on this worker's host; none where the site is fenced, or follows another one. */
 export async function writersOf(worker: string, name: string, site: Site): Promise<string[]> {
-  if ((await readFence(site.stateDir)) !== undefined) return [];
+  if ((await readFence(site.stateDir)) !== undefined || (await readStandbyMark(site.stateDir))) return [];
   const writers = servicesOf(name, site, { worker }).filter(({ component }) => WRITERS.includes(component));
   const states = await Promise.all(writers.map(serviceState));
   return writers.filter((_, index) => states[index] === 'running').map((writer) => writer.name);

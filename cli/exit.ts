@@ -9,6 +9,14 @@ export function exitWithOutcome(outcome: Outcome): void {
   process.exitCode = EXIT_CODES[OUTCOME_CLASS[outcome]];
 }
 
+/** Of runs that went on from one another: the last one says how it stands now, and exceptions of earlier ones stay. */
+export function exitWithWorst(outcomes: readonly Outcome[]): void {
+  const last = outcomes.at(-1)!;
+  const clean = outcomes.every((outcome) => OUTCOME_CLASS[outcome] === 'recovered');
+  process.exitCode =
+    EXIT_CODES[OUTCOME_CLASS[last] === 'recovered' && !clean ? 'exceptions' : OUTCOME_CLASS[last]];
+}
+
 /** What was looked at is not all as it must be. */
 export function exitUnlessGood(good: boolean): void {
   if (!good) process.exitCode = EXIT_CODES.exceptions;

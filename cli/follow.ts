@@ -5,7 +5,7 @@ import { asks } from '../report/asks.ts';
 import type { People } from '../report/people.ts';
 import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
-import { exitWithOutcome } from './exit.ts';
+import { exitWithWorst } from './exit.ts';
 import { liveScreen } from './live-screen.ts';
 import { runState } from './run-record.ts';
 import { watch } from './watch.ts';
@@ -32,6 +32,7 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
   const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen(people) : plainLines(people);
   let silent = 0;
   let missed = '';
+  let shown = run;
   const last = await watch({
     what: 'the run',
     back: `tyk-dr status ${run} --watch`,
@@ -41,6 +42,8 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
     },
     show: ({ record, missing }) => {
       silent = record ? 0 : silent + 1;
+      if (record && record.run !== shown) display.notice(`${shown} has ended; ${record.run} goes on from it`);
+      shown = record?.run ?? shown;
       if (record) display.show(record);
       else if (silent === SILENT_LOOKS) display.notice('no worker answers; the run waits until one is back');
       const queues = missing.map(({ queue }) => queue).join();
@@ -56,8 +59,9 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
   });
   if (last?.record === undefined) return;
   display.end(last.record);
-  process.stderr.write(`\nnext: tyk-dr report ${run} --format html > ${run}.html\n`);
-  exitWithOutcome(last.record.outcome ?? 'STUCK');
+  const { record } = last;
+  process.stderr.write(`\nnext: tyk-dr report ${record.run} --format html > ${record.run}.html\n`);
+  exitWithWorst([...(record.earlier ?? []).map(({ outcome }) => outcome), record.outcome ?? 'STUCK']);
 }
 
 /** One line whenever a step changes its state or a person is asked. */
@@ -101,8 +105,10 @@ function changes(): (record: RunRecord) => StepRecord[] {
   return (record) =>
     record.steps.filter((step) => {
       const now = `${step.state} ${step.waitsFor ?? ''}`;
-      if (step.state === 'pending' || seen.get(step.id) === now) return false;
-      seen.set(step.id, now);
+      // One run may go on from another, with steps of the same name.
+      const key = `${record.run} ${step.id}`;
+      if (step.state === 'pending' || seen.get(key) === now) return false;
+      seen.set(key, now);
       return true;
     });
 }

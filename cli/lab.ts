@@ -21,6 +21,7 @@ import {
   type SiteName,
 } from '../lab/layout.ts';
 import { SCALES as SEED_SCALES, type ScaleName } from '../lab/seed/definitions.ts';
+import { STRATEGIES, type Strategy } from '../domain/strategy.ts';
 import { DrError } from '../domain/errors.ts';
 import { choice, fileArgument, nameArgument, numberArgument, type Kind } from './arguments.ts';
 
@@ -57,6 +58,11 @@ export function registerLab(program: Command): void {
       '--database-method <method>',
       `of a new lab: ${DATABASE_METHODS.join(', ')}`,
       choice('--database-method', DATABASE_METHODS),
+    )
+    .option(
+      '--strategy <strategy>',
+      `of a new lab: ${STRATEGIES.join(', ')}`,
+      choice('--strategy', STRATEGIES),
     )
     .option('--port <name=number...>', `fixed ports of a new lab: ${PORT_NAMES.join(', ')}`, collectPort, {})
     .action(async ({ port, ...choices }: UpOptions) => {
@@ -185,6 +191,7 @@ interface UpOptions {
   readonly mode?: Mode;
   readonly database?: Database;
   readonly databaseMethod?: DatabaseMethodName;
+  readonly strategy?: Strategy;
   readonly port: Partial<Record<PortName, number>>;
 }
 
@@ -196,6 +203,7 @@ function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions
     ['--mode', choices.mode, lab.mode],
     ['--database', choices.database, lab.database],
     ['--database-method', choices.databaseMethod, lab.databaseMethod],
+    ['--strategy', choices.strategy, lab.strategy],
     ...Object.entries(port).map(([name, number]): [string, number, number] => [
       `--port ${name}`,
       number,

@@ -13,6 +13,7 @@ import { exitUsage, exitWithError } from './exit.ts';
 import { registerEvidence } from './evidence.ts';
 import { registerDrill } from './drill.ts';
 import { registerExport } from './export.ts';
+import { registerFailover } from './failover.ts';
 import { registerFindings } from './findings.ts';
 import { registerImportRun } from './import-run.ts';
 import { registerHandbook } from './handbook.ts';
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;
   registerRecover(program, config);
+  registerFailover(program, config);
   registerDrill(program, config);
   registerPlan(program, config);
   registerStatus(program, config);

@@ -6,12 +6,14 @@ import { defineSearchAttributeKey, TypedSearchAttributes } from '@temporalio/com
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RecoverInput } from '../domain/plan.ts';
 import { runAttributes } from '../domain/run-attributes.ts';
-import type { drill, recover } from '../workflows/index.ts';
+import type { drill, failover, recover, replicate } from '../workflows/index.ts';
+import { runbookOf } from '../domain/failover.ts';
 import { alreadyRunning, TASK_TIMEOUT_MS, type Door } from './client.ts';
 
-/** How a recovery and a drill begin: under the one lock of their deployment, found by the same attributes. */
+/** How every run begins: under the one lock of their deployment, found by the same attributes. */
 
-export type RunHandle = WorkflowHandleWithFirstExecutionRunId<typeof recover | typeof drill>;
+type Run = typeof recover | typeof drill | typeof failover | typeof replicate;
+export type RunHandle = WorkflowHandleWithFirstExecutionRunId<Run>;
 
 /** @param title for Temporal's UI @throws DrError ALREADY_RUNNING */
 export async function startRun(door: Door, input: RecoverInput, title: string): Promise<RunHandle> {
@@ -21,22 +23,19 @@ export async function startRun(door: Door, input: RecoverInput, title: string): 
     value,
   }));
   try {
-    return await door.client.workflow.start<typeof recover | typeof drill>(
-      plan.drill === undefined ? 'recover' : 'drill',
-      {
-        workflowId: lockId(plan.deployment),
-        taskQueue: WORKFLOW_QUEUE,
-        args: [input],
-        workflowTaskTimeout: TASK_TIMEOUT_MS,
-        workflowIdConflictPolicy: 'FAIL',
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        priority: { priorityKey: plan.priority },
-        staticSummary: title.slice(0, 200),
-        staticDetails: `${reason}\n\nStarted by ${actor}. Run \`${run}\`, plan ${planDigest.slice(0, 12)}.`,
-        memo: { run },
-        typedSearchAttributes: new TypedSearchAttributes(attributes),
-      },
-    );
+    return await door.client.workflow.start<Run>(runbookOf(plan), {
+      workflowId: lockId(plan.deployment),
+      taskQueue: WORKFLOW_QUEUE,
+      args: [input],
+      workflowTaskTimeout: TASK_TIMEOUT_MS,
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      priority: { priorityKey: plan.priority },
+      staticSummary: title.slice(0, 200),
+      staticDetails: `${reason}\n\nStarted by ${actor}. Run \`${run}\`, plan ${planDigest.slice(0, 12)}.`,
+      memo: { run },
+      typedSearchAttributes: new TypedSearchAttributes(attributes),
+    });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     throw await alreadyRunning(door, plan.deployment);
@@ -46,7 +45,7 @@ export async function startRun(door: Door, input: RecoverInput, title: string): 
 /** What is said of a run that has started. @returns whether it is to be followed */
 export function toldOfStart(
   run: string,
-  what: 'run' | 'drill',
+  what: 'run' | 'drill' | 'failover',
   { json, detach }: { readonly json?: boolean; readonly detach?: boolean },
 ): boolean {
   if (json) process.stdout.write(`${JSON.stringify({ version: 1, type: 'started', run })}\n`);

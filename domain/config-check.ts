@@ -4,6 +4,7 @@ import { drillIsApart } from './config-check-drill.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import { calendarIsSound } from './config-check-calendar.ts';
 import { rolesAreSound } from './config-check-roles.ts';
+import { replicationIsSound } from './config-check-replication.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
@@ -61,6 +62,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...rolesAreSound(deployment),
     ...calendarIsSound(deployment),
     ...drillIsApart(deployment),
+    ...replicationIsSound(deployment),
   ];
 }
 

@@ -12,9 +12,11 @@ import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
 import { postgres } from './config-postgres.ts';
 import { redis } from './config-redis.ts';
+import { replication } from './config-replication.ts';
 import { roles } from './config-roles.ts';
 import { temporal } from './config-temporal.ts';
 import { TIERS } from './objectives.ts';
+import { STRATEGIES } from './strategy.ts';
 
 /**
  * The schema of `tyk-dr.yaml`. Descriptions become the page `docs/generated/configuration.md`. Workflow code
@@ -184,6 +186,13 @@ const backup = z.strictObject({
 
 const deployment = z.strictObject({
   tier: z.enum(TIERS),
+  strategy: z
+    .enum(STRATEGIES)
+    .default('backup-restore')
+    .describe(
+      "The guide's strategies. pilot-light: the stores of a standby site are replicas, the rest is installed and stopped; warm-standby: Dashboard and Gateways run there as well; hot: both sites serve.",
+    ),
+  replication: replication.optional().describe('Needed with every strategy but backup-restore.'),
   objectives: z
     .strictObject({ rto: durationMs.optional(), rpo: durationMs.optional() })
     .prefault({})
@@ -260,6 +269,7 @@ export type PumpConfig = NonNullable<Site['pump']>;
 export type TrafficConfig = NonNullable<Deployment['traffic']>;
 export type BackupConfig = Deployment['backup'];
 export type PgbackrestRepository = NonNullable<BackupConfig['pgbackrest']>;
+export type ReplicationConfig = NonNullable<Deployment['replication']>;
 export type DrillConfig = NonNullable<Deployment['drill']>;
 export type BeaconConfig = NonNullable<Deployment['beacon']>;
 export type ProbeConfig = Deployment['probes'][number];

@@ -1,6 +1,7 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
 import { EVIDENCE_ERRORS } from './error-table-evidence.ts';
 import { DRILL_ERRORS } from './error-table-drill.ts';
+import { REPLICATION_ERRORS } from './error-table-replication.ts';
 import { DECISION_ERRORS } from './decision-errors.ts';
 import { failed, isGiven, refused, transient, usage, type ErrorEntry } from './error-kinds.ts';
 import { GIT_ERRORS } from './git-errors.ts';
@@ -223,6 +224,7 @@ export const ERRORS = {
 
   ...EVIDENCE_ERRORS,
   ...DRILL_ERRORS,
+  ...REPLICATION_ERRORS,
   ...GIT_ERRORS,
   ...SNAPSHOT_ERRORS,
   ...STORE_ERRORS,

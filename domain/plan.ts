@@ -1,10 +1,12 @@
 import type { ApprovalPolicy } from './approvals.ts';
 import type { PlannedCriterion } from './criteria.ts';
 import type { DrillPlan } from './drill.ts';
+import type { EarlierRun, FailoverPlan, NextRun, ReplicatePlan } from './failover.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StoreLoss } from './loss.ts';
 import type { LostItems } from './lost-items.ts';
 import type { StorePoint } from './points.ts';
+import type { StoreStanding } from './replication.ts';
 import type {
   Forecast,
   LeftOut,
@@ -94,9 +96,15 @@ export interface RecoverPlan {
   readonly criteria?: readonly PlannedCriterion[];
   /** Present where this is a drill: `from` serves all the while, and nothing of it is touched. */
   readonly drill?: DrillPlan;
+  /** Present where `to` takes over from `from`, whose stores it follows. */
+  readonly failover?: FailoverPlan;
+  /** Present where `to` is made to follow `from`. */
+  readonly replicate?: ReplicatePlan;
+  /** What follows under the same lock, once this has ended well. */
+  readonly next?: NextRun;
 }
 
-/** The input of the workflows `recover` and `drill`. */
+/** The input of the workflows `recover`, `drill`, `failover` and `replicate`. */
 export interface RecoverInput {
   /** Our own id of the run: `rec-20261124-031500-1f2e`; of a drill: `drl-…`. */
   readonly run: string;
@@ -108,6 +116,8 @@ export interface RecoverInput {
   readonly declaredAt: string;
   readonly occurredAt?: string;
   readonly detectedAt?: string;
+  /** Those that this one goes on from, first one first. */
+  readonly earlier?: readonly EarlierRun[];
 }
 
 /** The input of every step's activity. */
@@ -188,4 +198,26 @@ export interface MeasureOutageResult extends StepResult {
 export interface MeasurePerformanceResult extends StepResult {
   /** Absent where nothing could be sent. */
   readonly figures?: ServiceFigures;
+}
+
+export interface CheckReplicasResult extends StepResult {
+  readonly standing: readonly StoreStanding[];
+}
+
+/** Where each store stood when the last write was in it. */
+export interface StopWritesResult extends StepResult {
+  readonly ends: readonly { readonly store: 'redis' | 'database'; readonly position: string }[];
+}
+
+/** One that can be followed. */
+export interface SourceStore {
+  readonly store: 'redis' | 'database';
+  /** Of a database. */
+  readonly systemIdentifier?: string;
+  readonly version?: string;
+  readonly bytes?: number;
+}
+
+export interface CheckSourceResult extends StepResult {
+  readonly stores: readonly SourceStore[];
 }

@@ -155,6 +155,8 @@ const OUTCOME_SEVERITY: Readonly<Record<Outcome, Severity>> = {
   RECOVERED_WITH_EXCEPTIONS: 'warning',
   WALKED_THROUGH: 'info',
   WALKED_THROUGH_WITH_GAPS: 'warning',
+  REPLICATED: 'info',
+  REPLICATED_WITH_EXCEPTIONS: 'warning',
   REFUSED: 'warning',
   FAILED_UNDONE: 'critical',
   ABORTED: 'critical',

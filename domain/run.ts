@@ -5,11 +5,13 @@ import type { Choice, Decision, Wait } from './decision.ts';
 import type { DrillRecord } from './drill.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
+import type { EarlierRun, FailoverMode, Runbook } from './failover.ts';
 import type { Acknowledgement } from './tell.ts';
 import type { StoreLoss } from './loss.ts';
 import type { LostItems } from './lost-items.ts';
 import type { Objectives, Tier } from './objectives.ts';
 import type { StorePoint } from './points.ts';
+import type { StoreStanding } from './replication.ts';
 import type { Performance } from './service-level.ts';
 import type { SnapshotKind } from './snapshot.ts';
 
@@ -48,6 +50,9 @@ export type Outcome =
   // Of a tabletop, in which nothing is recovered.
   | 'WALKED_THROUGH'
   | 'WALKED_THROUGH_WITH_GAPS'
+  // Of a site that was made to follow another: nothing was recovered either.
+  | 'REPLICATED'
+  | 'REPLICATED_WITH_EXCEPTIONS'
   | 'FAILED_UNDONE'
   | 'STUCK'
   | 'ABORTED'
@@ -58,6 +63,8 @@ export const OUTCOME_CLASS: Readonly<Record<Outcome, ErrorClass>> = {
   RECOVERED_WITH_EXCEPTIONS: 'exceptions',
   WALKED_THROUGH: 'recovered',
   WALKED_THROUGH_WITH_GAPS: 'exceptions',
+  REPLICATED: 'recovered',
+  REPLICATED_WITH_EXCEPTIONS: 'exceptions',
   FAILED_UNDONE: 'failed',
   ABORTED: 'failed',
   STUCK: 'stuck',
@@ -115,7 +122,8 @@ export interface StepError {
 }
 
 /** Why a step is left out: what the plan has looked at, in this order. */
-export type LeftOut = 'drill' | 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
+export type LeftOut =
+  'drill' | 'strategy' | 'mode' | 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
 
 export interface StepRecord {
   readonly id: string;
@@ -219,7 +227,11 @@ export interface WitnessSummary {
 export interface RunRecord {
   readonly format: 'tyk-dr/run/v1';
   readonly run: string;
-  readonly runbook: 'recover' | 'drill';
+  readonly runbook: Runbook;
+  /** Of a failover. */
+  readonly mode?: FailoverMode;
+  /** Those that it goes on from, under one lock. */
+  readonly earlier?: readonly EarlierRun[];
   readonly workflowId: string;
   readonly deployment: string;
   readonly tier: Tier;
@@ -245,6 +257,8 @@ export interface RunRecord {
   set?: SetSummary;
   /** Criterion by criterion, with the limits of the plan. */
   criteria?: readonly Criterion[];
+  /** Of the stores of both sites, as the run saw them last. */
+  replicas?: readonly StoreStanding[];
   /** Present where the run is a drill. */
   drill?: DrillRecord;
   /** Of the stores that the run restores. */
@@ -275,12 +289,16 @@ export interface RunRecord {
 
 /** Why a step is left out, in words. */
 export function leftOutText(
-  { component, scenario, drill }: Pick<RunRecord, 'component' | 'scenario' | 'drill'>,
+  { component, scenario, drill, mode }: Pick<RunRecord, 'component' | 'scenario' | 'drill' | 'mode'>,
   { notPartOf }: Pick<StepRecord, 'notPartOf'>,
 ): string {
   switch (notPartOf) {
     case 'drill':
       return 'no drill does this';
+    case 'strategy':
+      return 'not part of this strategy';
+    case 'mode':
+      return mode === 'graceful' ? 'not part of a graceful failover' : 'not part of a forced failover';
     case 'deployment':
       return 'not part of this deployment';
     case 'in-place':

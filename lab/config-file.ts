@@ -1,6 +1,7 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { replicates } from '../domain/strategy.ts';
 import { haproxySocket, haproxyStateFile, serverName } from './haproxy.ts';
 import { ageRecipient, readKey } from './keys.ts';
 import {
@@ -65,6 +66,15 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
     deployments: {
       [lab.deployment]: {
         tier: 'critical',
+        ...(replicates(lab.strategy)
+          ? {
+              strategy: lab.strategy,
+              replication: withDashboard
+                ? { database: { password: file('postgres-replication-password') } }
+                : {},
+            }
+          : // A standby is no place for drills.
+            { drill: { site: 'dr' } }),
         // On a machine that does everything at once; what a lab measures is shown beside them.
         slos: { availabilityPercent: 99, errorPercent: 1, p95Ms: 2_000, p99Ms: 4_000, requestsPerSecond: 10 },
         load: { requestsPerSecond: 20, duration: lab.loadTime ?? '10s' },
@@ -79,7 +89,6 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         witness: outside(lab, 'witness', 'clients.jsonl'),
         beacon: {},
         roles: EXAMPLE_ROLES,
-        drill: { site: 'dr' },
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
           { name: 'known key', path: facts.keyedPath, key: file(facts.keys.good), proves: 'known-key' },

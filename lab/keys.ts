@@ -9,6 +9,7 @@ const PASSWORDS = [
   ...SITES.map((site) => `${site}-redis-password`),
   'postgres-admin-password',
   'postgres-tyk-password',
+  'postgres-replication-password',
   'pgbackrest-passphrase',
   'gateway-secret',
   'node-secret',

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { freePorts } from '../adapters/host/free-port.ts';
+import type { Strategy } from '../domain/strategy.ts';
 import type { ScaleName } from './seed/definitions.ts';
 
 /** Where everything of a lab lies and which ports it uses. Kept in `lab.json`, so that every command finds it again. */
@@ -41,6 +42,8 @@ export interface LabChoices {
   readonly mode: Mode;
   readonly database: Database;
   readonly databaseMethod: DatabaseMethodName;
+  /** With another one than backup-restore dr may follow primary: `tyk-dr replicate` makes it. */
+  readonly strategy: Strategy;
   /** The number that all seeded data come from. */
   readonly seed: number;
   readonly scale: ScaleName;
@@ -95,6 +98,7 @@ export async function makeLab(
     mode: 'dashboard',
     database: 'postgresql',
     databaseMethod: 'pgbackrest',
+    strategy: 'backup-restore',
     seed: DEFAULT_SEED,
     scale: 'default',
     ...choices,

@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { userInfo } from 'node:os';
 import { run } from '../adapters/process/run.ts';
@@ -14,11 +14,15 @@ export async function declareRedis(lab: Lab, site: SiteName): Promise<void> {
   const dir = siteDir(lab, site, 'redis');
   await mkdir(join(dir, 'data'), { recursive: true });
   const password = await readKey(lab, `${site}-redis-password`);
+  const conf = join(dir, 'redis.conf');
+  // Whom it follows was written into it by the server itself.
+  const before = await readFile(conf, 'utf8').catch(() => '');
+  const follows = before.split('\n').filter((line) => /^(replicaof|masterauth) /.test(line));
   const lines = [
     'bind 127.0.0.1',
     `port ${sitePort(lab, site, 'redis')}`,
     `requirepass ${password}`,
-    `masterauth ${password}`,
+    ...(follows.length > 1 ? follows : [`masterauth ${password}`]),
     `dir ${dir}/data`,
     'appendonly yes',
     'appendfsync everysec',
@@ -31,11 +35,11 @@ export async function declareRedis(lab: Lab, site: SiteName): Promise<void> {
     'enable-debug-command no',
     'loglevel notice',
   ];
-  await writeFile(join(dir, 'redis.conf'), `${lines.join('\n')}\n`, { mode: 0o600 });
+  await writeFile(conf, `${lines.join('\n')}\n`, { mode: 0o600 });
   await declareService(lab, {
     name: `${site}-redis`,
     site,
-    argv: ['/usr/bin/redis-server', join(dir, 'redis.conf')],
+    argv: ['/usr/bin/redis-server', conf],
   });
 }
 
@@ -66,6 +70,7 @@ export async function declarePostgres(lab: Lab, site: SiteName): Promise<void> {
     'local all all peer map=lab',
     'host all all 127.0.0.1/32 scram-sha-256',
     'local replication all peer map=lab',
+    'host replication all 127.0.0.1/32 scram-sha-256',
   ];
   const owner = lab.storeUser ?? userInfo().username;
   await writeFile(join(etc, 'postgresql.conf'), `${conf.join('\n')}\n`);

@@ -1,8 +1,10 @@
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { readStandbyMark } from '../adapters/host/standby-mark.ts';
 import { waitReady as waitForPostgres } from '../adapters/postgres/client.ts';
 import { DrError } from '../domain/errors.ts';
+import { runsWarm } from '../domain/strategy.ts';
 import { awaitBeacon } from './await-beacon.ts';
 import { heal, isDamaged, markDamaged, reloadGateways } from './break.ts';
 import { found, isFounded, prepareServer } from './found.ts';
@@ -49,6 +51,7 @@ export async function up(lab: Lab, say: Say): Promise<void> {
   if (site !== undefined && !(await isFounded(lab, site)))
     await timed(say, `data of the ${site} site`, () => found(lab, site));
   for (const other of SITES) if (other !== site) await prepareServer(lab, other);
+  for (const other of SITES) if (other !== site) await startStandby(lab, other);
   await timed(say, 'workers', () => startWorkers(lab));
   if (site === undefined) say(`no site serves: ${why}`);
   else await timed(say, `Tyk on the ${site} site`, () => serve(lab, site));
@@ -89,6 +92,14 @@ async function serve(lab: Lab, site: SiteName): Promise<void> {
   await startTyk(lab, site);
   if (damaged) await reloadGateways(lab, site);
   await awaitClientsServed(lab, site);
+}
+
+/** What follows another site runs as well: its stores, and on a warm one what stands on them. */
+async function startStandby(lab: Lab, site: SiteName): Promise<void> {
+  if ((await readStandbyMark(siteDir(lab, site, 'state'))) === undefined) return;
+  if (hasDatabase(lab, 'postgresql')) await startPostgres(lab, site);
+  await start(lab, `${site}-redis`);
+  if (runsWarm(lab.strategy)) await startTyk(lab, site);
 }
 
 async function awaitPostgres(lab: Lab, site: SiteName): Promise<void> {

@@ -24,6 +24,8 @@ const TONE: Readonly<Record<Outcome, string>> = {
   RECOVERED_WITH_EXCEPTIONS: 'fair',
   WALKED_THROUGH: 'good',
   WALKED_THROUGH_WITH_GAPS: 'fair',
+  REPLICATED: 'good',
+  REPLICATED_WITH_EXCEPTIONS: 'fair',
   FAILED_UNDONE: 'bad',
   STUCK: 'bad',
   ABORTED: 'bad',

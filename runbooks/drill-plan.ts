@@ -7,7 +7,7 @@ import type { RecoverPlan } from '../domain/plan.ts';
 import type { LeftOut, Recoverable } from '../domain/run.ts';
 import { isSetOrSnapshot } from '../domain/snapshot.ts';
 import { plannedCriteria } from './criteria.ts';
-import { DRILL_STEPS, type StepId } from './drill.ts';
+import { DRILL_STEPS, type RehearsedId } from './drill.ts';
 import { requireSoundOrder } from './order.ts';
 import { compilePlan, isNeeded, isPresent } from './plan.ts';
 import { PLANTED } from './plants.ts';
@@ -185,7 +185,7 @@ function stepsOf(component: Recoverable): readonly string[] {
   }
 }
 
-const ALWAYS: readonly StepId[] = [
+const ALWAYS: readonly RehearsedId[] = [
   'observe-live',
   'check-backup',
   'check-target',
@@ -198,7 +198,7 @@ const ALWAYS: readonly StepId[] = [
 ];
 
 function whyLeftOut(
-  id: StepId,
+  id: RehearsedId,
   shape: DeploymentShape,
   target: SiteShape,
   { type, scenario, component, end }: DrillPlan,

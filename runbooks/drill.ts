@@ -77,14 +77,16 @@ const AFTER = [
 ] as const satisfies readonly Step<string>[];
 
 export type DrillStepId = (typeof BEFORE)[number]['id'] | (typeof AFTER)[number]['id'];
-export type StepId = RecoverStepId | DrillStepId;
 
-const RECOVERY: readonly Step<StepId>[] = RECOVER_STEPS;
+/** Steps of a drill: its own, and those of the recovery that it rehearses. */
+export type RehearsedId = RecoverStepId | DrillStepId;
+
+const RECOVERY: readonly Step<RehearsedId>[] = RECOVER_STEPS;
 const isLook = ({ id }: Pick<Step, 'id'>): boolean => id === 'check-backup' || id === 'check-target';
 const isLast = ({ id }: Pick<Step, 'id'>): boolean => id === 'write-record';
 const [observe, ...mark] = BEFORE;
 
-export const DRILL_STEPS: readonly Step<StepId>[] = [
+export const DRILL_STEPS: readonly Step<RehearsedId>[] = [
   observe,
   ...RECOVERY.filter(isLook),
   ...mark,
@@ -92,8 +94,3 @@ export const DRILL_STEPS: readonly Step<StepId>[] = [
   ...AFTER,
   ...RECOVERY.filter(isLast),
 ];
-
-/** The table of steps that a plan is made of. */
-export function tableOf({ drill }: { readonly drill?: unknown }): readonly Step<StepId>[] {
-  return drill === undefined ? RECOVER_STEPS : DRILL_STEPS;
-}

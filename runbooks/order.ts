@@ -7,7 +7,7 @@ import type { Step } from '../domain/step.ts';
  */
 
 /** What must have ended before a step begins, whatever else a plan leaves out. */
-interface Precondition {
+export interface Precondition {
   readonly holdsFor: (step: Step) => boolean;
   readonly needs: readonly string[];
 }
@@ -25,7 +25,7 @@ const BEFORE_CLAIM: readonly string[] = [
 ];
 const OUTSIDE = 'write-record';
 
-const PRECONDITIONS: readonly Precondition[] = [
+const OF_A_RECOVERY: readonly Precondition[] = [
   { holdsFor: ({ id, risk }) => risk === 'mutate' && id !== OUTSIDE, needs: ENTRY },
   {
     holdsFor: ({ id, risk }) => risk === 'mutate' && id !== OUTSIDE && !BEFORE_CLAIM.includes(id),
@@ -42,6 +42,7 @@ const PRECONDITIONS: readonly Precondition[] = [
  * @param steps the whole table, in its order
  * @param planned ids of the steps that the plan runs
  * @param leftOut ids that it leaves out for a reason
+ * @param preconditions those of its runbook; default those of a recovery
  * @throws DrError PLAN_UNSOUND where a step follows one that is not in the table (a gap), itself (a cycle) or one below
  * it, is there twice, is neither planned nor left out, or lacks a precondition
  */
@@ -49,6 +50,7 @@ export function requireSoundOrder(
   steps: readonly Step[],
   planned: readonly string[],
   leftOut: readonly string[],
+  preconditions: readonly Precondition[] = OF_A_RECOVERY,
 ): void {
   const byId = new Map(steps.map((step) => [step.id, step]));
   const unsound = (problem: string) => new DrError('PLAN_UNSOUND', { problem });
@@ -67,7 +69,7 @@ export function requireSoundOrder(
   }
   for (const id of planned) {
     const before = predecessors(byId, id);
-    for (const { holdsFor, needs } of PRECONDITIONS) {
+    for (const { holdsFor, needs } of preconditions) {
       if (!holdsFor(byId.get(id)!)) continue;
       const missing = needs.find((need) => !planned.includes(need) || !before.has(need));
       if (missing !== undefined) throw unsound(`${id} would run without ${missing} before it`);

@@ -266,11 +266,18 @@ function sourceSite(shape: DeploymentShape, request: RecoverRequest): string {
     return request.from;
   }
   if (request.inPlace || request.component !== undefined) return request.to;
-  const others = Object.keys(shape.sites).filter((site) => site !== request.to);
-  if (others.length === 1) return others[0]!;
+  return otherSite(shape, request.to, undefined);
+}
+
+/** The site from which a run goes: as it was said, or the only one besides the target. */
+export function otherSite(shape: DeploymentShape, to: string, from: string | undefined): string {
+  const others = Object.keys(shape.sites).filter((site) => site !== to);
+  if (from !== undefined) knownSite(shape.deployment, shape.sites, from);
+  if (from !== undefined && from !== to) return from;
+  if (from === undefined && others.length === 1) return others[0]!;
   throw new DrError('BAD_ARGUMENT', {
     argument: '--from',
-    value: 'missing',
-    expected: `the failed site, one of ${Object.keys(shape.sites).join(', ')}`,
+    value: from ?? 'missing',
+    expected: `another site than ${to}, one of ${others.join(', ')}`,
   });
 }

@@ -1,5 +1,5 @@
 import type { Plant } from '../domain/drill.ts';
-import type { StepId } from './drill.ts';
+import type { StepId } from './tables.ts';
 
 /** Faults that a drill can plant in its own target, each right before the step that must go red for it. */
 export interface PlantedFault {

@@ -10,6 +10,9 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
   return {
     deployment: name,
     tier: deployment.tier,
+    strategy: deployment.strategy,
+    ...(deployment.replication?.maxLag === undefined ? {} : { maxLagMs: deployment.replication.maxLag }),
+    synchronous: deployment.replication?.database?.mode === 'synchronous',
     objectives: {
       rtoMs: deployment.objectives.rto ?? defaults.rtoMs,
       rpoMs: deployment.objectives.rpo ?? defaults.rpoMs,

@@ -3,11 +3,17 @@ import type { Plant } from '../domain/drill.ts';
 import type { Objectives, Tier } from '../domain/objectives.ts';
 import type { Slos } from '../domain/service-level.ts';
 import type { Recoverable, Scenario } from '../domain/run.ts';
+import type { Strategy } from '../domain/strategy.ts';
 
 /** What the plan needs to know of a deployment. `cli/` derives it from the configuration. */
 export interface DeploymentShape {
   readonly deployment: string;
   readonly tier: Tier;
+  /** Absent in shapes that schedules of earlier versions carry: backup-restore. */
+  readonly strategy?: Strategy;
+  readonly synchronous?: boolean;
+  /** How far a standby may be behind; absent: as the RPO. */
+  readonly maxLagMs?: number;
   readonly objectives: Objectives;
   readonly hasDashboard: boolean;
   readonly hasDatabase: boolean;

@@ -70,7 +70,7 @@ function isSilence(error: unknown): boolean {
 }
 
 /** What workers find one by one, and a run keeps together. */
-const LISTS = ['losses', 'looks', 'left', 'made'] as const;
+const LISTS = ['losses', 'looks', 'left', 'made', 'stores', 'standing', 'ends'] as const;
 
 function merged(workers: readonly string[], results: readonly StepResult[]): StepResult {
   const exceptions = results.flatMap(({ exception }) => (exception === undefined ? [] : [exception]));

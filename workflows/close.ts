@@ -5,8 +5,8 @@ import {
   CancellationScope,
   condition,
 } from '@temporalio/workflow';
-import type { RunRecord } from '../domain/run.ts';
-import { tableOf } from '../runbooks/drill.ts';
+import type { Outcome, RunRecord } from '../domain/run.ts';
+import { tableOf } from '../runbooks/tables.ts';
 import { CallFailure, callThrough } from './call-step.ts';
 import { enterPhase, leavePhase, now, publish, showDetails, stepRecord } from './run-state.ts';
 import { stepInput, type StepContext } from './step-context.ts';
@@ -16,7 +16,7 @@ import { stepInput, type StepContext } from './step-context.ts';
 export async function close(context: StepContext): Promise<RunRecord> {
   const { record } = context;
   record.endedAt = now();
-  const recovered = record.outcome === 'RECOVERED' || record.outcome === 'RECOVERED_WITH_EXCEPTIONS';
+  const recovered = ENDED_WELL.includes(record.outcome!);
   // A refused recovery has changed nothing, not even the repository; of a drill it is what was to be found out.
   if (record.outcome !== 'REFUSED' || record.drill)
     await CancellationScope.nonCancellable(() => writeRecord(context));
@@ -31,6 +31,13 @@ export async function close(context: StepContext): Promise<RunRecord> {
     details: [record],
   });
 }
+
+const ENDED_WELL: readonly Outcome[] = [
+  'RECOVERED',
+  'RECOVERED_WITH_EXCEPTIONS',
+  'REPLICATED',
+  'REPLICATED_WITH_EXCEPTIONS',
+];
 
 /** Once and without asking anybody: a record that cannot be written must not keep a recovered run open. */
 async function writeRecord(context: StepContext): Promise<void> {
@@ -47,6 +54,7 @@ async function writeRecord(context: StepContext): Promise<void> {
     row.state = 'failed';
     row.summary = `the record is only in Temporal: ${causeOf(error)}`;
     if (record.outcome === 'RECOVERED') record.outcome = 'RECOVERED_WITH_EXCEPTIONS';
+    if (record.outcome === 'REPLICATED') record.outcome = 'REPLICATED_WITH_EXCEPTIONS';
     record.exceptions.push(`write-record: ${row.summary}`);
   }
   row.endedAt = now();

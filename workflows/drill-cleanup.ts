@@ -2,7 +2,7 @@ import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import { ERRORS } from '../domain/error-table.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
-import { tableOf } from '../runbooks/drill.ts';
+import { tableOf } from '../runbooks/tables.ts';
 import type { LeaksResult } from '../activities/drill-target.ts';
 import { openRecord } from './run-state.ts';
 import type { StepContext } from './step-context.ts';

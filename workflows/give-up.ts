@@ -79,7 +79,8 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
 const NOT_STOPPED = 'the target could not be stopped';
 
 async function stopTarget(context: StepContext): Promise<string[]> {
-  if (!context.begun.some((step) => step.where !== 'source')) return [];
+  // What was begun at the source only is no reason to stop anything of the target.
+  if (!context.begun.some(({ where }) => where !== 'source' && where !== 'live')) return [];
   const { workers } = context.input.plan;
   const purpose = 'Stop what this run started on the target';
   try {

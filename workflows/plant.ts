@@ -1,7 +1,7 @@
 import { log } from '@temporalio/workflow';
 import { redOf } from '../domain/plant-noticed.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { tableOf, type StepId } from '../runbooks/drill.ts';
+import { tableOf, type StepId } from '../runbooks/tables.ts';
 import { PLANTED } from '../runbooks/plants.ts';
 import { callThrough } from './call-step.ts';
 import { Abort, automaticAbort, stepError, stepInput, type StepContext } from './step-context.ts';

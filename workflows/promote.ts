@@ -1,12 +1,7 @@
-import { makeContinueAsNewFunc } from '@temporalio/workflow';
-import { TypedSearchAttributes } from '@temporalio/common';
-import type { RecoverInput } from '../domain/plan.ts';
-import { runAttributes } from '../domain/run-attributes.ts';
 import { untilApproved } from './approvals.ts';
+import { follow } from './go-on.ts';
 import { now, stepRecord } from './run-state.ts';
-import { attributePairs } from './search-attributes.ts';
 import type { StepContext } from './step-context.ts';
-import type { recover } from './recover.ts';
 
 /**
  * A full drill that has passed may become the real thing. Its data are those of a moment ago, so it is not switched to:
@@ -35,16 +30,5 @@ export async function mayPromote(context: StepContext): Promise<boolean> {
 
 /** Goes on under the same lock as the recovery that was planned beside the drill. */
 export async function promote({ input }: StepContext): Promise<never> {
-  const { run, plan, planDigest } = input.plan.drill!.promotion!;
-  const next: RecoverInput = {
-    ...{ run, plan, planDigest, configDigest: input.configDigest, actor: input.actor },
-    reason: `promotion of the drill ${input.run}: ${input.reason}`,
-    declaredAt: now(),
-  };
-  await makeContinueAsNewFunc<typeof recover>({
-    workflowType: 'recover',
-    memo: { run },
-    typedSearchAttributes: new TypedSearchAttributes(attributePairs(runAttributes(run, plan))),
-  })(next);
-  throw new Error('a promoted drill does not come back');
+  return follow(input, input.plan.drill!.promotion!, `promotion of the drill ${input.run}: ${input.reason}`);
 }

@@ -80,6 +80,14 @@ export async function measurePerformance(context: StepContext): Promise<void> {
   if (measured?.figures) record.performance = { ...record.performance, after: measured.figures };
 }
 
+/** What clients saw, by the witness. */
+export async function measureOutage(context: StepContext): Promise<void> {
+  const seen = await runStep(context, 'measure-outage');
+  if (!seen) return;
+  context.record.witness = seen.witness;
+  if (seen.performance) context.record.performance = { ...context.record.performance, ...seen.performance };
+}
+
 /** Only what this run has restored: where stores were left alone, there is no such moment. */
 export function markDataRestored(record: RunRecord): void {
   const restored = ['restore-redis-data', 'restore-database-data'].filter((id) =>

@@ -10,6 +10,7 @@ import {
   database,
   gateways,
   markDataRestored,
+  measureOutage,
   measurePerformance,
   measureTheLoss,
   redis,
@@ -107,11 +108,4 @@ async function closeOut(context: StepContext): Promise<void> {
     runStep(context, 'prove-security'),
   ]);
   await runStep(context, 'discard-old-data');
-}
-
-async function measureOutage(context: StepContext): Promise<void> {
-  const seen = await runStep(context, 'measure-outage');
-  if (!seen) return;
-  context.record.witness = seen.witness;
-  if (seen.performance) context.record.performance = { ...context.record.performance, ...seen.performance };
 }

@@ -1,6 +1,7 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { sameBuild, type ServedBy } from '../domain/build.ts';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
+import { runbookOf } from '../domain/failover.ts';
 import { formatDuration } from '../domain/duration.ts';
 import {
   hasEnded,
@@ -14,7 +15,7 @@ import {
 } from '../domain/run.ts';
 import { summaryOf } from '../domain/run-summary.ts';
 import type { RecoverInput } from '../domain/plan.ts';
-import { tableOf } from '../runbooks/drill.ts';
+import { tableOf } from '../runbooks/tables.ts';
 import { PHASE_BUDGETS } from '../runbooks/recover.ts';
 import { attributePairs } from './search-attributes.ts';
 
@@ -26,7 +27,9 @@ export function openRecord(input: RecoverInput): RunRecord {
   return {
     format: 'tyk-dr/run/v1',
     run: input.run,
-    runbook: plan.drill === undefined ? 'recover' : 'drill',
+    runbook: runbookOf(plan),
+    ...(plan.failover && { mode: plan.failover.mode }),
+    ...(input.earlier && { earlier: input.earlier }),
     workflowId: workflowInfo().workflowId,
     deployment: plan.deployment,
     tier: plan.tier,

@@ -13,7 +13,7 @@ import {
   type StepResult,
 } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
-import { tableOf, type StepId } from '../runbooks/drill.ts';
+import { tableOf, type StepId } from '../runbooks/tables.ts';
 import { untilApproved } from './approvals.ts';
 import { CallFailure, callEverywhere } from './call-step.ts';
 import { enterPhase, keepBuilds, leavePhase, now, showDetails, stepRecord } from './run-state.ts';

@@ -2,7 +2,7 @@ import { ActivityFailure, isCancellation, proxyActivities, sleep } from '@tempor
 import { workerQueue } from '../domain/messages.ts';
 import type { StepInput } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
-import { tableOf, type StepId } from '../runbooks/drill.ts';
+import { tableOf, type StepId } from '../runbooks/tables.ts';
 import { untilApproved } from './approvals.ts';
 import { bringBack } from './bring-back.ts';
 import { markClock, now, openRecord, stepRecord } from './run-state.ts';

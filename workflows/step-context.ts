@@ -5,7 +5,7 @@ import type { RecoverInput, StepInput } from '../domain/plan.ts';
 import type { RunRecord, StepError } from '../domain/run.ts';
 import type { UsedSnapshots } from '../domain/snapshot.ts';
 import type { Step } from '../domain/step.ts';
-import type { StepId } from '../runbooks/drill.ts';
+import type { StepId } from '../runbooks/tables.ts';
 import { SCHEDULE_TO_START_MS } from './activity-of.ts';
 import { now } from './run-state.ts';
 

@@ -10,7 +10,7 @@ import { ERRORS, isErrorCode, type ErrorCode } from '../domain/error-table.ts';
 import type { FailureDetails, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
 import { choicesOf } from '../runbooks/choices.ts';
-import type { StepId } from '../runbooks/drill.ts';
+import type { StepId } from '../runbooks/tables.ts';
 import { now, publish, showDetails } from './run-state.ts';
 import { automaticAbort, giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
 import { reasonOf, undoStep } from './undo-step.ts';

@@ -2,6 +2,7 @@ import { appendFile, mkdir, readdir, readFile, rename, writeFile } from 'node:fs
 import { dirname, join } from 'node:path';
 import type { BackupConfig } from '../../domain/config.ts';
 import { jsonOf } from '../../domain/json.ts';
+import { isRunId, momentOfRun } from '../../domain/run-id.ts';
 import { summaryOf, type RunSummary } from '../../domain/run-summary.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
@@ -96,7 +97,7 @@ export async function keptRuns(config: Repository, deployment: string): Promise<
 
 /** Recoveries and drills have different beginnings, and the time behind it. */
 function timeOf(run: string): string {
-  return run.replace(/^(rec|drl)-/, '');
+  return momentOfRun(run);
 }
 
 /** Every run that was kept, in short, newest first. Records that cannot be read are left out. */
@@ -124,7 +125,7 @@ export async function newestRun(
   deployment: string,
   fits: (record: RunRecord) => boolean,
 ): Promise<RunRecord | undefined> {
-  const runs = (await keptRuns(config, deployment)).filter((run) => /^(rec|drl)-/.test(run));
+  const runs = (await keptRuns(config, deployment)).filter(isRunId);
   for (const run of runs.slice(0, MOST_READ)) {
     const record = await readRun(config, deployment, run);
     if (record && fits(record)) return record;

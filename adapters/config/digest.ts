@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Deployment, Site } from '../../domain/config.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
 import { SECRET_REF } from '../../domain/secret.ts';
+import { replicates } from '../../domain/strategy.ts';
 
 /**
  * Digest of what the sites of a deployment share: tier, objectives, proofs, keys that count, and what each site is
@@ -23,12 +24,15 @@ export function configDigest(deployment: Deployment): string {
     drill,
     witness,
     beacon,
+    strategy,
     ...shared
   } = deployment;
   const agreed = {
     ...shared,
     witness: witness !== undefined,
     ...(beacon && { beacon: true }),
+    // As before there were strategies, so that workers of both builds agree.
+    ...(replicates(strategy) && { strategy }),
     // When drills are due is no part of what they are.
     ...(drill && { drill: { site: drill.site, limit: drill.limit, halt: drill.halt } }),
     backup: {

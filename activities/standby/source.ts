@@ -1,0 +1,210 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeDurably } from '../../adapters/files/durable.ts';
+import { readJson } from '../../adapters/files/read-json.ts';
+import { withClient as withPostgres, type Client as Postgres } from '../../adapters/postgres/client.ts';
+import {
+  dropSlot,
+  ensureReplicationRole,
+  ensureSlot,
+  primaryFacts,
+  primaryPosition,
+  resumeWrites,
+  setSynchronous,
+  slotOf,
+  stopWrites,
+} from '../../adapters/postgres/replication.ts';
+import { withClient as withRedis, type Client as Redis } from '../../adapters/redis/client.ts';
+import { ensureBacklog, holdWrites, redisPosition, releaseWrites } from '../../adapters/redis/replica.ts';
+import { serviceState, startService, stopService } from '../../adapters/service/service.ts';
+import type { CheckSourceResult, SourceStore, StopWritesResult } from '../../domain/plan.ts';
+import { DrError } from '../../domain/errors.ts';
+import type { Proof, StepResult } from '../../domain/run.ts';
+import { clusterOf } from '../../domain/cluster.ts';
+import { adminConnection, redisEndpoint } from '../endpoints.ts';
+import { guarded, type Call, type Deps } from '../guard.ts';
+import { liveState } from '../live.ts';
+import { proof } from '../proofs.ts';
+import { serves, servicesOf } from '../site.ts';
+
+/**
+ * What happens at the site that serves, or served, while another one is made to follow it or takes over. It stays in its
+ * own command: only the fence takes that.
+ */
+
+export function createSourceActivities(deps: Deps) {
+  return {
+    'check-source': guarded(deps, 'probe', checkSource),
+    'open-replication': guarded(deps, 'release', openReplication),
+    'close-replication': guarded(deps, 'release', closeReplication),
+    'make-synchronous': guarded(deps, 'release', makeSynchronous),
+    'stop-writes': guarded(deps, 'release', stopWritesAtSource),
+    'resume-writes': guarded(deps, 'release', resumeWritesAtSource),
+    'retire-source': guarded(deps, 'release', retireSource),
+  };
+}
+
+async function checkSource(call: Call): Promise<CheckSourceResult> {
+  const { worker, source, input } = call;
+  const site = input.plan.from;
+  const { live, summary } = await liveState(worker, site, source);
+  if (!live) throw new DrError('STANDBY_IS_ANOTHER', { site, reason: `it does not serve: ${summary}` });
+  const proofs: Proof[] = [proof('the source serves', true, 'stores run, no fence', summary)];
+  const stores: SourceStore[] = [];
+  await atDatabase(call, async (client) => {
+    const facts = await primaryFacts(client);
+    const { slots } = await slotsLeft(client, input.plan.to);
+    const right: [string, boolean, string, string][] = [
+      ['PostgreSQL is written to', !facts.inRecovery, 'no standby itself', String(!facts.inRecovery)],
+      ['wal_level', facts.walLevel !== 'minimal', 'replica or logical', facts.walLevel],
+      ['max_wal_senders', facts.maxWalSenders >= 3, 'at least 3', String(facts.maxWalSenders)],
+      ['max_replication_slots', slots > 0, 'at least one free', `${slots} free of ${facts.maxSlots}`],
+      ['data checksums or wal_log_hints', facts.rewindable, 'on, for pg_rewind', String(facts.rewindable)],
+    ];
+    for (const [name, ok, expected, actual] of right) {
+      if (!ok)
+        throw new DrError('SOURCE_UNFIT', {
+          ...{ store: 'the database', site },
+          reason: `${name}: ${actual}; expected ${expected}`,
+        });
+      proofs.push(proof(name, ok, expected, actual));
+    }
+    const { rows } = await client.query<{ bytes: string }>(
+      'SELECT sum(pg_database_size(datname))::text AS bytes FROM pg_database WHERE datallowconn',
+    );
+    stores.push({
+      ...{ store: 'database', systemIdentifier: facts.systemIdentifier, version: facts.version },
+      bytes: Number(rows[0]!.bytes),
+    });
+  });
+  await atRedis(call, async (client) => {
+    const { role } = await redisPosition(client);
+    if (role !== 'master')
+      throw new DrError('SOURCE_UNFIT', { store: 'redis', site, reason: 'it is a replica itself' });
+    proofs.push(proof('Redis is written to', true, 'a master', role));
+    stores.push({ store: 'redis' });
+  });
+  return { summary: `${site} serves, and its stores can be followed`, proofs, stores };
+}
+
+/** Free ones; that of this standby counts as free. */
+async function slotsLeft(client: Postgres, to: string): Promise<{ slots: number }> {
+  const { rows } = await client.query<{ slots: number }>(
+    `SELECT current_setting('max_replication_slots')::int - count(*)::int AS slots
+       FROM pg_replication_slots WHERE slot_name <> $1`,
+    [slotOf(to)],
+  );
+  return rows[0]!;
+}
+
+async function openReplication(call: Call): Promise<StepResult> {
+  const { deployment, input } = call;
+  const done: string[] = [];
+  await atDatabase(call, async (client) => {
+    const { user, password } = deployment.replication!.database!;
+    await ensureReplicationRole(client, user, await call.secret(password));
+    const slot = slotOf(input.plan.to);
+    done.push(`role ${user}`, `slot ${slot}${(await ensureSlot(client, slot)) ? '' : ' (there already)'}`);
+  });
+  await atRedis(call, async (client) => {
+    await ensureBacklog(client, deployment.replication!.redis.backlogBytes);
+    done.push('backlog of Redis');
+  });
+  return { summary: done.join(', ') || 'no store of the source is on this host' };
+}
+
+/** Without a standby the slot would keep WAL until the disk is full. */
+async function closeReplication(call: Call): Promise<StepResult> {
+  const slot = slotOf(call.input.plan.to);
+  let summary = 'nothing to close';
+  await atDatabase(call, async (client) => {
+    await setSynchronous(client, undefined);
+    summary = (await dropSlot(client, slot)) ? `slot ${slot} dropped` : `there was no slot ${slot}`;
+  });
+  return { summary };
+}
+
+async function makeSynchronous(call: Call): Promise<StepResult> {
+  const { synchronous } = call.input.plan.replicate!;
+  let summary = 'no database is on this host';
+  await atDatabase(call, async (client) => {
+    await setSynchronous(client, synchronous ? slotOf(call.input.plan.to) : undefined);
+    summary = synchronous ? `commits wait for ${call.input.plan.to}` : 'commits wait for no standby';
+  });
+  return { summary };
+}
+
+/** Long enough to become level and to fence; then Redis refuses writes rather than taking them again. */
+const HOLD_MS = 60_000;
+const NO_SUCH_NUMBER_OF_REPLICAS = '1000000';
+
+async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
+  const { worker, source, input, signal } = call;
+  const { from } = input.plan;
+  const ends: { store: 'redis' | 'database'; position: string }[] = [];
+  const { dashboard } = source;
+  if (dashboard && serves(worker, source, dashboard))
+    for (const service of servicesOf(from, source, { component: 'dashboard', worker }))
+      await stopService(service, signal);
+  await atDatabase(call, async (client) => {
+    await stopWrites(client);
+    ends.push({ store: 'database', position: (await primaryPosition(client)).lsn });
+  });
+  await atRedis(call, async (client) => {
+    const [, before = '0'] = (await client.config('GET', 'min-replicas-to-write')) as string[];
+    if (before !== NO_SUCH_NUMBER_OF_REPLICAS)
+      await writeDurably(heldFile(source.stateDir), JSON.stringify({ minReplicas: before }));
+    await holdWrites(client, HOLD_MS);
+    await client.config('SET', 'min-replicas-to-write', NO_SUCH_NUMBER_OF_REPLICAS);
+    ends.push({ store: 'redis', position: String((await redisPosition(client)).offset) });
+  });
+  const where = ends.map(({ store, position }) => `${store} ends at ${position}`).join(', ');
+  return { summary: where || 'no store is on this host', ends };
+}
+
+const heldFile = (stateDir: string): string => join(stateDir, 'writes-held.json');
+
+async function resumeWritesAtSource(call: Call): Promise<StepResult> {
+  const { worker, source, input, signal } = call;
+  const resumed: string[] = [];
+  await atRedis(call, async (client) => {
+    const held = await readJson(heldFile(source.stateDir)).catch(() => undefined);
+    const minReplicas = held?.['minReplicas'];
+    await client.config('SET', 'min-replicas-to-write', typeof minReplicas === 'string' ? minReplicas : '0');
+    await releaseWrites(client);
+    await rm(heldFile(source.stateDir), { force: true });
+    resumed.push('Redis');
+  });
+  await atDatabase(call, async (client) => {
+    await resumeWrites(client);
+    resumed.push('database');
+  });
+  for (const service of servicesOf(input.plan.from, source, { component: 'dashboard', worker }))
+    if (await startService(service, signal)) resumed.push('Dashboard');
+  return { summary: `${resumed.join(', ') || 'nothing'} written to again at ${input.plan.from}` };
+}
+
+async function retireSource({ worker, source, input, signal }: Call): Promise<StepResult> {
+  const site = input.plan.from;
+  const stopped: string[] = [];
+  for (const service of servicesOf(site, source, { worker }).reverse())
+    if ((await serviceState(service)) === 'running' && (await stopService(service, signal)))
+      stopped.push(service.name);
+  return {
+    summary: `${site}: ${stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran any more'}`,
+    observed: stopped.length === 0,
+  };
+}
+
+/** Where this host has the source's database. */
+async function atDatabase(call: Call, work: (client: Postgres) => Promise<void>): Promise<void> {
+  const { worker, source } = call;
+  if (source.database?.kind !== 'postgresql' || !serves(worker, source, source.database)) return;
+  await withPostgres(await adminConnection(clusterOf(source), call.secret), work);
+}
+
+async function atRedis(call: Call, work: (client: Redis) => Promise<void>): Promise<void> {
+  const { worker, source } = call;
+  if (!source.redis || !serves(worker, source, source.redis)) return;
+  await withRedis(await redisEndpoint(source.redis, call.secret), work);
+}

@@ -1,0 +1,118 @@
+import { chmod, chown, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DrError } from '../../domain/errors.ts';
+import { addressOf, parseInfo, withClient, type Client, type RedisEndpoint } from './client.ts';
+
+/** A Redis that follows another one, and what either says of how far they are apart. */
+
+export interface RedisPosition {
+  readonly role: 'master' | 'replica';
+  /** Bytes of the replication stream: written by a master, received by a replica. */
+  readonly offset: number;
+  /** Of a replica. */
+  readonly master?: { readonly host: string; readonly port: number };
+  readonly linkUp?: boolean;
+  readonly syncing?: boolean;
+}
+
+export async function redisPosition(client: Client): Promise<RedisPosition> {
+  const info = parseInfo(await client.info('replication'));
+  if (info['role'] === 'master') return { role: 'master', offset: Number(info['master_repl_offset']) };
+  return {
+    role: 'replica',
+    offset: Number(info['slave_repl_offset'] ?? 0),
+    master: { host: info['master_host'] ?? '', port: Number(info['master_port']) },
+    linkUp: info['master_link_status'] === 'up',
+    syncing: info['master_sync_in_progress'] === '1',
+  };
+}
+
+/**
+ * Makes this Redis follow another, and keeps that over a restart (CONFIG REWRITE). May be repeated.
+ *
+ * @returns why it is not kept, where the server has no configuration file that it may write
+ */
+export async function follow(
+  replica: RedisEndpoint,
+  source: RedisEndpoint,
+): Promise<{ readonly notKept?: string }> {
+  return withClient(replica, async (client) => {
+    const { role, master } = await redisPosition(client);
+    if (source.username !== undefined) await client.config('SET', 'masteruser', source.username);
+    if (source.password) await client.config('SET', 'masterauth', source.password.reveal());
+    if (source.tls) await client.config('SET', 'tls-replication', 'yes');
+    await client.config('SET', 'replica-read-only', 'yes');
+    const follows = role === 'replica' && master?.host === source.host && master?.port === source.port;
+    if (!follows) await client.replicaof(source.host ?? '127.0.0.1', source.port ?? 6379);
+    return keep(client);
+  });
+}
+
+/** Waits until the whole data are there and the stream runs. @throws DrError REPLICA_NOT_LEVEL */
+export async function awaitLink(
+  replica: RedisEndpoint,
+  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+): Promise<RedisPosition> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const position = await withClient(replica, redisPosition);
+    if (position.role === 'replica' && position.linkUp && !position.syncing) return position;
+    if (Date.now() > deadline)
+      throw new DrError('REPLICA_NOT_LEVEL', {
+        store: 'Redis',
+        address: addressOf(replica),
+        reason: position.role === 'master' ? 'it is a master' : 'the link to its master is down',
+      });
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+const POLL_MS = 50;
+
+/** Takes command of its data: from here on it is written to. @returns whether it was a replica */
+export async function promoteRedis(client: Client): Promise<boolean> {
+  const { role } = await redisPosition(client);
+  if (role === 'replica') await client.replicaof('NO', 'ONE');
+  await keep(client);
+  return role === 'replica';
+}
+
+async function keep(client: Client): Promise<{ readonly notKept?: string }> {
+  try {
+    await client.config('REWRITE');
+    return {};
+  } catch (error) {
+    return { notKept: (error as Error).message };
+  }
+}
+
+/** A stopped replica is told to be a master when it starts. @returns whether its file said otherwise */
+export async function forgetMaster(configFile: string): Promise<boolean> {
+  const text = await readFile(configFile, 'utf8').catch(() => '');
+  if (text.replace(FOLLOWS, '') === text) return false;
+  const before = await stat(configFile);
+  const fresh = `${configFile}.tyk-dr`;
+  await writeFile(fresh, text.replace(FOLLOWS, ''), { mode: 0o600 });
+  await chmod(fresh, before.mode & 0o7777);
+  if (process.getuid?.() === 0) await chown(fresh, before.uid, before.gid);
+  await rename(fresh, configFile);
+  return true;
+}
+
+const FOLLOWS = /^\s*(?:replicaof|slaveof)\s.*\n?/gim;
+
+/** Writes of clients wait, and are not refused, for so long; the stream to a replica goes on. */
+export async function holdWrites(client: Client, forMs: number): Promise<void> {
+  await client.call('CLIENT', 'PAUSE', String(forMs), 'WRITE');
+}
+
+export async function releaseWrites(client: Client): Promise<void> {
+  await client.call('CLIENT', 'UNPAUSE');
+}
+
+/** What a replica that was away for a moment can catch up with. */
+export async function ensureBacklog(client: Client, bytes: number): Promise<void> {
+  const [, now] = (await client.config('GET', 'repl-backlog-size')) as string[];
+  if (Number(now) < bytes) await client.config('SET', 'repl-backlog-size', String(bytes));
+  await keep(client);
+}

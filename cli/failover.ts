@@ -1,0 +1,181 @@
+import { userInfo } from 'node:os';
+import type { Command } from 'commander';
+import { configDigest, planDigest } from '../adapters/config/digest.ts';
+import { DrError } from '../domain/errors.ts';
+import type { FailoverMode, NextRun } from '../domain/failover.ts';
+import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
+import { compileFailover } from '../runbooks/failover-plan.ts';
+import { otherSite } from '../runbooks/plan.ts';
+import { compileReplicate } from '../runbooks/replicate-plan.ts';
+import type { DeploymentShape } from '../runbooks/shape.ts';
+import { shapeOf } from '../runbooks/shape-of.ts';
+import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
+import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
+import { follow } from './follow.ts';
+import { runId } from './run-id.ts';
+import { startRun, toldOfStart } from './start-run.ts';
+
+/**
+ * `tyk-dr failover`, `tyk-dr failback` and `tyk-dr replicate`: the roles of two sites are exchanged, or made. What follows
+ * from one another runs under one lock: after a graceful failover the old site follows the new one.
+ */
+
+interface Options {
+  readonly to: string;
+  readonly from?: string;
+  readonly onFailure: 'ask' | 'abort';
+  readonly reason: string;
+  readonly actor?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+interface FailoverOptions extends Options {
+  readonly graceful?: boolean;
+  readonly forced?: boolean;
+  readonly acceptLoss?: boolean;
+  readonly rejoin: boolean;
+  readonly occurred?: string;
+  readonly detected?: string;
+}
+
+export function registerFailover(program: Command, config: () => string | undefined): void {
+  withRunOptions(
+    program
+      .command('failover')
+      .description('Let the standby take over: gracefully, with nothing lost, or forced')
+      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+      .requiredOption('--to <site>', 'the standby', nameArgument('--to')),
+  )
+    .option(
+      '--graceful',
+      'the other site is there: stop its writes, let the standby become level, lose nothing',
+    )
+    .option('--forced', 'the other site is given up: fence it, and measure what is lost')
+    .option(
+      '--accept-loss',
+      'also where the standby is further behind than the limit, or nobody knows how far',
+    )
+    .option('--no-rejoin', 'after a graceful one, leave the old site stopped instead of letting it follow')
+    .option(
+      '--occurred <time>',
+      'when the disaster began (the RTO counts from here)',
+      timeArgument('--occurred'),
+    )
+    .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
+    .action((name: string, options: FailoverOptions) =>
+      withDoor(config(), (door) => {
+        const shape = shapeOf(name, deploymentOf(door.config, name));
+        const { to, onFailure } = options;
+        const mode = modeOf(options);
+        const from = otherSite(shape, to, options.from);
+        const acceptLoss = options.acceptLoss ?? false;
+        const plan = compileFailover(shape, { to, from, mode, onFailure, acceptLoss });
+        const next = mode === 'graceful' && options.rejoin ? [rejoin(shape, from, to, onFailure)] : [];
+        return start(door, name, chain([plan, ...next]), options);
+      }),
+    );
+  withRunOptions(
+    program
+      .command('failback')
+      .description('Bring the roles back: the old site rejoins, becomes level, and takes over gracefully')
+      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+      .requiredOption('--to <site>', 'the old site, which is to serve again', nameArgument('--to')),
+  ).action((name: string, options: Options) =>
+    withDoor(config(), (door) => {
+      const shape = shapeOf(name, deploymentOf(door.config, name));
+      const { to, onFailure } = options;
+      const from = otherSite(shape, to, options.from);
+      const plans = [
+        rejoin(shape, to, from, onFailure),
+        compileFailover(shape, { to, from, mode: 'graceful', onFailure }),
+        rejoin(shape, from, to, onFailure),
+      ];
+      return start(door, name, chain(plans), options);
+    }),
+  );
+  withRunOptions(
+    program
+      .command('replicate')
+      .description('Make a site the standby of the one that serves, which serves on')
+      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+      .requiredOption('--to <site>', 'the site that is to follow', nameArgument('--to')),
+  ).action((name: string, options: Options) =>
+    withDoor(config(), (door) => {
+      const shape = shapeOf(name, deploymentOf(door.config, name));
+      const from = otherSite(shape, options.to, options.from);
+      return start(door, name, chain([rejoin(shape, options.to, from, options.onFailure)]), options);
+    }),
+  );
+}
+
+function withRunOptions(command: Command): Command {
+  return command
+    .option(
+      '--from <site>',
+      'the site that serves; may be left out where there are two',
+      nameArgument('--from'),
+    )
+    .option(
+      '--on-failure <what>',
+      'ask a person, or abort (for machines)',
+      choice('--on-failure', ['ask', 'abort']),
+      'ask',
+    )
+    .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
+    .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
+    .option('--detach', 'start the run and return')
+    .option('--json', 'events and result as JSON lines');
+}
+
+function modeOf({ graceful, forced }: FailoverOptions): FailoverMode {
+  if (graceful !== forced) return graceful ? 'graceful' : 'forced';
+  throw new DrError('BAD_ARGUMENT', {
+    argument: '--graceful, --forced',
+    value: graceful ? 'both' : 'neither',
+    expected: 'one of them: whether the other site is there decides what may be lost',
+  });
+}
+
+const rejoin = (shape: DeploymentShape, to: string, from: string, onFailure: 'ask' | 'abort'): RecoverPlan =>
+  compileReplicate(shape, { to, from, onFailure });
+
+/** Each plan names the run behind it, so that what is approved is the whole of it. */
+function chain(plans: readonly RecoverPlan[]): RecoverPlan {
+  const [first, ...others] = plans as [RecoverPlan, ...RecoverPlan[]];
+  if (others.length === 0) return first;
+  const plan = chain(others);
+  const next: NextRun = { run: runId(plan.failover ? 'fo' : 'rep'), plan, planDigest: planDigest(plan) };
+  return { ...first, next };
+}
+
+type StartOptions = Options & Partial<Pick<FailoverOptions, 'occurred' | 'detected'>>;
+
+async function start(door: Door, name: string, plan: RecoverPlan, options: StartOptions): Promise<void> {
+  const digest = configDigest(deploymentOf(door.config, name));
+  await requireWorkers(door, name, digest, workersNeeded(plan));
+  const { occurred, detected } = options;
+  const input: RecoverInput = {
+    run: runId(plan.failover ? 'fo' : 'rep'),
+    ...{ plan, planDigest: planDigest(plan), configDigest: digest },
+    ...{ actor: options.actor ?? userInfo().username, reason: options.reason },
+    declaredAt: new Date().toISOString(),
+    ...(occurred === undefined ? {} : { occurredAt: occurred }),
+    ...(detected === undefined ? {} : { detectedAt: detected }),
+  };
+  const handle = await startRun(door, input, titleOf(plan));
+  if (toldOfStart(input.run, 'run', options)) await follow(door, handle, input.run, options.json ?? false);
+}
+
+function titleOf({ deployment, from, to, failover }: RecoverPlan): string {
+  return failover
+    ? `Failover (${failover.mode}) of ${deployment} from ${from} to ${to}`
+    : `Make ${to} of ${deployment} follow ${from}`;
+}
+
+/** A source that is given up may be away with its workers. */
+function workersNeeded({ workers, failover }: RecoverPlan): string[] {
+  const { source, others: _others, live = [], ...needed } = workers;
+  const there = failover?.mode === 'forced' ? [] : [...source, ...live];
+  return [...new Set([...Object.values(needed).flat(), ...there])];
+}

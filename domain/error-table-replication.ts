@@ -1,0 +1,34 @@
+import { failed, refused, transient, type ErrorEntry } from './error-kinds.ts';
+
+/** The part of the error table (see there) that is about standbys and failovers. */
+
+export const REPLICATION_ERRORS = {
+  NOT_REPLICATED: refused(
+    (d) => `${d.deployment} has the strategy ${d.strategy}: no site of it follows another`,
+    'Set strategy and replication in tyk-dr.yaml, then make the standby with tyk-dr replicate; or bring the site back from a backup with tyk-dr recover.',
+  ),
+  SOURCE_UNFIT: refused(
+    (d) => `no standby can follow ${d.store} of ${d.site}: ${d.reason}`,
+    'Change the setting on the server (a restart may be needed), then begin again. Nothing was changed.',
+  ),
+  STANDBY_IS_ANOTHER: refused(
+    (d) => `${d.site} is no standby that could be made or failed over to: ${d.reason}`,
+    'Look which site serves with tyk-dr status. Nothing was changed.',
+  ),
+  REPLICA_NOT_LEVEL: transient(
+    (d) => `${d.store} at ${d.address} is not level with its source: ${d.reason}`,
+    'Look at the log of the store and at the network between the sites, then retry. Nothing was lost: the source serves as before.',
+  ),
+  LAG_UNKNOWN: refused(
+    (d) => `how far ${d.store} of ${d.site} is behind is not known: ${d.reason}`,
+    'Decide: fail over with a loss that nobody knows beforehand (--accept-loss), or bring the site back from a backup with tyk-dr recover.',
+  ),
+  LAG_TOO_LARGE: refused(
+    (d) => `${d.store} of ${d.site} is ${d.lag} behind; expected at most ${d.limit}`,
+    'Decide: fail over and lose that (--accept-loss), or bring the site back from a backup with tyk-dr recover, where that loses less.',
+  ),
+  PROMOTION_FAILED: failed(
+    (d) => `${d.store} of ${d.site} did not become the one that is written to: ${d.reason}`,
+    'Retry; or abort and bring the site back from a backup with tyk-dr recover. The old site is fenced and stays so.',
+  ),
+} as const satisfies Record<string, ErrorEntry>;

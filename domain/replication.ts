@@ -1,0 +1,34 @@
+import type { MarkedStore } from './beacon.ts';
+import { formatBytes, formatDuration } from './duration.ts';
+
+/** How far the stores of a standby are behind those of the site that serves: measured, never promised. */
+
+export interface StoreStanding {
+  readonly store: MarkedStore;
+  readonly site: string;
+  readonly role: 'writes' | 'follows' | 'unreachable';
+  /** Of one that follows: its stream runs. */
+  readonly streaming?: boolean;
+  /** In the store's own measure: an LSN, or an offset of the replication stream. */
+  readonly position?: string;
+  /** Bytes of the stream that are not here yet; where both sites could be asked. */
+  readonly lagBytes?: number;
+  /** Age of the newest watermark that is here, milliseconds; absent where there is none. */
+  readonly lagMs?: number;
+  /** Of one that writes: what its slot for the standby holds back on the disk, bytes. */
+  readonly heldBytes?: number;
+  readonly problem?: string;
+}
+
+/** One line for people. */
+export function standingText({ role, streaming, lagBytes, lagMs, problem }: StoreStanding): string {
+  if (role === 'unreachable') return `not reachable${problem === undefined ? '' : `: ${problem}`}`;
+  if (role === 'writes') return 'is written to';
+  const parts = [
+    streaming ? 'follows' : 'FOLLOWS NOBODY',
+    lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,
+    ...(lagBytes === undefined ? [] : [`${formatBytes(lagBytes)} to come`]),
+    ...(problem === undefined ? [] : [problem]),
+  ];
+  return parts.join(', ');
+}
