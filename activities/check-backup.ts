@@ -59,7 +59,8 @@ function earlierRun(config: BackupConfig, plan: RecoverPlan): Promise<RunRecord 
   return newestRun(
     config,
     plan.deployment,
-    ({ outcome, to, component, drill }) =>
+    ({ outcome, to, component, drill, runbook }) =>
+      runbook !== 'failover' &&
       (outcome === 'RECOVERED' || outcome === 'RECOVERED_WITH_EXCEPTIONS') &&
       to === plan.to &&
       component === plan.component &&

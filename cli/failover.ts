@@ -141,13 +141,21 @@ const rejoin = (shape: DeploymentShape, to: string, from: string, onFailure: 'as
   compileReplicate(shape, { to, from, onFailure });
 
 /** Each plan names the run behind it, so that what is approved is the whole of it. */
-function chain(plans: readonly RecoverPlan[]): RecoverPlan {
+function chain(plans: readonly RecoverPlan[], startsMs = Date.now()): RecoverPlan {
   const [first, ...others] = plans as [RecoverPlan, ...RecoverPlan[]];
   if (others.length === 0) return first;
-  const plan = chain(others);
-  const next: NextRun = { run: runId(plan.failover ? 'fo' : 'rep'), plan, planDigest: planDigest(plan) };
+  // Their ids sort as they run.
+  const laterMs = startsMs + 1_000;
+  const plan = chain(others, laterMs);
+  const next: NextRun = {
+    run: runIdFor(plan, new Date(laterMs).toISOString()),
+    plan,
+    planDigest: planDigest(plan),
+  };
   return { ...first, next };
 }
+
+const runIdFor = ({ failover }: RecoverPlan, at?: string): string => runId(failover ? 'fo' : 'rep', at);
 
 type StartOptions = Options & Partial<Pick<FailoverOptions, 'occurred' | 'detected'>>;
 
@@ -156,7 +164,7 @@ async function start(door: Door, name: string, plan: RecoverPlan, options: Start
   await requireWorkers(door, name, digest, workersNeeded(plan));
   const { occurred, detected } = options;
   const input: RecoverInput = {
-    run: runId(plan.failover ? 'fo' : 'rep'),
+    run: runIdFor(plan),
     ...{ plan, planDigest: planDigest(plan), configDigest: digest },
     ...{ actor: options.actor ?? userInfo().username, reason: options.reason },
     declaredAt: new Date().toISOString(),

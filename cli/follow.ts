@@ -7,7 +7,7 @@ import { textReport } from '../report/text.ts';
 import type { Door } from './client.ts';
 import { exitWithWorst } from './exit.ts';
 import { liveScreen } from './live-screen.ts';
-import { runState } from './run-record.ts';
+import { recordOfExecution, runState } from './run-record.ts';
 import { watch } from './watch.ts';
 
 /** Shows a run as it goes: a live table in a terminal, a line for each change elsewhere, JSON lines for machines. */
@@ -32,18 +32,22 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
   const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen(people) : plainLines(people);
   let silent = 0;
   let missed = '';
-  let shown = run;
+  let shown = { run, executionId: '' };
   const last = await watch({
     what: 'the run',
     back: `tyk-dr status ${run} --watch`,
     async look() {
       const state = await runState(door, handle);
+      if (state.record && state.record.run !== shown.run && shown.executionId !== '') {
+        const earlier = await recordOfExecution(door, handle.workflowId, shown.executionId);
+        if (earlier) display.end(earlier);
+        display.notice(`${shown.run} has ended; ${state.record.run} goes on from it`);
+      }
+      shown = { run: state.record?.run ?? shown.run, executionId: state.executionId };
       return { state, ended: state.ended };
     },
     show: ({ record, missing }) => {
       silent = record ? 0 : silent + 1;
-      if (record && record.run !== shown) display.notice(`${shown} has ended; ${record.run} goes on from it`);
-      shown = record?.run ?? shown;
       if (record) display.show(record);
       else if (silent === SILENT_LOOKS) display.notice('no worker answers; the run waits until one is back');
       const queues = missing.map(({ queue }) => queue).join();

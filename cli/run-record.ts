@@ -18,6 +18,8 @@ export interface RunState {
   /** Undefined where no worker answers. */
   readonly record: RunRecord | undefined;
   readonly ended: boolean;
+  /** Temporal's own id of this execution: one run may go on from another under the same workflow id. */
+  readonly executionId: string;
   /** Our own id of the run. */
   readonly run: string;
   /** Workers that it waits for. */
@@ -32,14 +34,25 @@ export async function runState(door: Door, handle: WorkflowHandle): Promise<RunS
       ? new DrError('UNKNOWN_RUN', { run: handle.workflowId })
       : error;
   });
-  const { status, memo } = description;
+  const { status, memo, runId: executionId } = description;
   const run = String(memo?.['run'] ?? handle.workflowId);
   if (status.name === 'RUNNING') {
     const asked = await queried(door, handle);
     const record = asked && withoutReturned(asked, description);
-    return { run, memo, record, missing: missingWorkers(description, Date.now(), record), ended: false };
+    const missing = missingWorkers(description, Date.now(), record);
+    return { run, executionId, memo, record, missing, ended: false };
   }
-  return { run, memo, missing: [], record: await soon(door, () => finalRecord(handle, run)), ended: true };
+  const record = await soon(door, () => finalRecord(handle, run));
+  return { run, executionId, memo, missing: [], record, ended: true };
+}
+
+/** The last word of an execution that another one has gone on from: it has no result. */
+export function recordOfExecution(
+  door: Door,
+  workflowId: string,
+  executionId: string,
+): Promise<RunRecord | undefined> {
+  return queried(door, door.client.workflow.getHandle(workflowId, executionId));
 }
 
 export async function currentRecord(door: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {

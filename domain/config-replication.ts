@@ -18,6 +18,13 @@ export const replication = z.strictObject({
         .default('tyk_dr_replication')
         .describe('The role that a standby logs in with; made where it is missing.'),
       password: secretRef,
+      keepBytes: z
+        .int()
+        .min(64 * 1_048_576)
+        .default(8 * 1_073_741_824)
+        .describe(
+          'So much WAL a site keeps for a standby that is away (max_slot_wal_keep_size); one that needs more is copied anew.',
+        ),
       mode: z
         .enum(['asynchronous', 'synchronous'])
         .default('asynchronous')

@@ -108,14 +108,15 @@ function withoutLesson(
   const learned = new Set(entriesOf(entries, 'lesson').map(({ run }) => run));
   return records
     .filter(
-      ({ outcome, drill, run }) =>
+      ({ outcome, drill, run, runbook }) =>
         outcome !== undefined &&
+        runbook !== 'replicate' &&
         outcome !== 'REFUSED' &&
         (drill === undefined || drill.type === 'full') &&
         !learned.has(run),
     )
     .map((record) => ({
       ...{ run: record.run, at: endOf(record) },
-      what: record.drill ? 'full drill' : 'recovery',
+      what: record.drill ? 'full drill' : record.runbook === 'failover' ? 'failover' : 'recovery',
     }));
 }

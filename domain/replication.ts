@@ -25,7 +25,7 @@ export function standingText({ role, streaming, lagBytes, lagMs, problem }: Stor
   if (role === 'unreachable') return `not reachable${problem === undefined ? '' : `: ${problem}`}`;
   if (role === 'writes') return 'is written to';
   const parts = [
-    streaming ? 'follows' : 'FOLLOWS NOBODY',
+    streaming ? 'follows' : 'a replica whose stream stands still',
     lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,
     ...(lagBytes === undefined ? [] : [`${formatBytes(lagBytes)} to come`]),
     ...(problem === undefined ? [] : [problem]),

@@ -35,6 +35,9 @@ export function checksOf(record: RunRecord): RunCheck[] {
   // Nothing was recovered: there is nothing else to be measured.
   if (record.drill?.type === 'tabletop')
     return [outcome(record), ...drillMade(record), ...tabletopChecks(record)];
+  // A site that was made to follow another: nothing was down, and nothing restored.
+  if (record.runbook === 'replicate')
+    return [outcome(record), ...proofs(record), ...overrides(record), ...exceptions(record)];
   return [
     ...ofDrill,
     outcome(record),

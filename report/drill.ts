@@ -49,8 +49,11 @@ export function drillHtml(record: Pick<RunRecord, 'drill'>): string {
 }
 
 /** `component drill of redis`, `recovery`: what kind of run it was. */
-export function kindOfRun({ drill, runbook }: Pick<RunRecord, 'drill' | 'runbook'>): string {
-  if (!drill) return runbook === 'drill' ? 'drill' : 'recovery';
+export function kindOfRun({ drill, runbook, mode }: Pick<RunRecord, 'drill' | 'runbook' | 'mode'>): string {
+  if (!drill)
+    return { recover: 'recovery', failover: `${mode} failover`, replicate: 'standby made', drill: 'drill' }[
+      runbook
+    ];
   return `${drill.type} drill${drill.component === undefined ? '' : ` of ${drill.component}`}`;
 }
 

@@ -3,12 +3,14 @@ import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { rpoVerdict } from '../domain/loss.ts';
 import { NAMES, skewText } from '../domain/points.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
-import { leftOutText, type Outcome, type RunRecord } from '../domain/run.ts';
+import { leftOutText } from '../domain/left-out.ts';
+import { type Outcome, type RunRecord } from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { buildRows } from './builds.ts';
 import { criteria } from './html-criteria.ts';
 import { decisions } from './html-decisions.ts';
-import { drillHtml } from './drill.ts';
+import { drillHtml, kindOfRun } from './drill.ts';
+import { earlierLines, replicaLines } from './replicas.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { htmlOf } from './document.ts';
 import { lostItemLines } from './lost-items.ts';
@@ -79,16 +81,23 @@ function verdict(record: RunRecord): string {
   const basis = rtoBasis(record.clock);
   const sentence =
     achieved === undefined
-      ? 'No traffic was verified.'
+      ? record.runbook === 'replicate'
+        ? 'Nothing was recovered.'
+        : 'No traffic was verified.'
       : `${verifiedPoint(record.clock)!.name === 'traffic verified' ? 'Traffic' : 'Component'} verified ${formatDuration(achieved)} after the disaster ${basis.name === 'occurred' ? 'occurred' : `was ${basis.name}`}.`;
   const error = record.error
     ? `<p class="error">${escape(record.error.message)}<br><span>${escape(record.error.hint)}</span></p>`
     : '';
   return `<header class="${tone}">
 <h1>${escape(record.outcome ?? 'STILL RUNNING')}</h1>
-<p>${escape(record.drill ? `${record.drill.type} drill: recovery` : 'Recovery')} of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
+<p>${escape(titleOf(record))} of <b>${escape(record.component ?? record.deployment)}</b>${record.component ? ` of ${escape(record.deployment)}` : ''} from <b>${escape(record.from)}</b> to <b>${escape(record.to)}</b>. ${escape(sentence)}</p>
 <p>“${escape(record.reason)}”, ${escape(record.actor)}. Scenario ${escape(record.scenario)}, run <code>${escape(record.run)}</code>.</p>
 ${error}</header>`;
+}
+
+function titleOf(record: RunRecord): string {
+  const kind = kindOfRun(record);
+  return record.drill ? `${kind}: recovery` : `${kind[0]!.toUpperCase()}${kind.slice(1)}`;
 }
 
 function objectives(record: RunRecord): string {
@@ -98,10 +107,15 @@ function objectives(record: RunRecord): string {
   const exceptions = record.exceptions.length;
   const measured = record.proofs.filter((proof) => proof.verdict !== 'not-measured');
   const passed = measured.filter((proof) => proof.verdict === 'pass').length;
-  return `<section class="cards">
-${card('RTO', achieved === undefined ? 'not reached' : formatDuration(achieved), `target ${formatDuration(rtoMs)}`, achieved === undefined ? 'bad' : met ? 'good' : 'bad')}
+  // A site that was made to follow another has neither.
+  const reached =
+    record.runbook === 'replicate'
+      ? ''
+      : `${card('RTO', achieved === undefined ? 'not reached' : formatDuration(achieved), `target ${formatDuration(rtoMs)}`, met ? 'good' : 'bad')}
 ${card('RPO', rpoText(record).replace(/ {2}.*/, ''), `target ${formatDuration(rpoMs)}`, RPO_TONE[rpoVerdict(record.losses, rpoMs)])}
-${card('Proofs', `${passed} of ${measured.length}`, `${record.proofs.length - measured.length} not measured`, passed === measured.length && passed > 0 ? 'good' : 'bad')}
+`;
+  return `<section class="cards">
+${reached}${card('Proofs', `${passed} of ${measured.length}`, `${record.proofs.length - measured.length} not measured`, passed === measured.length && passed > 0 ? 'good' : 'bad')}
 ${card('Exceptions', String(exceptions), exceptions === 0 ? 'none' : 'see below', exceptions === 0 ? 'good' : 'fair')}
 </section>`;
 }
@@ -113,7 +127,7 @@ function lost(record: RunRecord): string {
     lines.length === 0
       ? ''
       : `<section><h2>${title}</h2><ul>${lines.map((line) => `<li>${escape(line.trim())}</li>`).join('')}</ul></section>`;
-  return `${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
+  return `${list('Goes on from', earlierLines(record))}${list('Stores of the standby', replicaLines(record))}${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
 }
 
 function card(title: string, value: string, below: string, tone: string): string {

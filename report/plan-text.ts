@@ -1,7 +1,8 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
-import { leftOutText, type LeftOut } from '../domain/run.ts';
+import { leftOutText } from '../domain/left-out.ts';
+import { type LeftOut } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
 import { plannedLines } from './criteria.ts';

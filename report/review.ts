@@ -101,7 +101,8 @@ function drills(facts: ReviewFacts): Section {
 }
 
 /** Where a fault was planted, neither times nor losses are those of a recovery. */
-const isTelling = ({ drill }: RunRecord): boolean => drill?.plant === undefined;
+const isTelling = ({ drill, runbook }: RunRecord): boolean =>
+  drill?.plant === undefined && runbook !== 'replicate';
 
 /** A plot a tier: of the APIs' own tiers where the proofs name them, else of the deployment's. */
 function trends({ records, tier, objectives, quarter }: ReviewFacts): Section[] {

@@ -1,7 +1,8 @@
 import { achievedRtoMs, rtoBasis, waitedTexts } from '../domain/clock.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { skewText } from '../domain/points.ts';
-import { hasEnded, leftOutText, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
+import { leftOutText } from '../domain/left-out.ts';
+import { hasEnded, type PhaseRecord, type RunRecord, type StepRecord } from '../domain/run.ts';
 import { buildLines } from './builds.ts';
 import { asks } from './asks.ts';
 

@@ -14,6 +14,7 @@ import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { lostItemLines } from './lost-items.ts';
+import { earlierLines, replicaLines } from './replicas.ts';
 import { pointLines } from './points.ts';
 import { clockLine, stepLines } from './table.ts';
 import { tabletopText } from './tabletop.ts';
@@ -28,9 +29,8 @@ export function textReport(record: RunRecord, people?: People): string {
     ...verdict(record),
     ...(record.outcome === undefined ? [clockLine(record, nowMs)] : []),
     '',
-    'OBJECTIVES',
-    ...objectives(record),
-    '',
+    ...section('OBJECTIVES', recovers(record) ? objectives(record) : []),
+    ...section('GOES ON FROM', earlierLines(record)),
     ...section('CRITERIA', criteriaLines(record)),
     'CLOCK',
     ...columns(
@@ -45,9 +45,10 @@ export function textReport(record: RunRecord, people?: People): string {
     ...section('WAITS FOR', asks(record)),
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
+    ...section('STORES OF THE STANDBY', replicaLines(record)),
     ...section('WHAT WAS LOST', lossLines(record)),
     ...section('WHAT WAS LOST, BY NAME', lostItemLines(record)),
-    ...section('FORECAST', forecast(record)),
+    ...section('FORECAST', recovers(record) ? forecast(record) : []),
     ...section('WHAT CLIENTS SAW', witness(record)),
     ...section(
       'PERFORMANCE',
@@ -58,7 +59,7 @@ export function textReport(record: RunRecord, people?: People): string {
       ...record.proofs
         .filter((proof) => proof.verdict === 'not-measured')
         .map((proof) => `  ? ${proof.name}: ${proof.actual}`),
-      ...(rpoVerdict(record.losses, record.objectives.rpoMs) === 'not measured'
+      ...(recovers(record) && rpoVerdict(record.losses, record.objectives.rpoMs) === 'not measured'
         ? ['  ? data loss (RPO): not measured']
         : []),
     ]),
@@ -91,11 +92,17 @@ export function textReport(record: RunRecord, people?: People): string {
   ].join('\n');
 }
 
+/** Else a site was made to follow another: there is no time and no loss to speak of. */
+const recovers = ({ runbook }: RunRecord): boolean => runbook !== 'replicate';
+
 function verdict(record: RunRecord): string[] {
   const achieved = achievedRtoMs(record.clock);
-  const what = record.component ?? 'the whole deployment';
+  const what = recovers(record)
+    ? `${record.component ?? 'the whole deployment'}, from ${record.from} to ${record.to}`
+    : `${record.to} follows ${record.from}`;
+  const kind = record.runbook === 'recover' ? '' : `${kindOfRun(record)}, `;
   const lines = [
-    `${record.outcome ?? 'STILL RUNNING'}: ${record.drill ? `${kindOfRun(record)}, ` : ''}${record.deployment}, ${what}, from ${record.from} to ${record.to}`,
+    `${record.outcome ?? 'STILL RUNNING'}: ${kind}${record.deployment}, ${what}`,
     `  run ${record.run}, ${record.scenario}; "${record.reason}", by ${record.actor}`,
   ];
   if (achieved !== undefined)

@@ -5,7 +5,13 @@ import { giveUp } from './give-up.ts';
 import { goOn } from './go-on.ts';
 import { judge, judgeAtTheEnd } from './judge.ts';
 import { openRun } from './open-run.ts';
-import { measureOutage, measurePerformance, measureTheLoss, settleAll, untilAborted } from './recover-story.ts';
+import {
+  measureOutage,
+  measurePerformance,
+  measureTheLoss,
+  settleAll,
+  untilAborted,
+} from './recover-story.ts';
 import { withRtoClock } from './rto-clock.ts';
 import { markClock, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';

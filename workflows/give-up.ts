@@ -1,7 +1,7 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
-import { hasEnded, type Outcome, type RunRecord } from '../domain/run.ts';
+import { hasEnded, type Outcome, type RunRecord, type StepState } from '../domain/run.ts';
 import { keepBuilds, stepRecord } from './run-state.ts';
 import { Abort, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
 import { reasonOf, undoing, undoStep } from './undo-step.ts';
@@ -32,13 +32,16 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
 
 /** Clients reach the target: proven, or switched to with the proof skipped by a person. */
 function isServed(record: RunRecord): boolean {
-  return verifiedPoint(record.clock) !== undefined || stepRecord(record, 'prove-traffic').state === 'skipped';
+  return verifiedPoint(record.clock) !== undefined || stateOf(record, 'prove-traffic') === 'skipped';
 }
+
+/** Not every runbook has every step. */
+const stateOf = (record: RunRecord, id: string): StepState | undefined =>
+  record.steps.find((step) => step.id === id)?.state;
 
 /** The site that was given up does not come back by itself: whoever reads the report must know. */
 function tellOfSource(record: RunRecord): void {
-  const { state } = stepRecord(record, 'fence-source');
-  if (state !== 'done') return;
+  if (stateOf(record, 'fence-source') !== 'done') return;
   addStates(record, {
     [`site ${record.from}`]: `fenced, services stopped; tyk-dr unfence ${record.deployment} ${record.from} lets it start again`,
   });

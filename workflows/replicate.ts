@@ -34,6 +34,8 @@ async function tell(context: StepContext): Promise<void> {
   const source = await runStep(context, 'check-source');
   await runStep(context, 'check-standby', source?.stores ?? []);
   await chooseBackup(context);
+  // That of a recovery from it: nothing is recovered here.
+  delete context.record.forecast;
   await runStep(context, 'open-replication');
   await runStep(context, 'claim-standby');
   await settleAll([

@@ -3,9 +3,9 @@ import { sameBuild, type ServedBy } from '../domain/build.ts';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
 import { runbookOf } from '../domain/failover.ts';
 import { formatDuration } from '../domain/duration.ts';
+import { leftOutText } from '../domain/left-out.ts';
 import {
   hasEnded,
-  leftOutText,
   PHASES,
   type ClockPointName,
   type LeftOut,

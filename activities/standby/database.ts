@@ -16,7 +16,13 @@ import {
   siteArchiveCommand,
   writePgbackrestConfig,
 } from '../../adapters/postgres/pgbackrest-config.ts';
-import { standbyPosition } from '../../adapters/postgres/replication.ts';
+import {
+  ensureSlot,
+  hasWal,
+  limitSlots,
+  slotOf,
+  standbyPosition,
+} from '../../adapters/postgres/replication.ts';
 import {
   copyPrimary,
   isSameCluster,
@@ -86,7 +92,12 @@ async function make(call: Call, making: Parameters<typeof copyPrimary>[0]): Prom
   if (await isSameCluster(cluster, systemIdentifier)) {
     call.progress('winding the old data back');
     try {
-      const { divergedAt } = await rewindCopy(making);
+      const { divergedAt, needsWal } = await rewindCopy(making);
+      if (!(await withClient(await followed(call), (client) => hasWal(client, needsWal)))) {
+        call.progress('copying the source: it has no longer the WAL between the two');
+        await copyPrimary(making);
+        return `copied from the source: it has no longer ${needsWal}, from which the site’s own data would have to go on`;
+      }
       return divergedAt === undefined
         ? 'the site’s own data only lag behind'
         : `the site’s own data wound back: they had parted at ${divergedAt}; the old ones stay beside`;
@@ -94,13 +105,19 @@ async function make(call: Call, making: Parameters<typeof copyPrimary>[0]): Prom
       if (!(error instanceof DrError) || error.code !== 'TOOL_FAILED') throw error;
       call.progress('copying the source: the old data cannot be wound back');
       await copyPrimary(making);
-      return 'copied from the source: the site’s own data could not be wound back';
+      return `copied from the source: the site’s own data could not be wound back (${lastLine(error)})`;
     }
   }
   call.progress('copying the source');
   await copyPrimary(making);
   return 'copied from the source';
 }
+
+/** What the tool said at its end. */
+const lastLine = ({ details }: DrError): string =>
+  String(details['output'] ?? '')
+    .split('\n')
+    .at(-1) ?? '';
 
 const START_TIMEOUT_MS = 10 * 60_000;
 
@@ -154,6 +171,9 @@ async function promoteDatabase(call: Call): Promise<StepResult> {
   });
   try {
     const wasStandby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
+    // The other site may come back: what it will need is kept from here on, within a limit.
+    if (wasStandby) await ensureSlot(client, slotOf(input.plan.from));
+    await limitSlots(client, deployment.replication!.database!.keepBytes);
     // Before the first WAL of the new timeline: into a repository that only this generation writes.
     await keepAside(config.pgbackrest.configFile, input.run);
     const generation = `${input.plan.to}-${input.epoch}`;

@@ -13,9 +13,10 @@ export async function followed({
   deployment,
   secret,
 }: Asking): Promise<Connection & { readonly password: Secret }> {
-  const { host, port, tls } = clusterOf(source);
+  // Rights on functions are of one database: the one in which open-replication has given them.
+  const { host, port, tls, name: database } = clusterOf(source);
   const { user, password } = deployment.replication!.database!;
-  return { host, port, tls, user, database: 'postgres', password: await secret(password) };
+  return { host, port, tls, user, database, password: await secret(password) };
 }
 
 /** The same, as the standby has it in its own configuration. */

@@ -7,6 +7,7 @@ import {
   dropSlot,
   ensureReplicationRole,
   ensureSlot,
+  limitSlots,
   primaryFacts,
   primaryPosition,
   resumeWrites,
@@ -101,7 +102,8 @@ async function openReplication(call: Call): Promise<StepResult> {
   const { deployment, input } = call;
   const done: string[] = [];
   await atDatabase(call, async (client) => {
-    const { user, password } = deployment.replication!.database!;
+    const { user, password, keepBytes } = deployment.replication!.database!;
+    await limitSlots(client, keepBytes);
     await ensureReplicationRole(client, user, await call.secret(password));
     const slot = slotOf(input.plan.to);
     done.push(`role ${user}`, `slot ${slot}${(await ensureSlot(client, slot)) ? '' : ' (there already)'}`);
@@ -151,7 +153,7 @@ async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
     ends.push({ store: 'database', position: (await primaryPosition(client)).lsn });
   });
   await atRedis(call, async (client) => {
-    const [, before = '0'] = (await client.config('GET', 'min-replicas-to-write')) as string[];
+    const [, before = '0'] = await client.config('GET', 'min-replicas-to-write');
     if (before !== NO_SUCH_NUMBER_OF_REPLICAS)
       await writeDurably(heldFile(source.stateDir), JSON.stringify({ minReplicas: before }));
     await holdWrites(client, HOLD_MS);

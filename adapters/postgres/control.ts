@@ -17,6 +17,8 @@ export interface ControlFacts {
   readonly state: string;
   readonly timeline: number;
   readonly checkpointLsn: string;
+  /** The WAL file with which recovery begins. */
+  readonly redoWal: string;
   readonly checksums: boolean;
   readonly segmentBytes: number;
   /** Settings that a standby must have at least as large as its source. */
@@ -50,6 +52,7 @@ export async function readControl(cluster: Cluster): Promise<ControlFacts> {
     state: field('Database cluster state'),
     timeline: Number(field("Latest checkpoint's TimeLineID")),
     checkpointLsn: field('Latest checkpoint location'),
+    redoWal: field("Latest checkpoint's REDO WAL file"),
     checksums: field('Data page checksum version') !== '0',
     segmentBytes: Number(field('Bytes per WAL segment')),
     required: Object.fromEntries(

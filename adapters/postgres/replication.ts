@@ -56,6 +56,8 @@ export async function ensureReplicationRole(client: Client, name: string, passwo
     'pg_read_binary_file(text, bigint, bigint, boolean)',
   ])
     await client.query(`GRANT EXECUTE ON FUNCTION pg_catalog.${call} TO ${role}`);
+  // To see which WAL is still there.
+  await client.query(`GRANT pg_monitor TO ${role}`);
 }
 
 /** Reserves WAL at once: a slot that is made after the base copy comes too late. @returns whether it was made */
@@ -67,6 +69,21 @@ export async function ensureSlot(client: Client, slot: string): Promise<boolean>
   );
   if (!there) await client.query('SELECT pg_create_physical_replication_slot($1, true)', [slot]);
   return !there;
+}
+
+/** A standby that stays away costs so much disk and no more: then it needs a new copy. Takes effect with a reload. */
+export async function limitSlots(client: Client, bytes: number): Promise<void> {
+  await client.query(`ALTER SYSTEM SET max_slot_wal_keep_size = '${Math.ceil(bytes / 1_048_576)}MB'`);
+  await client.query('SELECT pg_reload_conf()');
+}
+
+/** @param segment name of a WAL file, of whatever timeline */
+export async function hasWal(client: Client, segment: string): Promise<boolean> {
+  return queryValue<boolean>(
+    client,
+    'SELECT EXISTS (SELECT 1 FROM pg_ls_waldir() WHERE length(name) = 24 AND right(name, 16) = right($1, 16))',
+    [segment],
+  );
 }
 
 /** A slot that nobody reads keeps WAL until the disk is full. @returns whether there was one */

@@ -53,6 +53,8 @@ export async function copyPrimary({ cluster, following, stagingDir, signal }: Ma
 export interface Rewound {
   /** Where the two histories parted; absent where the old data only lag behind. */
   readonly divergedAt?: string;
+  /** The WAL file with which replay will begin. */
+  readonly needsWal: string;
 }
 
 /**
@@ -83,8 +85,21 @@ export async function rewindCopy({ cluster, following, stagingDir, signal }: Mak
       lock: `${stagingDir}.lock`,
     },
   );
-  const [, divergedAt] = /servers diverged at WAL location (\S+)/.exec(`${stdout}\n${stderr}`) ?? [];
-  return divergedAt === undefined ? {} : { divergedAt };
+  const said = `${stdout}\n${stderr}`;
+  // It names a place also where this site had written nothing behind it.
+  const [, divergedAt] = /no rewind required/.test(said)
+    ? []
+    : (/servers diverged at WAL location (\S+)/.exec(said) ?? []);
+  return {
+    needsWal: await firstWal(cluster, stagingDir),
+    ...(divergedAt === undefined ? {} : { divergedAt }),
+  };
+}
+
+async function firstWal(cluster: ClusterConfig, dataDir: string): Promise<string> {
+  const label = await readFile(join(dataDir, 'backup_label'), 'utf8').catch(() => '');
+  const [, named] = /^START WAL LOCATION: \S+ \(file ([0-9A-F]{24})\)/m.exec(label) ?? [];
+  return named ?? (await readControl({ ...cluster, dataDir, user: cluster.runAs })).redoWal;
 }
 
 /**

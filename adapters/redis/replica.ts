@@ -77,12 +77,17 @@ export async function promoteRedis(client: Client): Promise<boolean> {
   return role === 'replica';
 }
 
+/** Redis writes its file anew, readable to everybody: it gets back the mode that it had. */
 async function keep(client: Client): Promise<{ readonly notKept?: string }> {
+  const file = parseInfo(await client.info('server'))['config_file'] ?? '';
+  const before = file === '' ? undefined : await stat(file).catch(() => undefined);
   try {
     await client.config('REWRITE');
     return {};
   } catch (error) {
     return { notKept: (error as Error).message };
+  } finally {
+    if (before) await chmod(file, before.mode & 0o7777);
   }
 }
 
@@ -112,7 +117,8 @@ export async function releaseWrites(client: Client): Promise<void> {
 
 /** What a replica that was away for a moment can catch up with. */
 export async function ensureBacklog(client: Client, bytes: number): Promise<void> {
-  const [, now] = (await client.config('GET', 'repl-backlog-size')) as string[];
-  if (Number(now) < bytes) await client.config('SET', 'repl-backlog-size', String(bytes));
+  const [, now] = await client.config('GET', 'repl-backlog-size');
+  if (Number(now) >= bytes) return;
+  await client.config('SET', 'repl-backlog-size', String(bytes));
   await keep(client);
 }

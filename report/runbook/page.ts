@@ -1,7 +1,8 @@
 import type { Deployment, Site } from '../../domain/config.ts';
 import { addressesOf } from '../../domain/addresses.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { leftOutText } from '../../domain/run.ts';
+import { leftOutText } from '../../domain/left-out.ts';
+import {} from '../../domain/run.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
 import type { Step } from '../../domain/step.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
