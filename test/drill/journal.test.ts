@@ -3,21 +3,20 @@ import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { queryValue, withClient } from '../../adapters/postgres/client.ts';
-import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { serverStates } from '../../adapters/haproxy/runtime.ts';
-import { compareJournal, parseJournal, type JournalEntry, type Store } from '../../lab/clients/journal.ts';
+import { compareJournal, type Store } from '../../lab/clients/journal.ts';
 import { haproxySocket } from '../../lab/haproxy.ts';
 import { GAP_SECONDS } from '../../domain/beacon.ts';
 import type { StoreLoss } from '../../domain/loss.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { killService } from '../../lab/break.ts';
-import { keyFile, outside, siteDir, sitePort, type SiteName } from '../../lab/layout.ts';
+import { outside, siteDir } from '../../lab/layout.ts';
 import { stop } from '../../lab/services.ts';
 import { runScript, scriptEvents, scriptLogs } from '../harness/exported-script.ts';
-import { startProgram, type Program } from '../contract/pump/program.ts';
 import { eventually } from '../harness/gateway.ts';
 import { recordOf, TestLab } from '../harness/lab.ts';
-import { redisOf, superuserOf } from '../../lab/connections.ts';
+import { Writer } from '../harness/writer.ts';
+import { superuserOf } from '../../lab/connections.ts';
 
 /**
  * The loss, counted from outside: a writer journals what the stores of the living site acknowledge, the site dies
@@ -25,7 +24,7 @@ import { redisOf, superuserOf } from '../../lab/connections.ts';
  */
 
 let lab: TestLab;
-let writer: Program | undefined;
+let writer: Writer;
 /** Sets that were taken while the Dashboard's tables were not what they should be. */
 const emptied = { noApis: '', othersApis: '' };
 /** The highest numbers acknowledged before the RDB was asked for, and before the last segment was archived. */
@@ -34,18 +33,18 @@ let occurredAt: string;
 
 beforeAll(async () => {
   lab = await TestLab.up();
-  await writeConf('primary');
-  startWriter();
-  await acknowledged('postgres', 50);
-  await acknowledged('redis', 50);
+  writer = new Writer(lab.lab);
+  await writer.start('primary');
+  await writer.acknowledged('postgres', 50);
+  await writer.acknowledged('redis', 50);
   emptied.noApis = await setTakenWhile('DELETE FROM tyk_apis');
   emptied.othersApis = await setTakenWhile(`UPDATE tyk_apis SET org_id = 'another organisation'`);
-  safe.redis = await acknowledged('redis', 1);
+  safe.redis = await writer.acknowledged('redis', 1);
   await lab.expect('backup', 'acme', '--full');
-  await acknowledged('redis', 100);
-  safe.postgres = await acknowledged('postgres', 100);
+  await writer.acknowledged('redis', 100);
+  safe.postgres = await writer.acknowledged('postgres', 100);
   await archiveNow();
-  await acknowledged('postgres', 50);
+  await writer.acknowledged('postgres', 50);
   // With its worker, its beacon and everything that lies on its disks: what was lost is known outside alone.
   await killService(lab.lab, 'worker-primary');
   await lab.destroyPrimary();
@@ -85,7 +84,7 @@ describe('a recovery that would bring up an empty Dashboard', () => {
       // The stores were back, from an old set: what that would have cost was measured before anybody gave up.
       const { from, to } = around.get(set())!;
       for (const { store, minMs, maxMs } of record.losses!) {
-        const died = Date.parse((await entries(WRITER[store])).at(-1)!.at);
+        const died = Date.parse((await writer.entries(WRITER[store])).at(-1)!.at);
         expect(minMs, store).toBeLessThanOrEqual(died - from + SECOND_MS);
         expect(maxMs, store).toBeGreaterThanOrEqual(died - to);
       }
@@ -108,9 +107,9 @@ describe('what was acknowledged', () => {
     'and lost by the %s is measured as the writer counts it',
     async (store) => {
       const loss = record.losses!.find((each) => each.store === store)!;
-      const found = store === 'redis' ? (await keys('dr')).numbers : await rows('dr');
+      const found = store === 'redis' ? (await writer.keys('dr')).numbers : await writer.rows('dr');
       const recovered = new Set(found);
-      const acked = await entries(WRITER[store]);
+      const acked = await writer.entries(WRITER[store]);
       const died = Date.parse(acked.at(-1)!.at);
       // Somewhere between the last write that is there and the first one that is not, the recovered point lies.
       const lastThere = Date.parse(acked.findLast(({ seq }) => recovered.has(seq))!.at);
@@ -130,7 +129,7 @@ describe('what was acknowledged', () => {
   test('by PostgreSQL is there, without a hole, up to the last archived segment at least', async ({
     annotate,
   }) => {
-    const comparison = compareJournal(await journal('postgres'), await rows('dr'));
+    const comparison = compareJournal(await writer.journal('postgres'), await writer.rows('dr'));
     await annotate(await loss('postgres', comparison));
     expect(comparison.holes).toEqual([]);
     expect(comparison.lastRecovered).toBeGreaterThanOrEqual(safe.postgres);
@@ -139,8 +138,8 @@ describe('what was acknowledged', () => {
   });
 
   test('by Redis is there, without a hole, up to the backup at least', async ({ annotate }) => {
-    const { numbers, highest } = await keys('dr');
-    const comparison = compareJournal(await journal('redis'), numbers);
+    const { numbers, highest } = await writer.keys('dr');
+    const comparison = compareJournal(await writer.journal('redis'), numbers);
     await annotate(await loss('redis', comparison));
     expect(comparison.holes).toEqual([]);
     expect(comparison.lastRecovered).toBeGreaterThanOrEqual(safe.redis);
@@ -150,19 +149,18 @@ describe('what was acknowledged', () => {
   });
 
   test('later, by the recovered site, goes on from there and is kept', async () => {
-    await writer!.stop();
-    await writeConf('dr');
-    const before = Math.max(...(await journal('postgres')), ...(await journal('redis')));
-    startWriter();
-    await acknowledged('postgres', 50);
-    await acknowledged('redis', 50);
-    await writer!.stop();
+    await writer.stop();
+    const before = Math.max(...(await writer.journal('postgres')), ...(await writer.journal('redis')));
+    await writer.start('dr');
+    await writer.acknowledged('postgres', 50);
+    await writer.acknowledged('redis', 50);
+    await writer.stop();
     const since = async (store: Store): Promise<number[]> =>
-      (await journal(store)).filter((seq) => seq > before);
+      (await writer.journal(store)).filter((seq) => seq > before);
     const [postgres, redis] = [await since('postgres'), await since('redis')];
     expect(Math.min(postgres.length, redis.length)).toBeGreaterThanOrEqual(50);
-    expect(await rows('dr')).toEqual(expect.arrayContaining(postgres));
-    expect((await keys('dr')).numbers).toEqual(expect.arrayContaining(redis));
+    expect(await writer.rows('dr')).toEqual(expect.arrayContaining(postgres));
+    expect((await writer.keys('dr')).numbers).toEqual(expect.arrayContaining(redis));
   });
 });
 
@@ -238,10 +236,10 @@ describe('with Temporal and the workers gone, the exported script', () => {
     expect(started.map((name) => after[name]! - (before[name] ?? 0))).toEqual([1, 1, 1, 1, 1, 1]);
     expect(await servers()).toEqual(['dr-gw1', 'dr-gw2']);
     for (const [store, found, atLeast] of [
-      ['postgres', await rows('dr'), safe.postgres],
-      ['redis', (await keys('dr')).numbers, safe.redis],
+      ['postgres', await writer.rows('dr'), safe.postgres],
+      ['redis', (await writer.keys('dr')).numbers, safe.redis],
     ] as const) {
-      const comparison = compareJournal(await journal(store), found);
+      const comparison = compareJournal(await writer.journal(store), found);
       await annotate(await loss(store, comparison));
       expect(comparison.holes).toEqual([]);
       expect(comparison.lastRecovered).toBeGreaterThanOrEqual(atLeast);
@@ -298,44 +296,6 @@ const servers = async (): Promise<string[]> =>
   (await serverStates(haproxySocket(lab.lab), 'gateways')).flatMap(({ name, maintenance }) =>
     maintenance ? [] : [name],
   );
-const journalFile = (): string => outside(lab.lab, 'journal.jsonl');
-const entries = async (store: Store): Promise<JournalEntry[]> =>
-  parseJournal(await readFile(journalFile(), 'utf8').catch(() => '')).filter(
-    (entry) => entry.store === store,
-  );
-const journal = async (store: Store): Promise<number[]> => (await entries(store)).map(({ seq }) => seq);
-
-/** Waits for so many more acknowledgements of a store. @returns the highest number by then. */
-async function acknowledged(store: Store, more: number): Promise<number> {
-  const before = (await journal(store)).length;
-  return eventually(async () => {
-    const numbers = await journal(store);
-    expect(numbers.length).toBeGreaterThanOrEqual(before + more);
-    return Math.max(...numbers);
-  }, 30_000);
-}
-
-function startWriter(): void {
-  writer = startProgram('lab/clients/writer.ts', ['--conf', outside(lab.lab, 'writer.json')]);
-}
-
-async function writeConf(site: SiteName): Promise<void> {
-  const host = '127.0.0.1';
-  const conf = {
-    postgres: {
-      ...{ host, port: sitePort(lab.lab, site, 'postgres'), user: 'tyk', database: 'tyk_analytics' },
-      passwordFile: keyFile(lab.lab, 'postgres-tyk-password'),
-    },
-    redis: {
-      ...{ host, port: sitePort(lab.lab, site, 'redis') },
-      passwordFile: keyFile(lab.lab, `${site}-redis-password`),
-    },
-    journal: journalFile(),
-    ratePerSecond: 100,
-  };
-  await writeFile(outside(lab.lab, 'writer.json'), JSON.stringify(conf));
-}
-
 /** A set whose tables of APIs are damaged; the site gets them back. @returns its id. */
 async function setTakenWhile(damage: string): Promise<string> {
   return withClient(await superuserOf(lab.lab, 'primary'), async (client) => {
@@ -363,25 +323,11 @@ async function archiveNow(): Promise<void> {
   });
 }
 
-async function rows(site: SiteName): Promise<number[]> {
-  return withClient(await superuserOf(lab.lab, site), async (client) => {
-    const found = await client.query<{ seq: string }>('SELECT seq FROM lab_journal');
-    return found.rows.map(({ seq }) => Number(seq));
-  });
-}
-
-async function keys(site: SiteName): Promise<{ numbers: number[]; highest: number }> {
-  return withRedis(await redisOf(lab.lab, site), async (client) => ({
-    numbers: (await client.keys('lab-journal-[0-9]*')).map((key) => Number(key.slice('lab-journal-'.length))),
-    highest: Number(await client.get('lab-journal-max')),
-  }));
-}
-
 /** What an incident review asks: how many writes, and how much time. */
 async function loss(store: Store, comparison: ReturnType<typeof compareJournal>): Promise<string> {
   const { lost, lastRecovered, lastAcknowledged } = comparison;
   const at = async (seq: number | null): Promise<number> =>
-    Date.parse((await entries(store)).find((entry) => entry.seq === seq)?.at ?? '');
+    Date.parse((await writer.entries(store)).find((entry) => entry.seq === seq)?.at ?? '');
   const seconds = ((await at(lastAcknowledged)) - (await at(lastRecovered))) / 1000;
   return `${store} lost ${lost} acknowledged writes, the last ${seconds.toFixed(1)} s`;
 }

@@ -6,7 +6,10 @@ import { parseConfig } from '../../adapters/config/load.ts';
 import { PART_OF, requireServed } from '../../activities/served.ts';
 import { EXAMPLE } from '../../cli/init-example.ts';
 import type { StepInput } from '../../domain/plan.ts';
+import type { Step } from '../../domain/step.ts';
+import { FAILOVER_STEPS } from '../../runbooks/failover.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
+import { REPLICATE_STEPS } from '../../runbooks/replicate.ts';
 import { wire } from '../../worker/wire.ts';
 import { recoverInput } from '../harness/recover-input.ts';
 
@@ -21,13 +24,16 @@ const target = {
 const deployment = { ...payments, sites: { ...payments.sites, [second]: target } };
 const lead = target.worker;
 
+const TABLES: readonly (readonly Step[])[] = [RECOVER_STEPS, FAILOVER_STEPS, REPLICATE_STEPS];
+
 test('the table agrees with where the runbook calls its steps', () => {
-  for (const { id, where } of RECOVER_STEPS) {
+  for (const { id, where } of TABLES.flat()) {
     const single = ['redis', 'database', 'dashboard', 'pump', 'traffic'].includes(where);
     if (single && id !== 'measure-outage') expect(PART_OF[id], id).toBe(where);
     if (PART_OF[id] !== undefined) expect(PART_OF[id], id).toBe(where);
   }
-  for (const id of Object.keys(PART_OF)) expect(RECOVER_STEPS.map((step) => step.id)).toContain(id);
+  const all = TABLES.flatMap((table) => table.map((step) => step.id));
+  for (const id of Object.keys(PART_OF)) expect(all).toContain(id);
 });
 
 describe('a step', () => {

@@ -1,0 +1,129 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
+import type { RunRecord } from '../../domain/run.ts';
+import { killSite } from '../../lab/break.ts';
+import { compareJournal, type Store } from '../../lab/clients/journal.ts';
+import { siteDir, type SiteName } from '../../lab/layout.ts';
+import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
+import { Writer } from '../harness/writer.ts';
+
+/** A standby that is made, takes over, and gives back, while a client writes into the stores and others are served. */
+
+let lab: TestLab;
+let writer: Writer;
+
+beforeAll(async () => {
+  lab = await TestLab.up('--strategy', 'pilot-light');
+  writer = new Writer(lab.lab);
+  await lab.expect('backup', 'acme', '--no-verify');
+  await writer.start('primary');
+  await writer.acknowledged('postgres', 20);
+});
+afterAll(async () => {
+  await writer?.kill();
+  await lab?.down();
+});
+
+const asked = (...args: string[]): Promise<Answer> =>
+  lab.run(...args, '--reason', 'a test', '--on-failure', 'abort', '--json');
+
+/** Every run of a chain that has ended, last one last. */
+function records(answer: Answer): RunRecord[] {
+  const ended = jsonLines(answer).filter(({ type }) => type === 'result') as unknown as RunRecord[];
+  if (ended.length === 0) throw new Error(`no result: ${answer.stdout}\n${answer.stderr}`);
+  return ended;
+}
+
+async function lost(site: SiteName): Promise<Record<Store, number>> {
+  const of = async (store: Store, found: readonly number[]): Promise<number> =>
+    compareJournal(await writer.journal(store), found).lost;
+  return {
+    postgres: await of('postgres', await writer.rows(site)),
+    redis: await of('redis', (await writer.keys(site)).numbers),
+  };
+}
+
+const markOf = (site: SiteName) => readStandbyMark(siteDir(lab.lab, site, 'state'));
+
+test('nobody fails over to a site that follows nobody: refused, and nothing was touched', async () => {
+  const before = await lab.starts();
+  const answer = await asked('failover', 'acme', '--to', 'dr', '--forced');
+  expect(answer.exitCode, answer.stdout).toBe(10);
+  expect(recordOf(answer).error).toMatchObject({ code: 'STANDBY_IS_ANOTHER' });
+  expect(await lab.starts()).toEqual(before);
+});
+
+test('the site that serves is never made a standby: its data would be lost', async () => {
+  const answer = await asked('replicate', 'acme', '--to', 'primary');
+  expect(answer.exitCode, answer.stdout).toBe(10);
+  expect(recordOf(answer).error!.message).toContain('does not serve');
+});
+
+describe('a standby', () => {
+  test('is made beside the site that serves, level with it, and says so', async () => {
+    const record = recordOf(await asked('replicate', 'acme', '--to', 'dr'));
+    expect(record, JSON.stringify(record.exceptions)).toMatchObject({
+      outcome: 'REPLICATED',
+      runbook: 'replicate',
+    });
+    expect(record.replicas).toHaveLength(2);
+    for (const each of record.replicas!)
+      expect(each).toMatchObject({ site: 'dr', role: 'follows', streaming: true });
+    expect(await markOf('dr')).toMatchObject({ of: 'primary' });
+    // What runs there is no site that serves: a backup takes the other one.
+    expect(await lab.expect('backup', 'acme', '--no-verify')).toContain('of primary');
+    expect(await lab.expect('lab', '--dir', lab.lab.dir, 'status')).toMatch(/clients: 0 of [1-9]/);
+  });
+
+  test('takes over gracefully: nothing that was acknowledged is lost, and the old site follows', async () => {
+    await writer.acknowledged('redis', 50);
+    const [failover, back] = records(await asked('failover', 'acme', '--to', 'dr', '--graceful'));
+    await writer.stop();
+    expect(failover, JSON.stringify(failover!.exceptions)).toMatchObject({
+      ...{ runbook: 'failover', mode: 'graceful' },
+      outcome: expect.stringMatching(/^RECOVERED/) as string,
+    });
+    expect(await lost('dr')).toEqual({ postgres: 0, redis: 0 });
+    for (const { lost: numbers, store } of failover!.losses!) expect(numbers, store).toBe(0);
+    expect(back).toMatchObject({ outcome: 'REPLICATED', from: 'dr', to: 'primary' });
+    expect(back!.earlier).toMatchObject([{ run: failover!.run }]);
+    expect([await markOf('primary'), await markOf('dr')]).toMatchObject([{ of: 'dr' }, undefined]);
+    // Whoever asks for APIs was served all the while.
+    expect(failover!.witness!.failed).toBe(0);
+  });
+
+  test('takes over where the other site is gone, and measures what is lost as the writer counts it', async () => {
+    await writer.start('dr');
+    await writer.acknowledged('redis', 50);
+    await writer.acknowledged('postgres', 50);
+    await killSite(lab.lab, 'dr');
+    const occurred = new Date().toISOString();
+    const record = recordOf(
+      await asked('failover', 'acme', '--to', 'primary', '--forced', '--occurred', occurred),
+    );
+    await writer.stop();
+    expect(record.outcome, JSON.stringify(record.exceptions)).toMatch(/^RECOVERED/);
+    const gone = await lost('primary');
+    for (const [store, count] of Object.entries(gone)) {
+      const own = record.losses!.find((each) => each.store === (store === 'redis' ? 'redis' : 'database'))!;
+      // At a hundred a second.
+      expect((own.maxMs! * 100) / 1000 + 100, store).toBeGreaterThanOrEqual(count);
+    }
+    expect(await lab.expect('lab', '--dir', lab.lab.dir, 'status')).toMatch(/clients: \d+ of [1-9]/);
+  });
+
+  test('gives back: the old site is wound back, takes over gracefully, and is followed', async () => {
+    await writer.start('primary');
+    await writer.acknowledged('redis', 20);
+    const ended = records(await asked('failback', 'acme', '--to', 'dr'));
+    await writer.stop();
+    expect(ended.map(({ runbook, to }) => `${runbook} ${to}`)).toEqual([
+      ...['replicate dr', 'failover dr', 'replicate primary'],
+    ]);
+    for (const { outcome, exceptions } of ended)
+      expect(outcome, JSON.stringify(exceptions)).toMatch(/^(RECOVERED|REPLICATED)/);
+    // What only the old site had after it was given up stays beside, and somebody hears of it.
+    expect(ended[0]!.exceptions.join()).toContain('keep-abandoned: dr was given up');
+    expect(await lost('dr')).toEqual(await lost('primary'));
+  });
+});
