@@ -1,5 +1,4 @@
 import { newestUsable, readManifest } from '../../adapters/backup/repository.ts';
-import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { installedVersion } from '../../adapters/service/version.ts';
 import { checkMajorVersion, serverVersion } from '../../adapters/postgres/control.ts';
 import { requireAtLeast, toolVersion } from '../../adapters/postgres/dump-restore.ts';
@@ -12,7 +11,7 @@ import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { requireTool, signingTools } from '../require-tool.ts';
 import { gatewaysOn, serves } from '../site.ts';
-import { serversOf } from '../traffic.ts';
+import { driverOf } from '../traffic/choose.ts';
 import type { Host } from './host.ts';
 
 /** Programs of the host, and whether they can read what the newest set holds. */
@@ -67,8 +66,9 @@ export async function checkTools(host: Host): Promise<Finding[]> {
     tell(async () => {
       const { traffic } = deployment;
       if (!traffic || (traffic.worker ?? site.worker) !== worker) return undefined;
-      serversOf(traffic, siteName, await serverStates(traffic.socket, traffic.backend));
-      return 'HAProxy';
+      const { signal, secret } = host;
+      await driverOf(deployment, { run: 'doctor', signal, secret })!.check(siteName);
+      return traffic.kind === 'haproxy' ? 'HAProxy' : `traffic by ${traffic.kind}`;
     }),
   ]);
   if (found.length > 0) return found;
