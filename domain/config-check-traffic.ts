@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Deployment } from './config.ts';
+import type { Deployment, TrafficConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 import type { DnsTraffic } from './config-traffic.ts';
 import { formatDuration } from './duration.ts';
@@ -41,7 +41,7 @@ function namesSites({ traffic, sites, drill }: Deployment): ConfigProblem[] {
   return [...without, ...unknown];
 }
 
-function stepsAreSound(traffic: NonNullable<Deployment['traffic']>): ConfigProblem[] {
+function stepsAreSound(traffic: TrafficConfig): ConfigProblem[] {
   const { steps, hold } = traffic;
   const falls = steps.findIndex((percent, index) => index > 0 && percent <= steps[index - 1]!);
   if (falls !== -1)
@@ -50,16 +50,20 @@ function stepsAreSound(traffic: NonNullable<Deployment['traffic']>): ConfigProbl
     return [{ path: ['steps', steps.length - 1], message: `'${steps.at(-1)}'; expected 100 as the last` }];
   if (traffic.kind === 'dns' && steps.length > 1)
     return [{ path: ['steps'], message: 'a DNS record sends all clients or none; expected [100]' }];
-  const ownMs = traffic.kind === 'haproxy' ? traffic.drainTimeout + traffic.upTimeout : 0;
-  const wholeMs = (steps.length - 1) * hold + ownMs;
+  const wholeMs = (steps.length - 1) * hold + ownMs(traffic);
   return wholeMs <= LONGEST_MS
     ? []
     : [
         {
-          path: [steps.length > 1 ? 'hold' : 'drainTimeout'],
+          path: steps.length > 1 ? ['hold'] : [],
           message: `the switch would take ${formatDuration(wholeMs)}; expected at most ${formatDuration(LONGEST_MS)} together`,
         },
       ];
+}
+
+function ownMs(traffic: TrafficConfig): number {
+  if (traffic.kind === 'haproxy') return traffic.drainTimeout + traffic.upTimeout;
+  return traffic.kind === 'command' ? traffic.steps.length * traffic.holdsWithin : 0;
 }
 
 /** The longest that a record may be kept, by the protocol, seconds. */

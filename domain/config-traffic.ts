@@ -90,6 +90,9 @@ const command = z.strictObject({
   status: argv.describe(
     'Prints the name of the site that has the traffic, or a line SITE PERCENT for each that has some. It alone is believed.',
   ),
+  holdsWithin: durationMs
+    .prefault('30s')
+    .describe('How long after a command has ended its effect may take to show in the status.'),
   holdOut: argv
     .optional()
     .describe(

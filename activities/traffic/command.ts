@@ -10,8 +10,6 @@ import type { At, Moved, TrafficDriver } from './driver.ts';
 
 /** Providers take their time; one that hangs must not hold up a recovery for ever. */
 const COMMAND_TIMEOUT_MS = 120_000;
-/** After the command has ended, until its `status` agrees. */
-const HOLDS_TIMEOUT_MS = 30_000;
 /** Providers round shares to whole percents. */
 const ROUNDING = 1;
 
@@ -70,7 +68,7 @@ export function commandDriver(
     await call(what, argv, site, given);
     let now: Record<string, number> = {};
     await awaitUntil(async () => (has((now = await shares()), site, percent) ? true : undefined), {
-      timeoutMs: HOLDS_TIMEOUT_MS,
+      timeoutMs: traffic.holdsWithin,
       everyMs: 250,
       signal,
       late: () =>

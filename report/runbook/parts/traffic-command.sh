@@ -4,7 +4,7 @@
 
 # Percent of the clients that a site has.
 share_of() { # SITE
-  "${TRAFFIC_STATUS[@]}" >"$WORK/traffic-status" || fail 10 'the status command of traffic: failed' 'Run it by hand, mend it, and run the script again.'
+  TYK_DR_RUN="$RUN" "${TRAFFIC_STATUS[@]}" >"$WORK/traffic-status" || fail 10 'the status command of traffic: failed' 'Run it by hand, mend it, and run the script again.'
   awk -v site="$1" 'NF { lines += 1; share = NF > 1 ? $2 + 0 : 100; if ($1 == site) found = share } END { print found + 0 }' "$WORK/traffic-status"
 }
 
@@ -32,6 +32,6 @@ switch-traffic() {
 }
 
 prove_standing() {
-  proof 'the status command names the target' "$(if has_all; then echo pass; else echo fail; fi)" "$TO 100 %" "$(share_of "$TO") %"
+  proof 'the status command names the target' "$(if has_all; then echo pass; else echo fail; fi)" "$TO 100 %" "$TO $(share_of "$TO") %"
   DOORS=('')
 }
