@@ -35,8 +35,8 @@ export interface Call {
  */
 export async function call(url: string, options: Call = {}): Promise<Answer> {
   const { hostname, port, protocol } = new URL(url);
-  requireWithinDrill(hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
   const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, door } = options;
+  requireWithinDrill(door ?? hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
     const through = door === undefined ? {} : { lookup: lookupOf(door) };

@@ -4,6 +4,9 @@ import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkTraffic } from '../../../activities/doctor/traffic.ts';
+import { resolveSecret } from '../../../adapters/config/secrets.ts';
+import { isolated } from '../../../adapters/host/isolation.ts';
 import { lookUp, replaceRecords } from '../../../adapters/dns/update.ts';
 import { freePort } from '../../../adapters/host/free-port.ts';
 import type { DnsTraffic } from '../../../domain/config-traffic.ts';
@@ -203,6 +206,40 @@ test('in place a name cannot keep clients away: that is an exception, and the na
     exception: expect.stringContaining('clients could reach dr before it was proven') as string,
   });
   expect(await named.ask(NAME, 'A')).toEqual(['127.0.0.2', '127.0.0.3']);
+});
+
+test('the doctor says what would stop a switch, and that clients keep the old record for too long', async () => {
+  const look = async ({ deployment }: TrafficScene): Promise<string[]> => {
+    const found = await checkTraffic({
+      ...{ worker: 'dr', deploymentName: 'acme', deployment, siteName: 'dr', site: deployment.sites['dr']! },
+      ...{ where: 'dr', live: false, nonce: '', signal: new AbortController().signal, secret: resolveSecret },
+    });
+    return found.map(({ severity, message }) => `${severity} ${message}`);
+  };
+  // The RTO of the tier is 15 minutes.
+  const far = await set({ ttl: '2m' });
+  expect(await look(far)).toEqual([
+    expect.stringMatching(/^ok .*the name server takes updates of api\.example\.test/),
+    expect.stringMatching(/^warning clients may keep an old record for 2 min 00 s .* RTO of 15 min 00 s/),
+  ]);
+  await far.close();
+  const near = await set({ ttl: '1m' });
+  expect(await look(near)).toEqual([expect.stringMatching(/^ok /)]);
+  await near.close();
+  expect(await look(await set({}, named.wrongSecret))).toEqual([
+    expect.stringMatching(/^error .*refuses the key/),
+  ]);
+});
+
+test('a drill does not reach the name server', async () => {
+  const { deployment } = await set();
+  const door = deployment.traffic as DnsTraffic;
+  const address = { name: 'the name server', host: '127.0.0.1', port: named.port };
+  await expect(
+    isolated({ run: 'drl-1', sites: [], sockets: [], addresses: [address] }, () =>
+      lookUp(door, new Secret(named.secret)),
+    ),
+  ).rejects.toMatchObject({ code: 'DRILL_TOUCHES_LIVE' });
 });
 
 describe('the proof', () => {
