@@ -1,13 +1,12 @@
-import { serverStates } from '../adapters/haproxy/runtime.ts';
 import type { Proof } from '../domain/run.ts';
 import type { SecretRef } from '../domain/secret.ts';
 import { methodOf } from './database/choose.ts';
 import type { Call } from './guard.ts';
 import { proof } from './proofs.ts';
 import { serves } from './site.ts';
-import { serversOf } from './traffic.ts';
+import { driverOf } from './traffic/choose.ts';
 
-/** What would be missed only after the source was fenced: secrets and the load balancer. Looked at before anything. */
+/** What would be missed only after the source was fenced: secrets and what leads the clients. Looked at before anything. */
 
 /** Every secret that this worker's steps will ask for. @throws DrError SECRET_MISSING */
 export async function checkSecrets(call: Call): Promise<Proof[]> {
@@ -23,6 +22,8 @@ function secretsOf(call: Call): SecretRef[] {
     component && serves(worker, target, component) ? component : undefined;
   const database = own(target.database);
   const verifies = input.plan.workers.verifier.includes(worker);
+  const { traffic } = deployment;
+  const switches = input.plan.steps.includes('switch-traffic') && input.plan.workers.traffic.includes(worker);
   return [
     backup.identity,
     own(target.redis)?.password,
@@ -33,16 +34,15 @@ function secretsOf(call: Call): SecretRef[] {
     secrets.node,
     secrets.admin,
     secrets.certificate,
+    ...(switches && traffic?.kind === 'dns' ? [traffic.key.secret] : []),
     ...(verifies ? [...probes.map((probe) => probe.key), analytics?.key] : []),
   ].filter((reference) => reference !== undefined);
 }
 
-/** Only where this worker is the one that will switch. @throws DrError TRAFFIC_FAILED */
-export async function checkTraffic({ worker, deployment, input }: Call): Promise<Proof[]> {
-  const { traffic } = deployment;
+/** Only where this worker is the one that will switch. @throws DrError TRAFFIC_FAILED, TOOL_MISSING */
+export async function checkTraffic({ worker, deployment, input, signal, secret }: Call): Promise<Proof[]> {
   const switches = input.plan.steps.includes('switch-traffic') && input.plan.workers.traffic.includes(worker);
-  if (!traffic || !switches) return [];
-  const states = await serverStates(traffic.socket, traffic.backend);
-  const wanted = serversOf(traffic, input.plan.to, states).join(', ');
-  return [proof('the load balancer knows the servers of the target', true, wanted, wanted)];
+  if (!switches) return [];
+  const driver = driverOf(deployment, { run: input.run, signal, secret });
+  return driver ? driver.check(input.plan.to) : [];
 }

@@ -20,7 +20,8 @@ export function drillBounds(deployment: Deployment, { run, plan }: StepInput, st
       run,
       what: `the site ${plan.to}; drills of ${plan.deployment} go to ${drill.site}`,
     });
-  if (NEVER_IN_A_DRILL.includes(step))
+  // Its undo is no step of any table.
+  if (NEVER_IN_A_DRILL.includes(step) || step === 'undo-traffic')
     throw new DrError('DRILL_TOUCHES_LIVE', { run, what: `${step} is no step of a drill` });
   const others = Object.entries(sites).filter(([name]) => name !== drill.site);
   for (const [name, other] of others) {
@@ -36,7 +37,10 @@ export function drillBounds(deployment: Deployment, { run, plan }: StepInput, st
         addressesOf(other).map(({ name, host, port }) => ({ name: `${name} of ${site}`, host, port })),
       ),
       ...(traffic ? [addressOf('traffic', traffic.url, 'the address of the clients')] : []),
+      ...(traffic?.kind === 'dns'
+        ? [{ name: 'the name server of the clients’ address', host: traffic.server, port: traffic.port }]
+        : []),
     ],
-    sockets: traffic ? [traffic.socket] : [],
+    sockets: traffic?.kind === 'haproxy' ? [traffic.socket] : [],
   };
 }

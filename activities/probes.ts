@@ -3,13 +3,18 @@ import type { ProbeConfig } from '../domain/config.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call } from './guard.ts';
 
-/** One configured client request and whether it answered as it must. */
+/**
+ * One configured client request and whether it answered as it must.
+ *
+ * @param door the host to connect to, where it is not that of the URL
+ */
 export async function runProbe(
   call: Pick<Call, 'secret' | 'deployment'>,
   baseUrl: string,
   probe: ProbeConfig,
+  door?: string,
 ): Promise<Proof> {
-  const answer = await sendProbe(call, baseUrl, probe);
+  const answer = await sendProbe(call, baseUrl, probe, door);
   const { status, bodyContains } = probe.expect;
   const bodyRight = bodyContains === undefined || answer.body.includes(bodyContains);
   return {
@@ -28,11 +33,13 @@ export async function sendProbe(
   { secret }: Pick<Call, 'secret'>,
   baseUrl: string,
   probe: ProbeConfig,
+  door?: string,
 ): Promise<Answer> {
   const key = probe.key === undefined ? undefined : await secret(probe.key);
   return http(new URL(probe.path, baseUrl).href, {
     method: probe.method,
     headers: key === undefined ? {} : { Authorization: key.reveal() },
+    ...(door === undefined ? {} : { door }),
   });
 }
 

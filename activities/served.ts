@@ -35,6 +35,7 @@ export const PART_OF: Readonly<Record<string, Part>> = {
   'hold-traffic': 'traffic',
   'switch-traffic': 'traffic',
   'prove-traffic': 'traffic',
+  'undo-traffic': 'traffic',
 };
 
 /** @throws DrError WORKER_NOT_CONFIGURED */

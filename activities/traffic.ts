@@ -1,100 +1,78 @@
-import { saveStates, serverStates, setServerState, type ServerState } from '../adapters/haproxy/runtime.ts';
 import type { TrafficConfig } from '../domain/config.ts';
-import { DrError } from '../domain/errors.ts';
 import type { StepResult } from '../domain/run.ts';
-import { awaitUntil } from './await-until.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { notMeasured, requireProofs } from './proofs.ts';
-import { runProbe } from './probes.ts';
+import { driverOf } from './traffic/choose.ts';
+import { clientProofs } from './traffic/client-proofs.ts';
+import type { Moved, TrafficDriver } from './traffic/driver.ts';
+import { forgetFound, keepFound, keptBy } from './traffic/kept.ts';
+import { switchBySteps } from './traffic/stages.ts';
 
 /** The clients' address: switched only after every proof, and proven from outside afterwards. */
-
-/** A server counts as up after HAProxy's own health checks; those take seconds at the usual settings. */
-const UP_TIMEOUT_MS = 30_000;
 
 export function createTrafficActivities(deps: Deps) {
   return {
     'hold-traffic': guarded(deps, 'mutate', holdTraffic),
     'switch-traffic': guarded(deps, 'mutate', switchTraffic),
     'prove-traffic': guarded(deps, 'probe', proveTraffic),
+    'undo-traffic': guarded(deps, 'release', undoTraffic),
   };
 }
 
 /** The site that is rebuilt in place gets no request until it is proven. */
-async function holdTraffic({ deployment, input }: Call): Promise<StepResult> {
-  const { socket, backend, servers } = trafficOf(deployment.traffic);
-  const own = new Set(servers[input.plan.to] ?? []);
-  const ready = (await serverStates(socket, backend)).filter(
-    ({ name, maintenance }) => own.has(name) && !maintenance,
-  );
-  for (const { name } of ready) await setServerState(socket, backend, name, 'maint');
-  const names = ready.map(({ name }) => name).join(', ');
-  return {
-    summary: names === '' ? `${input.plan.to} had no traffic` : `${names} taken out until the proofs`,
-    observed: names === '',
-  };
+async function holdTraffic(call: Call): Promise<StepResult> {
+  return resultOf(await driverOfCall(call).driver.holdOut(call.input.plan.to));
 }
 
-async function switchTraffic({ deployment, input, signal }: Call): Promise<StepResult> {
-  const traffic = trafficOf(deployment.traffic);
-  const { socket, backend } = traffic;
-  const states = await serverStates(socket, backend);
-  const wanted = new Set(serversOf(traffic, input.plan.to, states));
-  const wrong = states.filter((server) => server.maintenance === wanted.has(server.name));
-  // First in, then out: with both in for a moment no request finds an empty backend; the source is fenced.
-  for (const server of wrong.filter(({ name }) => wanted.has(name)))
-    await setServerState(socket, backend, server.name, 'ready');
-  for (const server of wrong.filter(({ name }) => !wanted.has(name)))
-    await setServerState(socket, backend, server.name, 'maint');
-  const up = await awaitUntil(async () => ((await allUp(traffic, wanted)) ? true : undefined), {
-    timeoutMs: UP_TIMEOUT_MS,
-    signal,
-    late: () =>
-      new DrError('TRAFFIC_FAILED', { backend, reason: 'did not bring the servers of the target up' }),
-  });
-  if (traffic.stateFile !== undefined) await saveStates(socket, traffic.stateFile);
-  const names = [...wanted].join(', ');
-  return {
-    summary: wrong.length === 0 ? `${names} already served` : `${names} serve, every other server is out`,
-    observed: wrong.length === 0 && up,
-  };
-}
-
-/** @throws DrError TRAFFIC_FAILED where the site has none, or the load balancer does not know one of them. */
-export function serversOf(
-  { backend, servers }: TrafficConfig,
-  site: string,
-  states: readonly ServerState[],
-): readonly string[] {
-  const wanted = servers[site] ?? [];
-  if (wanted.length === 0)
-    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no servers declared for ${site}` });
-  const unknown = wanted.filter((name) => !states.some((server) => server.name === name));
-  if (unknown.length > 0)
-    throw new DrError('TRAFFIC_FAILED', { backend, reason: `has no server ${unknown.join(', ')}` });
-  return wanted;
-}
-
-async function allUp({ socket, backend }: TrafficConfig, wanted: ReadonlySet<string>): Promise<boolean> {
-  const states = await serverStates(socket, backend);
-  return states.every((server) =>
-    wanted.has(server.name) ? server.up && !server.maintenance : server.maintenance,
-  );
+async function switchTraffic(call: Call): Promise<StepResult> {
+  const { traffic, driver } = driverOfCall(call);
+  const standing = await driver.look();
+  const kept = await keepFound(call.target.stateDir, call.input.run, standing.found);
+  const { moves, proofs } = await switchBySteps(call, traffic, driver, standing, kept);
+  return { ...resultOf(...moves), proofs };
 }
 
 async function proveTraffic(call: Call): Promise<StepResult> {
-  const traffic = trafficOf(call.deployment.traffic);
-  const probes = call.deployment.probes.filter((probe) =>
-    ['api', 'known-key', 'wrong-key'].includes(probe.proves),
-  );
-  const proofs = await Promise.all(probes.map((probe) => runProbe(call, traffic.url, probe)));
+  const { traffic, driver } = driverOfCall(call);
+  const leads = await driver.leadsTo?.(call.input.plan.to);
+  const outside = await clientProofs(call, traffic, driver);
+  const proofs = [...(leads ? [leads] : []), ...outside];
   requireProofs(proofs);
-  if (proofs.length === 0)
-    return { summary: 'no probe is configured', proofs: [notMeasured('outside address', 'no probes')] };
-  return { summary: `${proofs.length} probes answer at ${traffic.url} as they must`, proofs };
+  if (outside.length === 0)
+    return {
+      summary: 'no probe is configured',
+      proofs: [...proofs, notMeasured('outside address', 'no probes')],
+    };
+  return { summary: `${outside.length} probes answer at ${traffic.url} as they must`, proofs };
 }
 
-function trafficOf(traffic: TrafficConfig | undefined): TrafficConfig {
-  if (!traffic) throw new Error('the plan switches traffic that the configuration does not have');
-  return traffic;
+/** As it was when the run first switched it; a run that never did changes nothing. */
+async function undoTraffic(call: Call): Promise<StepResult> {
+  const { stateDir } = call.target;
+  const found = await keptBy(stateDir, call.input.run);
+  if (!found) return { summary: 'the traffic was not touched' };
+  const moved = await driverOfCall(call).driver.putBack(found);
+  await forgetFound(stateDir);
+  return { ...resultOf(moved), summary: `put back: ${resultOf(moved).summary}` };
+}
+
+function driverOfCall({ deployment, input, signal, secret }: Call): {
+  traffic: TrafficConfig;
+  driver: TrafficDriver;
+} {
+  const { traffic } = deployment;
+  const driver = driverOf(deployment, { run: input.run, signal, secret });
+  if (!traffic || !driver) throw new Error('the plan switches traffic that the configuration does not have');
+  return { traffic, driver };
+}
+
+/** What the last one led to, with the notes of all. */
+function resultOf(...moves: readonly Moved[]): StepResult {
+  const notes = moves.flatMap((moved) => moved.notes);
+  const exceptions = moves.flatMap(({ exception }) => (exception === undefined ? [] : [exception]));
+  return {
+    summary: [moves.at(-1)?.what, ...notes].join('; '),
+    observed: moves.every(({ changed }) => !changed),
+    ...(exceptions.length > 0 ? { exception: exceptions.join('; ') } : {}),
+  };
 }

@@ -5,6 +5,7 @@ import { schedulesAreSound } from './config-check-schedules.ts';
 import { calendarIsSound } from './config-check-calendar.ts';
 import { rolesAreSound } from './config-check-roles.ts';
 import { replicationIsSound } from './config-check-replication.ts';
+import { trafficIsSound } from './config-check-traffic.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
@@ -34,7 +35,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     return [{ path: ['sites'], message: 'none is declared; expected at least one site' }];
   }
   return [
-    ...trafficNamesSites(deployment),
+    ...trafficIsSound(deployment),
     ...databaseHasRepository(deployment),
     ...sitesAreAlike(deployment),
     ...redisDatabasesAreAlike(deployment),
@@ -64,24 +65,6 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...drillIsApart(deployment),
     ...replicationIsSound(deployment),
   ];
-}
-
-function trafficNamesSites({ traffic, sites, drill }: Deployment): ConfigProblem[] {
-  if (!traffic) return [];
-  const without = Object.keys(sites)
-    // A site that is for drills only never gets any.
-    .filter((name) => !(name in traffic.servers) && name !== drill?.site)
-    .map((name) => ({
-      path: ['traffic', 'servers'],
-      message: `none for site ${name}; expected those of every site: switching to it would leave clients with nothing`,
-    }));
-  const unknown = Object.keys(traffic?.servers ?? {})
-    .filter((name) => !(name in sites))
-    .map((name) => ({
-      path: ['traffic', 'servers', name],
-      message: `no site has this name; expected one of ${Object.keys(sites).join(', ')}`,
-    }));
-  return [...without, ...unknown];
 }
 
 function databaseHasRepository({ sites, backup }: Deployment): ConfigProblem[] {

@@ -15,6 +15,7 @@ import { redis } from './config-redis.ts';
 import { replication } from './config-replication.ts';
 import { roles } from './config-roles.ts';
 import { temporal } from './config-temporal.ts';
+import { traffic } from './config-traffic.ts';
 import { TIERS } from './objectives.ts';
 import { STRATEGIES } from './strategy.ts';
 
@@ -90,16 +91,6 @@ const site = z.strictObject({
     .array(z.strictObject({ host, port, why: line.optional() }))
     .default([])
     .describe('Addresses that the site must reach before it can serve.'),
-});
-
-const traffic = z.strictObject({
-  kind: z.literal('haproxy'),
-  worker: name.optional().describe('The worker beside the load balancer; default that of the target site.'),
-  socket: path.describe("HAProxy's runtime socket, level admin."),
-  backend: line,
-  servers: z.record(name, z.array(line).min(1)).describe('The servers of each site in that backend.'),
-  stateFile: path.optional().describe('Where the state of the servers is kept for a restart of HAProxy.'),
-  url: url.describe('The address that clients use.'),
 });
 
 /** What follows the host in the address of a request. */
@@ -238,7 +229,9 @@ const deployment = z.strictObject({
   approvals: approvals.optional(),
   approvers: approvers.optional(),
   roles,
-  traffic: traffic.optional(),
+  traffic: traffic
+    .optional()
+    .describe('How the address of the clients is pointed at a site; without it a person does that.'),
   sites: z.record(name, site),
 });
 

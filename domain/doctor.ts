@@ -112,6 +112,10 @@ export const CHECKS = {
     what: 'Names resolve and routes exist between the components of each site.',
     hint: 'Check name, route and firewall between the two.',
   },
+  traffic: {
+    what: 'What leads the clients answers, knows the site and takes changes from us; clients do not keep an old record for long.',
+    hint: 'Correct traffic: or what it names; docs/traffic.md says what each kind needs. A shorter ttl must be in force before the disaster.',
+  },
   schedules: {
     what: 'The schedules in Temporal are those of the configuration.',
     hint: 'Run tyk-dr schedule apply.',

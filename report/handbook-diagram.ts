@@ -1,3 +1,4 @@
+import { ownOf } from '../domain/traffic.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import { escape } from './html-parts.ts';
 
@@ -29,7 +30,7 @@ export function architectureSvg(name: string, { sites, backup, traffic }: Deploy
       `clients, ${traffic ? traffic.url : 'no load balancer configured'}`,
     ),
     ...all.map(([site, own], index) => {
-      const used = traffic ? (traffic.servers[site] ?? []) : [];
+      const used = traffic ? ownOf(traffic, site) : [];
       return [
         arrow(WIDTH / 2, 44, centre(index), TOP, used.length > 0 ? used.join(', ') : ''),
         siteBox(site, own, index * (width + GAP), width, bottom),

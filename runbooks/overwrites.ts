@@ -1,5 +1,6 @@
 import type { DatabaseConfig, Deployment, RedisConfig, Site } from '../domain/config.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
+import { nameOfTraffic, ownOf } from '../domain/traffic.ts';
 
 /**
  * What each step of a plan changes, in the words of the configuration at hand: folders, servers, services. For
@@ -18,7 +19,7 @@ export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<
         ? ['runs its fence command where that is not enough']
         : []),
     ],
-    'hold-traffic': traffic ? [`takes ${serversOf(traffic, plan.to)} out of ${traffic.backend}`] : [],
+    'hold-traffic': traffic ? [`takes ${ownNames(traffic, plan.to)} out of ${nameOfTraffic(traffic)}`] : [],
     'claim-target': [
       `stops what is to be replaced on ${plan.to}; ${target.stateDir} takes the epoch of the run`,
     ],
@@ -37,7 +38,12 @@ export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<
     'start-gateways': [`starts ${target.gateways.map(({ name }) => name).join(', ')}`],
     'start-pump': [...entries(target.pump), 'starts the Pump'],
     'switch-traffic': traffic
-      ? [`sends clients of ${traffic.url} to ${serversOf(traffic, plan.to)}, and to no other`]
+      ? [
+          `sends clients of ${traffic.url} to ${ownNames(traffic, plan.to)}, and to no other`,
+          ...(traffic.steps.length > 1
+            ? [`by shares of ${traffic.steps.join(', ')} % where the other site still serves`]
+            : []),
+        ]
       : [],
     'protect-database': ['makes a backup in a repository of its own, beside that of the old site'],
     'prove-dashboard-edit': ['edits one API through the Dashboard and puts it back'],
@@ -100,6 +106,6 @@ function provisioned(site: Site): string[] {
   ];
 }
 
-function serversOf(traffic: NonNullable<Deployment['traffic']>, site: string): string {
-  return traffic.servers[site]?.join(', ') ?? `the servers of ${site}`;
+function ownNames(traffic: NonNullable<Deployment['traffic']>, site: string): string {
+  return ownOf(traffic, site).join(', ') || `the servers of ${site}`;
 }

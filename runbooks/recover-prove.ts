@@ -48,7 +48,8 @@ export const PROVE_AND_CLOSE = [
     purpose: 'Point the clients’ address at the target.',
     proof: 'the load balancer reports the target’s servers ready and no other',
     byHand: 'prove-traffic',
-    limitMs: 2 * MINUTE_MS,
+    // Shares that are held, requests that end, health checks: the configuration keeps them to eight minutes.
+    limitMs: 10 * MINUTE_MS,
   },
   {
     id: 'prove-traffic',

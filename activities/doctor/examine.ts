@@ -21,6 +21,7 @@ import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
 import { checkRunbook } from './runbook.ts';
 import { checkRedisSettings } from './redis-settings.ts';
 import { checkTools, versionsOf } from './tools.ts';
+import { checkTraffic } from './traffic.ts';
 
 /** One host, examined: everything that a recovery will need of it. Looks only; changes nothing. */
 
@@ -43,6 +44,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   licence: checkLicence,
   certificates: checkCertificates,
   network: checkNetwork,
+  traffic: checkTraffic,
 };
 
 export function createDoctorActivities(deps: Deps) {

@@ -22,7 +22,8 @@ interface Reference {
 
 /** Everything that a backup or a recovery would ask this host for. */
 function referencesOf({ worker, site, deployment }: Host): Reference[] {
-  const { backup, secrets, probes, analytics } = deployment;
+  const { backup, secrets, probes, analytics, traffic } = deployment;
+  const leads = (traffic?.worker ?? site.worker) === worker;
   const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
     component && serves(worker, site, component) ? component : undefined;
   const database = own(site.database);
@@ -45,6 +46,7 @@ function referencesOf({ worker, site, deployment }: Host): Reference[] {
       key,
     ]),
     ['analytics.key', proves ? analytics?.key : undefined],
+    ['traffic.key.secret', leads && traffic?.kind === 'dns' ? traffic.key.secret : undefined, true],
   ];
   return all.flatMap(([label, reference, key]) =>
     reference === undefined ? [] : [{ label, reference, key: key ?? false }],

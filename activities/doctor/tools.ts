@@ -1,5 +1,4 @@
 import { newestUsable, readManifest } from '../../adapters/backup/repository.ts';
-import { serverStates } from '../../adapters/haproxy/runtime.ts';
 import { installedVersion } from '../../adapters/service/version.ts';
 import { checkMajorVersion, serverVersion } from '../../adapters/postgres/control.ts';
 import { requireAtLeast, toolVersion } from '../../adapters/postgres/dump-restore.ts';
@@ -12,7 +11,6 @@ import { DrError } from '../../domain/errors.ts';
 import type { Manifest } from '../../domain/manifest.ts';
 import { requireTool, signingTools } from '../require-tool.ts';
 import { gatewaysOn, serves } from '../site.ts';
-import { serversOf } from '../traffic.ts';
 import type { Host } from './host.ts';
 
 /** Programs of the host, and whether they can read what the newest set holds. */
@@ -20,7 +18,7 @@ import type { Host } from './host.ts';
 const ALWAYS = ['age', 'age-keygen', 'zstd', 'tar', 'flock', 'setpriv'];
 
 export async function checkTools(host: Host): Promise<Finding[]> {
-  const { worker, site, deployment, siteName, where } = host;
+  const { worker, site, deployment, where } = host;
   const manifest = await newestManifest(host);
   const found: Finding[] = [];
   const versions: string[] = [];
@@ -63,12 +61,6 @@ export async function checkTools(host: Host): Promise<Finding[]> {
         for (const [index, tool] of tools.entries())
           requireAtLeast(`${database.binDir}/${tool}`, versions[index]!, manifest.database);
       return tools.map((tool, index) => `${tool} ${versions[index]}`).join(', ');
-    }),
-    tell(async () => {
-      const { traffic } = deployment;
-      if (!traffic || (traffic.worker ?? site.worker) !== worker) return undefined;
-      serversOf(traffic, siteName, await serverStates(traffic.socket, traffic.backend));
-      return 'HAProxy';
     }),
   ]);
   if (found.length > 0) return found;

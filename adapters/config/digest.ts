@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Deployment, Site } from '../../domain/config.ts';
+import type { Deployment, Site, TrafficConfig } from '../../domain/config.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
 import { SECRET_REF } from '../../domain/secret.ts';
 import { replicates } from '../../domain/strategy.ts';
@@ -40,17 +40,20 @@ export function configDigest(deployment: Deployment): string {
       trustedKeys: backup.trustedKeys,
       stanza: backup.pgbackrest?.stanza,
     },
-    traffic: traffic && {
-      kind: traffic.kind,
-      backend: traffic.backend,
-      servers: traffic.servers,
-      url: traffic.url,
-    },
+    traffic: traffic && { kind: traffic.kind, url: traffic.url, ...switchOf(traffic) },
     sites: Object.fromEntries(Object.entries(sites).map(([name, site]) => [name, shapeOf(site)])),
   };
   return createHash('sha256')
     .update(canonical(withoutPlaces(agreed)))
     .digest('hex');
+}
+
+/** What leads to which site. How fast, and by which socket, server or program, is the business of one host. */
+function switchOf(traffic: TrafficConfig) {
+  if (traffic.kind === 'haproxy') return { backend: traffic.backend, servers: traffic.servers };
+  if (traffic.kind === 'command') return {};
+  const { zone, name, type, records } = traffic;
+  return { zone, name, type, records };
 }
 
 /** Which components there are, and which worker serves each: a plan is compiled from that. */

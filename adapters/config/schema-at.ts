@@ -9,12 +9,14 @@ interface Shape {
   readonly additionalProperties?: Shape | false;
   readonly items?: Shape;
   readonly anyOf?: readonly Shape[];
+  /** Told apart by their kind. */
+  readonly oneOf?: readonly Shape[];
   readonly pattern?: string;
 }
 
 /** Names of the fields that may stand at a path. */
 export function fieldsAt(path: readonly PropertyKey[]): string[] {
-  return shapesAt(path).flatMap((shape) => Object.keys(shape.properties ?? {}));
+  return [...new Set(shapesAt(path).flatMap((shape) => Object.keys(shape.properties ?? {})))];
 }
 
 /** Does a reference to a secret belong here? Then a wrong value may be the secret itself. */
@@ -34,4 +36,5 @@ function inside(shape: Shape, key: PropertyKey): Shape[] {
   return inner ? [inner] : [];
 }
 
-const alternatives = (shape: Shape): Shape[] => shape.anyOf?.flatMap(alternatives) ?? [shape];
+const alternatives = (shape: Shape): Shape[] =>
+  (shape.anyOf ?? shape.oneOf)?.flatMap(alternatives) ?? [shape];

@@ -8,9 +8,9 @@ import { join } from 'node:path';
  * so that what a killed worker leaves is told apart from what a living one uses.
  */
 
-const NAME = /^tyk-dr-(?:pg|redis|fifo|verify)-(\d+)\.(\d+)-\w{6}$/;
+const NAME = /^tyk-dr-(?:pg|redis|fifo|verify|dns)-(\d+)\.(\d+)-\w{6}$/;
 
-export function scratchFolder(kind: 'pg' | 'redis' | 'fifo' | 'verify'): Promise<string> {
+export function scratchFolder(kind: 'pg' | 'redis' | 'fifo' | 'verify' | 'dns'): Promise<string> {
   const started = startOf(readFileSync('/proc/self/stat', 'latin1'));
   return mkdtemp(join(tmpdir(), `tyk-dr-${kind}-${process.pid}.${started}-`));
 }

@@ -1,3 +1,4 @@
+import { lookup } from 'node:dns';
 import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { requireWithinDrill } from '../host/isolation.ts';
@@ -23,6 +24,8 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly timeoutMs?: number;
+  /** The host to connect to in the place of the URL's, which is still the one that is asked for. */
+  readonly door?: string;
 }
 
 /**
@@ -32,34 +35,46 @@ export interface Call {
  */
 export async function call(url: string, options: Call = {}): Promise<Answer> {
   const { hostname, port, protocol } = new URL(url);
-  requireWithinDrill(hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
-  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, door } = options;
+  requireWithinDrill(door ?? hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
-    const request = send(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      response.on('data', (chunk: Buffer) => {
-        chunks.push(chunk);
-        bytes += chunk.length;
-        if (bytes > LARGEST_ANSWER)
-          request.destroy(new Error(`the answer is larger than ${LARGEST_ANSWER} bytes`));
-      });
-      response.on('error', (error) => resolve(noAnswer(error.message)));
-      response.on('end', () =>
-        resolve({
-          status: response.statusCode ?? 0,
-          body: Buffer.concat(chunks).toString('utf8'),
-          headers: Object.fromEntries(
-            Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
-          ),
-        }),
-      );
-    });
+    const through = door === undefined ? {} : { lookup: lookupOf(door) };
+    const request = send(
+      url,
+      { method, headers, agent: false, timeout: timeoutMs, ...through },
+      (response) => {
+        const chunks: Buffer[] = [];
+        let bytes = 0;
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          bytes += chunk.length;
+          if (bytes > LARGEST_ANSWER)
+            request.destroy(new Error(`the answer is larger than ${LARGEST_ANSWER} bytes`));
+        });
+        response.on('error', (error) => resolve(noAnswer(error.message)));
+        response.on('end', () =>
+          resolve({
+            status: response.statusCode ?? 0,
+            body: Buffer.concat(chunks).toString('utf8'),
+            headers: Object.fromEntries(
+              Object.entries(response.headers).map(([name, value]) => [name, String(value)]),
+            ),
+          }),
+        );
+      },
+    );
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     request.on('error', (error) => resolve(noAnswer(error.message || String(error))));
     request.end(body);
   });
+}
+
+/** Looks another name up; an address is its own answer. */
+function lookupOf(door: string): typeof lookup {
+  const other = (_name: string, ...rest: unknown[]): void =>
+    (lookup as (name: string, ...rest: unknown[]) => void)(door, ...rest);
+  return other as typeof lookup;
 }
 
 function noAnswer(error: string): Answer {

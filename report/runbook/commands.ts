@@ -1,4 +1,6 @@
 import type { Deployment, Site } from '../../domain/config.ts';
+import type { DnsTraffic } from '../../domain/config-traffic.ts';
+import { spelledRecords } from '../../domain/traffic.ts';
 import { commandOf, isSecretRef, type SecretRef } from '../../domain/secret.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
 import {
@@ -240,15 +242,22 @@ function copiesFunction({ backup }: Deployment): string[] {
 
 function trafficFunctions({ traffic }: Deployment): string[] {
   if (!traffic) return ['check_traffic() { :; }', ''];
-  return [
-    ...branching(
-      'servers_of',
-      'servers_of SITE: its servers in the load balancer, into SERVERS.',
-      Object.entries(traffic.servers).map(([site, servers]) => [site, [list('SERVERS', servers)]]),
-      ['SERVERS=()'],
-    ),
-    '',
-  ];
+  if (traffic.kind === 'command') return [];
+  const [name, about, into, bySite] =
+    traffic.kind === 'haproxy'
+      ? (['servers_of', 'its servers in the load balancer', 'SERVERS', traffic.servers] as const)
+      : ([
+          'records_of',
+          'its records, as a name server writes them',
+          'RECORDS',
+          recordsBySite(traffic),
+        ] as const);
+  const cases = Object.entries(bySite).map(([site, own]): [string, string[]] => [site, [list(into, own)]]);
+  return [...branching(name, `${name} SITE: ${about}, into ${into}.`, cases, [`${into}=()`]), ''];
+}
+
+function recordsBySite({ type, records }: DnsTraffic): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(records).map(([site, own]) => [site, spelledRecords(type, own)]));
 }
 
 function programsFunction({ redis, database }: Site): string[] {

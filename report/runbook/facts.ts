@@ -123,6 +123,7 @@ export function everySecret(deployment: Deployment, site: Site): string[] {
     database?.kind === 'postgresql' ? database.admin.password : undefined,
     deployment.backup.pgbackrest?.passphrase,
     deployment.analytics?.key,
+    deployment.traffic?.kind === 'dns' ? deployment.traffic.key.secret : undefined,
     ...deployment.probes.map(({ key }) => key),
   ];
   return [...new Set(all.filter((reference) => reference !== undefined))];

@@ -1,10 +1,11 @@
-import type { Deployment, Site } from '../../domain/config.ts';
+import type { Deployment, Site, TrafficConfig } from '../../domain/config.ts';
 import { addressesOf } from '../../domain/addresses.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { leftOutText } from '../../domain/left-out.ts';
 import {} from '../../domain/run.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
 import type { Step } from '../../domain/step.ts';
+import { ownOf } from '../../domain/traffic.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { escape, row, table } from '../html-parts.ts';
 import { STYLE } from '../html-style.ts';
@@ -152,13 +153,25 @@ function plan({ plans, deployment }: PageInput, site: string): string {
 ${table(['phase', 'step', 'what for', 'what proves it', 'undo'], rows)}
 ${
   deployment.traffic
-    ? `<p>Traffic by hand: <code>${escape(`echo 'set server ${deployment.traffic.backend}/SERVER state ready' | socat - UNIX-CONNECT:${deployment.traffic.socket}`)}</code>, then <code>maint</code> for every server of another site (${escape(
-        Object.entries(deployment.traffic.servers)
-          .map(([of, servers]) => `${of}: ${servers.join(', ')}`)
-          .join('; '),
-      )}).</p>`
+    ? trafficByHand(deployment.traffic)
     : '<p>No load balancer is configured: point the clients at the target yourself, after every proof.</p>'
 }</section>`;
+}
+
+function trafficByHand(traffic: TrafficConfig): string {
+  const sites = Object.keys(
+    'servers' in traffic ? traffic.servers : 'records' in traffic ? traffic.records : {},
+  );
+  const each = sites.map((site) => `${site}: ${ownOf(traffic, site).join(', ')}`).join('; ');
+  const code = (text: string): string => `<code>${escape(text)}</code>`;
+  switch (traffic.kind) {
+    case 'haproxy':
+      return `<p>Traffic by hand: ${code(`echo 'set server ${traffic.backend}/SERVER state ready' | socat - UNIX-CONNECT:${traffic.socket}`)}, then <code>maint</code> for every server of another site (${escape(each)}).</p>`;
+    case 'dns':
+      return `<p>Traffic by hand: with ${code(`nsupdate -k FILE-OF-KEY-${traffic.key.name}`)}: ${code(`server ${traffic.server} ${traffic.port}`)}, ${code(`zone ${traffic.zone}`)}, ${code(`update delete ${traffic.name} ${traffic.type}`)}, ${code(`update add ${traffic.name} ${traffic.ttl / 1000} ${traffic.type} RECORD`)}, ${code('send')} (${escape(each)}).</p>`;
+    case 'command':
+      return `<p>Traffic by hand: ${code(traffic.switch.join(' '))} with TYK_DR_SITE, TYK_DR_PERCENT=100 and TYK_DR_RUN in its environment; ${code(traffic.status.join(' '))} tells what came of it.</p>`;
+  }
 }
 
 function commandsOf(name: string, site: Site): string {

@@ -47,7 +47,8 @@ export const PART_NAMES = [
   ],
   ...['postgres.sh', 'postgres-steps.sh', 'dump.sh', 'dump-steps.sh', 'database.sh'],
   ...['redis-keys.pl', 'by-hand.sh'],
-  ...['config.sh', 'tyk.sh', 'verify.sh', 'traffic.sh', 'close.sh', 'main.sh', 'rewrite.jq', 'leftovers.jq'],
+  ...['traffic-haproxy.sh', 'traffic-dns.sh', 'traffic-command.sh', 'traffic.sh'],
+  ...['config.sh', 'tyk.sh', 'verify.sh', 'close.sh', 'main.sh', 'rewrite.jq', 'leftovers.jq'],
 ] as const;
 export type PartName = (typeof PART_NAMES)[number];
 
@@ -64,7 +65,7 @@ export function recoveryScript(input: ScriptInput): string {
     'config.sh',
     'tyk.sh',
     'verify.sh',
-    ...(deployment.traffic ? (['traffic.sh'] as const) : []),
+    ...(deployment.traffic ? ([`traffic-${deployment.traffic.kind}.sh`, 'traffic.sh'] as const) : []),
     'close.sh',
     'main.sh',
   ];

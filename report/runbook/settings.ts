@@ -1,4 +1,12 @@
-import type { BackupConfig, Deployment, PostgresConfig, ProbeConfig, Site } from '../../domain/config.ts';
+import type {
+  BackupConfig,
+  Deployment,
+  PostgresConfig,
+  ProbeConfig,
+  Site,
+  TrafficConfig,
+} from '../../domain/config.ts';
+import { absolute } from '../../domain/traffic.ts';
 import { everySecret, namedSecrets, ownAddresses, treesOf } from './facts.ts';
 import type { ScriptInput } from './script.ts';
 import { list, word } from './words.ts';
@@ -167,13 +175,40 @@ function trafficSettings({ traffic, witness }: Deployment): string[] {
   if (!traffic)
     return ['# No load balancer is configured: whoever points clients at the target does it by hand.'];
   return [
-    '# The load balancer',
-    `HAPROXY_SOCKET=${word(traffic.socket)}`,
-    `HAPROXY_BACKEND=${word(traffic.backend)}`,
-    `HAPROXY_STATE_FILE=${word(traffic.stateFile ?? '')}`,
+    '# What leads the clients to a site',
+    ...switchSettings(traffic),
     `TRAFFIC_URL=${word(traffic.url)}`,
     `WITNESS=${word(witness ?? '')}`,
   ];
+}
+
+function switchSettings(traffic: TrafficConfig): string[] {
+  switch (traffic.kind) {
+    case 'haproxy':
+      return [
+        `HAPROXY_SOCKET=${word(traffic.socket)}`,
+        `HAPROXY_BACKEND=${word(traffic.backend)}`,
+        `HAPROXY_STATE_FILE=${word(traffic.stateFile ?? '')}`,
+      ];
+    case 'dns':
+      return [
+        `DNS_SERVER=${word(traffic.server)}`,
+        `DNS_PORT=${word(traffic.port)}`,
+        `DNS_ZONE=${word(absolute(traffic.zone))}`,
+        `DNS_NAME=${word(absolute(traffic.name))}`,
+        `DNS_TYPE=${word(traffic.type)}`,
+        `DNS_TTL=${word(traffic.ttl / 1000)}`,
+        `DNS_KEY=${word(traffic.key.name)}`,
+        `DNS_ALGORITHM=${word(traffic.key.algorithm)}`,
+        `DNS_SECRET=${word(traffic.key.secret)}`,
+      ];
+    case 'command':
+      return [
+        list('TRAFFIC_SWITCH', traffic.switch),
+        list('TRAFFIC_STATUS', traffic.status),
+        list('TRAFFIC_HOLD', traffic.holdOut ?? []),
+      ];
+  }
 }
 
 function dataFolders({ redis, database }: Site): string[] {

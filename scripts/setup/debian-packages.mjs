@@ -19,6 +19,9 @@ const PACKAGES = {
   'openssh-client': ['ssh-keygen', 'ssh-agent', 'ssh-add'],
   // The tests' SFTP server: run as an ordinary process on a free port, never as a service.
   'openssh-server': ['/usr/sbin/sshd'],
+  // The tests' name server, run as an ordinary process on a free port; and what changes and asks a name server.
+  bind9: ['/usr/sbin/named'],
+  'bind9-dnsutils': ['dig', 'nsupdate'],
   // The commands of docs/mongodb.md that do without us.
   jq: ['jq'],
 };

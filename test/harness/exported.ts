@@ -8,7 +8,7 @@ import { PART_NAMES } from '../../report/runbook/script.ts';
 /** The example of `tyk-dr init`, loosely typed, so that a test may change anything in it. */
 export interface RawDeployment {
   readonly sites: Record<'london' | 'paris', RawSite>;
-  traffic?: { backend: string };
+  traffic?: { backend?: string };
   readonly backup: Record<string, unknown>;
   organisation: string;
   probes: object[];
@@ -55,5 +55,29 @@ export const EXPORTED_VARIANTS: Readonly<Record<string, (deployment: RawDeployme
       { name: 'vault', remote: { type: 'sftp', path: '/srv/x', options } },
       { name: 'cloud', remote: 'cloud:bucket' },
     ];
+  },
+  'clients led by a name': (deployment) => {
+    Object.assign(deployment, {
+      traffic: {
+        ...{
+          kind: 'dns',
+          server: 'ns1.example.org',
+          zone: 'example.org',
+          name: 'api.example.org',
+          type: 'A',
+        },
+        records: { london: ['192.0.2.1'], paris: ['192.0.2.2', '192.0.2.3'] },
+        key: { name: 'tyk-dr', secret: 'file:/etc/tyk-dr/secrets/tsig' },
+        url: 'https://api.example.org',
+      },
+    });
+  },
+  'clients led by a command': (deployment) => {
+    Object.assign(deployment, {
+      traffic: {
+        ...{ kind: 'command', switch: ['/opt/switch'], status: ['/opt/status'], holdOut: ['/opt/hold'] },
+        url: 'https://api.example.org',
+      },
+    });
   },
 };

@@ -173,13 +173,13 @@ sha256_of() { sha256sum "$1" | cut -d ' ' -f 1; }
 # listens HOST PORT
 listens() { timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null; }
 
-# http METHOD URL [curl arguments]: the status in STATUS (000: no answer), the body in the file $WORK/body.
+# http METHOD URL [curl arguments], at the host CONNECT_TO where that is set: the status in STATUS (000: no answer), the body in the file $WORK/body.
 http() {
   local method=$1 url=$2
   shift 2
   : >"$WORK/body"
   STATUS=$(curl -q -sS --noproxy '*' --globoff --max-time 15 -X "$method" -o "$WORK/body" -D "$WORK/headers" \
-    -w '%{http_code}' "$@" -- "$url" 2>"$WORK/curl-error") || STATUS=000
+    -w '%{http_code}' ${CONNECT_TO:+--connect-to "::$CONNECT_TO:"} "$@" -- "$url" 2>"$WORK/curl-error") || STATUS=000
 }
 
 # Headers with a secret go by a file descriptor: arguments can be read by everybody on this host.
