@@ -46,14 +46,21 @@ export async function runState(door: Door, handle: WorkflowHandle): Promise<RunS
   return { run, executionId, memo, missing: [], record, ended: true };
 }
 
-/** The last word of an execution that another one has gone on from: it has no result. */
-export function recordOfExecution(
+/** The last word of an execution that another one has gone on from: it has no result, and a busy worker needs a moment. */
+export async function recordOfExecution(
   door: Door,
   workflowId: string,
   executionId: string,
 ): Promise<RunRecord | undefined> {
-  return queried(door, door.client.workflow.getHandle(workflowId, executionId));
+  const handle = door.client.workflow.getHandle(workflowId, executionId);
+  for (let asked = 0; asked < MOST_QUESTIONS; asked += 1) {
+    const record = await queried(door, handle);
+    if (record) return record;
+  }
+  return undefined;
 }
+
+const MOST_QUESTIONS = 10;
 
 export async function currentRecord(door: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {
   return (await runState(door, handle)).record;
