@@ -7,7 +7,7 @@ import { DrError } from '../domain/errors.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { serves, servicesOf } from './site.ts';
+import { serves, servicesOf, type SiteService } from './site.ts';
 
 /** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
 
@@ -77,10 +77,11 @@ function notFenced(site: string, reason: string, cause?: unknown): DrError {
 }
 
 /** The lease itself was taken on entry (see guard.ts). A fence from an earlier failover is lifted: this site is to live. */
-async function claimTarget({ worker, target, input, signal }: Call): Promise<StepResult> {
+async function claimTarget(call: Call): Promise<StepResult> {
+  const { target, input, signal } = call;
   const site = input.plan.to;
   const stopped: string[] = [];
-  for (const service of servicesOf(site, target, { component: input.plan.component, worker }).reverse()) {
+  for (const service of concerned(call).reverse()) {
     if (await stopService(service, signal)) stopped.push(service.name);
   }
   const fence = await readFence(target.stateDir);
@@ -93,9 +94,17 @@ async function claimTarget({ worker, target, input, signal }: Call): Promise<Ste
   return { summary: `${site} is ours: ${parts.join('; ')}` };
 }
 
-async function stopTarget({ worker, target, input, signal }: Call): Promise<StopTargetResult> {
+/** Of a component that is started as it is, those of its services that live are left alone. */
+function concerned({ worker, target, input }: Call): SiteService[] {
+  const { to, component, asIs } = input.plan;
+  const services = servicesOf(to, target, { component, worker });
+  return asIs === undefined ? services : services.filter(({ name }) => asIs.includes(name));
+}
+
+async function stopTarget(call: Call): Promise<StopTargetResult> {
+  const { signal } = call;
   const states: Record<string, string> = {};
-  const services = servicesOf(input.plan.to, target, { component: input.plan.component, worker });
+  const services = concerned(call);
   for (const service of [...services].reverse()) {
     await stopService(service, signal);
     states[service.name] = await serviceState(service);

@@ -1,4 +1,4 @@
-import { call as http, type Answer } from '../adapters/tyk/http.ts';
+import { call as http, type Answer, type Call as HttpCall } from '../adapters/tyk/http.ts';
 import type { ProbeConfig } from '../domain/config.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call } from './guard.ts';
@@ -28,9 +28,11 @@ export async function sendProbe(
   { secret }: Pick<Call, 'secret'>,
   baseUrl: string,
   probe: ProbeConfig,
+  limits: Pick<HttpCall, 'timeoutMs' | 'wholeMs'> = {},
 ): Promise<Answer> {
   const key = probe.key === undefined ? undefined : await secret(probe.key);
   return http(new URL(probe.path, baseUrl).href, {
+    ...limits,
     method: probe.method,
     headers: key === undefined ? {} : { Authorization: key.reveal() },
   });

@@ -22,7 +22,10 @@ export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Silence of this length ends it. */
   readonly timeoutMs?: number;
+  /** The whole answer must be there by then, however it trickles. */
+  readonly wholeMs?: number;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface Call {
 export async function call(url: string, options: Call = {}): Promise<Answer> {
   const { hostname, port, protocol } = new URL(url);
   requireWithinDrill(hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
-  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, wholeMs } = options;
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
     const request = send(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
@@ -56,6 +59,13 @@ export async function call(url: string, options: Call = {}): Promise<Answer> {
         }),
       );
     });
+    if (wholeMs !== undefined) {
+      const late = setTimeout(
+        () => request.destroy(new Error(`no whole answer within ${wholeMs} ms`)),
+        wholeMs,
+      );
+      request.on('close', () => clearTimeout(late));
+    }
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     request.on('error', (error) => resolve(noAnswer(error.message || String(error))));
     request.end(body);
