@@ -93,7 +93,6 @@ export function startObjection(
 ): string | undefined {
   const used = starts.filter((at) => nowMs - Date.parse(at) < DAY_MS).length;
   if (used >= budgetPerDay) return `${used} of ${budgetPerDay} automatic starts in 24 hours are used`;
-  if (!known.fencePossible) return `the failed site cannot be fenced: ${known.why ?? 'not known why'}`;
   if (known.stores.length === 0)
     return `how much would be lost is not known: ${known.why ?? 'nobody has measured it'}`;
   for (const { store, lagMs, why } of known.stores) {
@@ -102,6 +101,7 @@ export function startObjection(
     if (lagMs > rpoMs)
       return `${store} is ${formatDuration(lagMs)} behind, more than the RPO of ${formatDuration(rpoMs)}`;
   }
+  if (!known.fencePossible) return `the failed site cannot be fenced: ${known.why ?? 'not known why'}`;
   return undefined;
 }
 

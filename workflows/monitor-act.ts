@@ -102,9 +102,12 @@ async function replicationStanding(watch: Watch, from: string, to: string): Prom
       (call) => call['replication-standing']({ deployment, from, to }),
     );
   } catch (error) {
-    return { stores: [], fencePossible: false, why: reasonOf(error) };
+    return { stores: [], fencePossible: false, why: `no worker of ${to} tells: ${briefly(error)}` };
   }
 }
+
+/** A worker of before lists all that it can instead. */
+const briefly = (error: unknown): string => reasonOf(error).split(', available')[0]!.slice(0, 200);
 
 async function backupStanding(watch: Watch, from: string): Promise<ReplicationStanding> {
   const nowMeasured = await measureExposure(watch);
