@@ -32,7 +32,8 @@ export async function findMonitor(door: Door, deployment: string): Promise<Found
   return { isRunning, summary: asked ?? noted, fromNotes: asked === undefined };
 }
 
-function notesOf({ memo }: WorkflowExecutionDescription): MonitorSummary | undefined {
+/** What it has left for the moment in which nobody can be asked. */
+export function notesOf({ memo }: WorkflowExecutionDescription): MonitorSummary | undefined {
   const notes = memo?.['monitor'] as Partial<MonitorSummary> | undefined;
   return Array.isArray(notes?.observers) && Array.isArray(notes.heals)
     ? (notes as MonitorSummary)

@@ -19,6 +19,16 @@ export function monitorLines(summary: MonitorSummary, at: string): string[] {
   ];
 }
 
+/** The same in one line. */
+export function monitorLine({ state, since, serving, reasons, paused, acted }: MonitorSummary): string {
+  return [
+    `${serving ?? 'the site'} is ${state} since ${since}`,
+    ...(acted ? [actedText(acted)] : []),
+    ...(paused ? [`paused until ${paused.until}`] : []),
+    ...reasons.slice(0, 1),
+  ].join('; ');
+}
+
 function seesText(sees: string): string {
   switch (sees) {
     case 'up':
