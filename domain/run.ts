@@ -115,8 +115,7 @@ export interface StepError {
 }
 
 /** Why a step is left out: what the plan has looked at, in this order. */
-export type LeftOut =
-  'drill' | 'deployment' | 'component' | 'as-it-is' | 'in-place' | 'elsewhere' | 'scenario';
+export type LeftOut = 'drill' | 'deployment' | 'component' | 'as-is' | 'in-place' | 'elsewhere' | 'scenario';
 
 export interface StepRecord {
   readonly id: string;
@@ -290,7 +289,7 @@ export function leftOutText(
       return 'not part of a recovery on another site';
     case 'component':
       return `not part of recovering ${component ?? drill?.component} alone`;
-    case 'as-it-is':
+    case 'as-is':
       return `not needed: ${component ?? 'it'} is started as it is`;
     case 'scenario':
       return `not needed in scenario ${scenario}`;

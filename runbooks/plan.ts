@@ -195,7 +195,7 @@ function whyLeftOut(
   const { component } = plan;
   if (component !== undefined) {
     if (!ALWAYS.includes(id) && !COMPONENT_STEPS[component].includes(id)) return 'component';
-    return plan.asIs !== undefined && RESTORING.includes(id) ? 'as-it-is' : undefined;
+    return plan.asIs !== undefined && RESTORING.includes(id) ? 'as-is' : undefined;
   }
   if (id === 'fence-source' && plan.inPlace) return 'in-place';
   if (id === 'hold-traffic' && !plan.inPlace) return 'elsewhere';

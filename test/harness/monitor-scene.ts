@@ -137,8 +137,12 @@ function sceneOf(
 }
 
 /** Not the poll of expect, which knows no tests at the same time. */
-export async function until<T>(look: () => Promise<T>, holds: (seen: T) => boolean): Promise<T> {
-  const giveUpMs = Date.now() + PATIENCE_MS;
+export async function until<T>(
+  look: () => Promise<T>,
+  holds: (seen: T) => boolean,
+  patienceMs = PATIENCE_MS,
+): Promise<T> {
+  const giveUpMs = Date.now() + patienceMs;
   for (;;) {
     const seen = await look();
     if (holds(seen)) return seen;
