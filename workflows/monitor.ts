@@ -68,7 +68,8 @@ export async function monitor(input: MonitorInput, carried?: Carried): Promise<M
     if (watch.serving !== undefined) await watchSite(watch, watch.serving, eyes);
     shown = publishWatch(watch, shown);
     tellChange(watch);
-    if (workflowInfo().continueAsNewSuggested && watch.running === undefined) {
+    // A run that it has started goes on; that it holds the lock is what the observers see.
+    if (workflowInfo().continueAsNewSuggested) {
       await leave(watch, eyes);
       await continueAsNew<typeof monitor>(input, carriedOn(watch));
     }
