@@ -96,17 +96,16 @@ function notFenced(site: string, reason: string, cause?: unknown): DrError {
 }
 
 /** The lease itself was taken on entry (see guard.ts). A fence from an earlier failover is lifted: this site is to live. */
-async function claimTarget({ worker, target, input, signal }: Call): Promise<StepResult> {
+async function claimTarget(call: Call): Promise<StepResult> {
+  const { target, input, signal } = call;
   const site = input.plan.to;
   const stopped: string[] = [];
-  for (const service of servicesOf(site, target, { component: input.plan.component, worker }).reverse()) {
+  for (const service of concerned(call).reverse()) {
     if (await stopService(service, signal)) stopped.push(service.name);
   }
   const fence = await readFence(target.stateDir);
   if (fence !== undefined) await lowerFence(target.stateDir);
-  const wasStandby = await removeStandbyMark(target.stateDir);
-  const { redis } = target;
-  if (redis?.configFile !== undefined && serves(worker, target, redis)) await forgetMaster(redis.configFile);
+  const wasStandby = input.plan.component === undefined && (await noLongerFollows(call));
   const parts = [
     `epoch ${input.epoch}`,
     stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran',
@@ -116,9 +115,24 @@ async function claimTarget({ worker, target, input, signal }: Call): Promise<Ste
   return { summary: `${site} is ours: ${parts.join('; ')}` };
 }
 
-async function stopTarget({ worker, target, input, signal }: Call): Promise<StopTargetResult> {
+/** What is restored there is its own master. @returns whether it was a standby */
+async function noLongerFollows({ worker, target }: Call): Promise<boolean> {
+  const { redis, stateDir } = target;
+  if (redis?.configFile !== undefined && serves(worker, target, redis)) await forgetMaster(redis.configFile);
+  return removeStandbyMark(stateDir);
+}
+
+/** Of a component that is started as it is, those of its services that live are left alone. */
+function concerned({ worker, target, input }: Call): SiteService[] {
+  const { to, component, asIs } = input.plan;
+  const services = servicesOf(to, target, { component, worker });
+  return asIs === undefined ? services : services.filter(({ name }) => asIs.includes(name));
+}
+
+async function stopTarget(call: Call): Promise<StopTargetResult> {
+  const { signal } = call;
   const states: Record<string, string> = {};
-  const services = servicesOf(input.plan.to, target, { component: input.plan.component, worker });
+  const services = concerned(call);
   for (const service of [...services].reverse()) {
     await stopService(service, signal);
     states[service.name] = await serviceState(service);

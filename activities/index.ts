@@ -11,6 +11,7 @@ import { createDatabaseActivities } from './database.ts';
 import { createDrillTargetActivities } from './drill-target.ts';
 import { createInjectDisasterActivities } from './inject-disaster.ts';
 import { createObserveLiveActivities } from './observe-live.ts';
+import { createObserveActivities } from './observe-site.ts';
 import { createWatchDrillActivities } from './watch-drill.ts';
 import { createDoctorActivities } from './doctor/examine.ts';
 import { createDrillCalendarActivities } from './drill-calendar.ts';
@@ -74,6 +75,7 @@ export function createActivities(
     ...createDrillTargetActivities(deps),
     ...createInjectDisasterActivities(deps),
     ...createObserveLiveActivities(deps),
+    ...createObserveActivities(deps),
     ...createWatchDrillActivities(deps),
     ...createMeasureActivities(deps),
     ...createMeasureLossActivities(deps),

@@ -1,4 +1,4 @@
-import { call as http, type Answer } from '../adapters/tyk/http.ts';
+import { call as http, type Answer, type Call as HttpCall } from '../adapters/tyk/http.ts';
 import type { ProbeConfig } from '../domain/config.ts';
 import type { Proof } from '../domain/run.ts';
 import type { Call } from './guard.ts';
@@ -14,7 +14,7 @@ export async function runProbe(
   probe: ProbeConfig,
   door?: string,
 ): Promise<Proof> {
-  const answer = await sendProbe(call, baseUrl, probe, door);
+  const answer = await sendProbe(call, baseUrl, probe, door === undefined ? {} : { door });
   const { status, bodyContains } = probe.expect;
   const bodyRight = bodyContains === undefined || answer.body.includes(bodyContains);
   return {
@@ -33,10 +33,11 @@ export async function sendProbe(
   { secret }: Pick<Call, 'secret'>,
   baseUrl: string,
   probe: ProbeConfig,
-  door?: string,
+  { door, ...limits }: Pick<HttpCall, 'timeoutMs' | 'wholeMs' | 'door'> = {},
 ): Promise<Answer> {
   const key = probe.key === undefined ? undefined : await secret(probe.key);
   return http(new URL(probe.path, baseUrl).href, {
+    ...limits,
     method: probe.method,
     headers: key === undefined ? {} : { Authorization: key.reveal() },
     ...(door === undefined ? {} : { door }),

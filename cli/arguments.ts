@@ -1,4 +1,5 @@
 import { hostPort as hostPortSchema, name as nameSchema, url as urlSchema } from '../domain/config-parts.ts';
+import { formatDays, parseDuration } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import { SET_ID } from '../domain/manifest.ts';
 import { isSetOrSnapshot } from '../domain/snapshot.ts';
@@ -13,6 +14,7 @@ export const KINDS = [
   'address',
   'choice',
   'digest',
+  'duration',
   'file',
   'moment',
   'name',
@@ -86,6 +88,15 @@ export function momentArgument(argument: string): Parser<string> {
   return expecting('moment', argument, expected, (value) => {
     const time = Date.parse(value);
     return shape.test(value) && !Number.isNaN(time) ? new Date(time).toISOString() : undefined;
+  });
+}
+
+/** Returned in milliseconds. */
+export function durationArgument(argument: string, mostMs: number): Parser<number> {
+  const expected = `a duration such as 90s, 15m or 1h30m, at most ${formatDays(mostMs)}`;
+  return expecting('duration', argument, expected, (value) => {
+    const ms = parseDuration(value);
+    return ms !== undefined && ms > 0 && ms <= mostMs ? ms : undefined;
   });
 }
 

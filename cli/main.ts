@@ -23,6 +23,7 @@ import { registerKeys } from './keys.ts';
 import { registerLab } from './lab.ts';
 import { registerLesson } from './lesson.ts';
 import { registerLogs } from './logs.ts';
+import { registerMonitor } from './monitor.ts';
 import { registerPlan } from './plan.ts';
 import { registerRecover } from './recover.ts';
 import { registerReport } from './report.ts';
@@ -54,6 +55,7 @@ export function buildProgram(): Command {
   registerDrill(program, config);
   registerPlan(program, config);
   registerStatus(program, config);
+  registerMonitor(program, config);
   registerHistory(program, config);
   registerLogs(program, config);
   registerDecisions(program, config);

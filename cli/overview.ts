@@ -2,6 +2,8 @@ import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@tempo
 import { lossStanding } from '../adapters/beacon/standing.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
+import { monitorId } from '../domain/monitor.ts';
+import { monitorLine } from '../domain/monitor-text.ts';
 import { outlook } from '../domain/outlook.ts';
 import { summaryOf, type WaitingStep } from '../domain/run-summary.ts';
 import type { RunRecord } from '../domain/run.ts';
@@ -11,6 +13,7 @@ import { historyOf } from './history.ts';
 import { deploymentOf, type Door } from './client.ts';
 import { standingHere } from './drill-standing.ts';
 import { memoSummary } from './memo-summary.ts';
+import { notesOf } from './monitor-handle.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { soon } from './run-record.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
@@ -28,9 +31,10 @@ export async function overviewOf(door: Door): Promise<OverviewRow[]> {
 
 async function rowOf(door: Door, name: string): Promise<OverviewRow> {
   const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
-  const [lock, backup, loss, drills] = await Promise.all([
+  const [lock, backup, monitor, loss, drills] = await Promise.all([
     described(door, lockId(name)),
     described(door, backupId(name)),
+    described(door, monitorId(name)),
     lossStanding(name, deploymentOf(door.config, name)).catch(() => undefined),
     drillsFor(door, name),
   ]);
@@ -38,6 +42,7 @@ async function rowOf(door: Door, name: string): Promise<OverviewRow> {
     ...{ deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs },
     ...(loss ? { loss } : {}),
     ...(drills.length > 0 ? { drills } : {}),
+    ...monitorOf(door, name, monitor),
   };
   const beside =
     backup?.status.name === 'RUNNING'
@@ -67,6 +72,18 @@ async function rowOf(door: Door, name: string): Promise<OverviewRow> {
     waitsFor: waitsBeside(summary?.waiting ?? [], missing),
     missingWorkers: missing,
   };
+}
+
+/** As it has noted itself: a screen waits for no worker. */
+function monitorOf(
+  { config }: Door,
+  name: string,
+  found: WorkflowExecutionDescription | undefined,
+): Pick<OverviewRow, 'monitor'> {
+  const isRunning = found?.status.name === 'RUNNING';
+  if (!isRunning) return config.deployments[name]!.monitor ? { monitor: 'not running: nobody watches' } : {};
+  const summary = notesOf(found);
+  return { monitor: summary ? monitorLine(summary) : 'has not looked yet' };
 }
 
 const iso = ({ startTime }: WorkflowExecutionDescription): string => startTime.toISOString();

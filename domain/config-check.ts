@@ -1,6 +1,7 @@
 import { noticesReachSomebody } from './config-check-notify.ts';
 import { approvalsAreSound } from './config-check-approvals.ts';
 import { drillIsApart } from './config-check-drill.ts';
+import { monitorIsSound } from './config-check-monitor.ts';
 import { schedulesAreSound } from './config-check-schedules.ts';
 import { calendarIsSound } from './config-check-calendar.ts';
 import { rolesAreSound } from './config-check-roles.ts';
@@ -64,6 +65,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
     ...calendarIsSound(deployment),
     ...drillIsApart(deployment),
     ...replicationIsSound(deployment),
+    ...monitorIsSound(deployment),
   ];
 }
 

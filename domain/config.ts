@@ -7,6 +7,7 @@ import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { load, slos } from './config-load.ts';
 import { mongodb } from './config-mongodb.ts';
+import { monitor } from './config-monitor.ts';
 import { contacts, notify, vendorSupport } from './config-notify.ts';
 import { metrics, schedules } from './config-watch.ts';
 import { proof } from './config-proof.ts';
@@ -222,6 +223,7 @@ const deployment = z.strictObject({
   probes: z.array(probe).default([]),
   beacon: beacon.optional(),
   drill: drill.optional().describe('How and where recoveries are rehearsed.'),
+  monitor: monitor.optional(),
   backup,
   notify: notify.optional(),
   contacts,

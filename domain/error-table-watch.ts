@@ -15,4 +15,13 @@ export const WATCH_ERRORS = {
     (d) => `the schedule ${d.id} was not made by tyk-dr for this deployment`,
     'Look at it in the Temporal UI; delete or rename it, then apply again.',
   ),
+  MONITOR_NOT_CONFIGURED: usage(
+    (d) => `${d.deployment} has no monitor in the configuration`,
+    'Say under monitor: who looks, and what must be reachable from everywhere.',
+  ),
+  MONITOR_NOT_RUNNING: refused(
+    (d) => `nobody monitors ${d.deployment}`,
+    'Start the monitor first.',
+    (d) => `tyk-dr monitor ${d.deployment}`,
+  ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -20,6 +20,8 @@ export function leftOutText(
       return 'not part of a recovery on another site';
     case 'component':
       return `not part of recovering ${component ?? drill?.component} alone`;
+    case 'as-is':
+      return `not needed: ${component ?? 'it'} is started as it is`;
     case 'scenario':
       return `not needed in scenario ${scenario}`;
     default:

@@ -49,6 +49,22 @@ export const NOTICE_EVENTS = {
     'A tabletop or an audit is due, or a review is to be signed: people have to do it.',
   ),
   stale: event('error', false, 'A store would lose more than its RPO allows, or nobody can measure it.'),
+  'site-failed': event(
+    'critical',
+    false,
+    'The monitor has found the site that serves failed; it says what it has done. Told again while it lasts.',
+  ),
+  'site-suspect': event(
+    'error',
+    false,
+    'The monitor suspects the site that serves, or does not know which one does.',
+  ),
+  'site-degraded': event(
+    'warning',
+    false,
+    'Clients are served, and something is broken: a component, or the eyes of the monitor.',
+  ),
+  'site-healthy': event('info', false, 'The site that serves is healthy again.'),
   'fresh-again': event('info', false, 'Every store is within its RPO again.'),
 } as const satisfies Record<string, EventEntry>;
 

@@ -72,6 +72,8 @@ export interface RecoverPlan {
   /** Nobody at the source is expected to answer: the start does not wait for its workers. */
   readonly sourceMayBeGone: boolean;
   readonly component?: Recoverable;
+  /** Nothing is restored: these services of the component are dead, and are started as they are. */
+  readonly asIs?: readonly string[];
   readonly scenario: Scenario;
   /** A set's id, or `latest`; that of a snapshot: its set, with this snapshot and no other. */
   readonly backup: string;

@@ -123,7 +123,15 @@ export interface StepError {
 
 /** Why a step is left out: what the plan has looked at, in this order. */
 export type LeftOut =
-  'drill' | 'strategy' | 'mode' | 'deployment' | 'component' | 'in-place' | 'elsewhere' | 'scenario';
+  | 'drill'
+  | 'strategy'
+  | 'mode'
+  | 'deployment'
+  | 'component'
+  | 'as-is'
+  | 'in-place'
+  | 'elsewhere'
+  | 'scenario';
 
 export interface StepRecord {
   readonly id: string;

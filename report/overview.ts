@@ -35,6 +35,8 @@ export interface OverviewRow {
   readonly last?: HistoryEntry;
   /** What is due or late of drills; absent where the repository is elsewhere. */
   readonly drills?: readonly string[];
+  /** What the monitor says of the site that serves; absent where none is configured. */
+  readonly monitor?: string;
   /** What would be lost, and what the last recovery has lost; absent where no beacon is configured, or its journal is elsewhere. */
   readonly loss?: {
     readonly exposure: readonly StoreExposure[];
@@ -122,6 +124,7 @@ function below(row: OverviewRow, nowMs: number): string[] {
       ? [`    backup ${backup.run} for ${formatDuration(Math.max(0, nowMs - Date.parse(backup.since)))}`]
       : []),
     ...lossBelow(row),
+    ...(row.monitor === undefined ? [] : [`    monitor: ${row.monitor}`]),
     ...(row.drills ?? []).map((text) => `    drills: ${text}`),
     ...(last
       ? [`    last: ${last.run} ${last.state}, ${rtoText(last)}, ended ${last.endedAt ?? 'never'}`]

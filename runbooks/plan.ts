@@ -46,6 +46,7 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     inPlace,
     sourceMayBeGone: request.scenario === 'regional' || request.scenario === 'network',
     ...(request.component === undefined ? {} : { component: request.component }),
+    ...(request.asIs === undefined ? {} : { asIs: request.asIs }),
     scenario: request.scenario,
     backup: request.backup,
     snapshots: usesSnapshots(request, point) ? 'newest' : 'none',
@@ -172,6 +173,17 @@ const COMPONENT_STEPS: Readonly<Record<Recoverable, readonly RecoverStepId[]>> =
 
 const DATA_STEPS: readonly RecoverStepId[] = ['restore-redis-data', 'restore-database-data'];
 
+/** What puts something of a backup there, or compares with it: not of a component that is started as it is. */
+const RESTORING: readonly RecoverStepId[] = [
+  'provision-target',
+  'place-server-config',
+  ...DATA_STEPS,
+  'prove-redis',
+  'protect-database',
+  'restore-dashboard-config',
+  'restore-gateway-config',
+];
+
 function whyLeftOut(
   id: RecoverStepId,
   shape: DeploymentShape,
@@ -181,8 +193,10 @@ function whyLeftOut(
   if (!isPresent(id, shape, target)) return 'deployment';
   if (id === 'check-other-sites' && plan.workers.others.length === 0) return 'deployment';
   const { component } = plan;
-  if (component !== undefined)
-    return ALWAYS.includes(id) || COMPONENT_STEPS[component].includes(id) ? undefined : 'component';
+  if (component !== undefined) {
+    if (!ALWAYS.includes(id) && !COMPONENT_STEPS[component].includes(id)) return 'component';
+    return plan.asIs !== undefined && RESTORING.includes(id) ? 'as-is' : undefined;
+  }
   if (id === 'fence-source' && plan.inPlace) return 'in-place';
   if (id === 'hold-traffic' && !plan.inPlace) return 'elsewhere';
   return isNeeded(id, plan.scenario) ? undefined : 'scenario';

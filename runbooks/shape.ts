@@ -55,6 +55,8 @@ export interface RecoverRequest {
   /** False: the set alone. */
   readonly snapshots?: boolean;
   readonly component?: Recoverable;
+  /** The component is started with the data and the configuration that it has; of it only these services are stopped. */
+  readonly asIs?: readonly string[];
   readonly scenario: Scenario;
   readonly occurredAt?: string;
   readonly toTime?: string;

@@ -11,6 +11,7 @@ export { fence } from './fence.ts';
 export { launch } from './launch.ts';
 export { launchDrill } from './launch-drill.ts';
 export { launchPaper } from './launch-paper.ts';
+export { monitor } from './monitor.ts';
 export { ping } from './ping.ts';
 export { prune } from './prune.ts';
 export { readRuns } from './read-runs.ts';

@@ -5,7 +5,7 @@ import { clusterOf } from '../../domain/cluster.ts';
 import type { Secret } from '../../domain/secret.ts';
 import type { Call } from '../guard.ts';
 
-type Asking = Pick<Call, 'source' | 'deployment' | 'secret'>;
+type Asking = Pick<Call, 'source' | 'deployment'> & { secret: Call['secret'] };
 
 /** The door through which a standby follows the database of the source: the role of replication, and nothing more. */
 export async function followed({

@@ -1,8 +1,6 @@
-import { journalFolders } from '../../adapters/beacon/files.ts';
-import { readBeaconJournal } from '../../adapters/beacon/read.ts';
 import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { parseLsn } from '../../adapters/postgres/lsn.ts';
-import { primaryPosition, slotOf, standbyPosition } from '../../adapters/postgres/replication.ts';
+import { standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { redisPosition } from '../../adapters/redis/replica.ts';
 import { formatDuration } from '../../domain/duration.ts';
@@ -15,9 +13,11 @@ import type { Proof, StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
+import { asActivity } from '../to-failure.ts';
+import type { ReplicationStanding } from '../../domain/monitor.ts';
 import { notMeasured, proof } from '../proofs.ts';
-import { markedStores, readMarks } from '../watermarks.ts';
-import { followed } from './followed.ts';
+import { markedStores } from '../watermarks.ts';
+import { standingOf } from './lag.ts';
 
 /** How far the stores of a standby are behind: by watermarks, and in bytes where the source can be asked. */
 
@@ -26,6 +26,36 @@ export function createStandingActivities(deps: Deps) {
     'check-replicas': guarded(deps, 'probe', checkReplicas),
     'await-level': guarded(deps, 'probe', awaitLevel),
     'prove-replicas': guarded(deps, 'probe', proveReplicas),
+    'replication-standing': (asked: StandingQuestion): Promise<ReplicationStanding> =>
+      asActivity(() => replicationStanding(deps, asked)),
+  };
+}
+
+interface StandingQuestion {
+  readonly deployment: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What a monitor needs to know before it starts a failover by itself; whether the source can be fenced is for others. */
+async function replicationStanding(
+  deps: Deps,
+  { deployment: name, from, to }: StandingQuestion,
+): Promise<ReplicationStanding> {
+  const deployment = deps.deployment(name);
+  const standing = await standingOf({
+    ...{ worker: deps.worker, deployment, plan: { deployment: name, from, to } },
+    ...{ target: deployment.sites[to]!, source: deployment.sites[from]! },
+    secret: (reference) => deps.secret(reference),
+  });
+  return {
+    stores: standing.map((each) => ({
+      store: each.store,
+      ...(each.role === 'follows' && each.lagMs !== undefined
+        ? { lagMs: each.lagMs }
+        : { why: standingText(each) }),
+    })),
+    fencePossible: true,
   };
 }
 
@@ -34,7 +64,7 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   const { input } = call;
   const { to: site, from, failover } = input.plan;
   const { mode, maxLagMs, acceptLoss } = failover!;
-  const standing = await standingOf(call);
+  const standing = await standingOf({ ...call, plan: call.input.plan });
   const proofs: Proof[] = [];
   for (const each of standing) {
     const { store, role, streaming, lagMs } = each;
@@ -144,7 +174,7 @@ async function proveReplicas(call: Call): Promise<CheckReplicasResult> {
     (!isMarked || (lagMs ?? Infinity) <= FRESH_MS);
   await awaitUntil(
     async () => {
-      standing = await standingOf(call);
+      standing = await standingOf({ ...call, plan: call.input.plan });
       return standing.every(isLevel) ? true : undefined;
     },
     {
@@ -173,92 +203,3 @@ async function proveReplicas(call: Call): Promise<CheckReplicasResult> {
     ]),
   };
 }
-
-/** Of the target's stores on this host. Never throws for one that cannot be asked: that is its standing. */
-export async function standingOf(
-  call: Pick<Call, 'worker' | 'target' | 'source' | 'deployment' | 'secret'> & {
-    readonly input: Pick<Call['input'], 'plan'>;
-  },
-): Promise<StoreStanding[]> {
-  const newest = await newestJournalled(call);
-  return Promise.all(
-    markedStores(call.target, call.worker).map(async (store): Promise<StoreStanding> => {
-      const site = call.input.plan.to;
-      try {
-        const [at, lagMs] = await Promise.all([
-          store === 'database' ? databaseStanding(call) : redisStanding(call),
-          lagOf(call, store, newest(store)),
-        ]);
-        return { store, site, ...at, ...(lagMs === undefined ? {} : { lagMs }) };
-      } catch (error) {
-        return {
-          store,
-          site,
-          role: 'unreachable',
-          problem: error instanceof Error ? error.message : String(error),
-        };
-      }
-    }),
-  );
-}
-
-type Asking = Parameters<typeof standingOf>[0];
-type Found = Omit<StoreStanding, 'store' | 'site'>;
-
-/** What the beacon has had acknowledged last at the source, Unix seconds. */
-async function newestJournalled({
-  deployment,
-  input,
-}: Asking): Promise<(store: MarkedStore) => number | undefined> {
-  if (!deployment.beacon) return () => undefined;
-  const journal = await readBeaconJournal(journalFolders(deployment, input.plan.deployment));
-  return (store) => journal.of(input.plan.from, store).runs.at(-1)?.[1];
-}
-
-async function lagOf(
-  { target, secret }: Asking,
-  store: MarkedStore,
-  journalled: number | undefined,
-): Promise<number | undefined> {
-  if (journalled === undefined) return undefined;
-  const marks = await readMarks(target, store, secret);
-  if (marks.length === 0) return undefined;
-  return Math.max(0, journalled - Math.max(...marks)) * 1000;
-}
-
-async function databaseStanding(call: Asking): Promise<Found> {
-  const { target, secret, input } = call;
-  const position = await withPostgres(await adminConnection(clusterOf(target), secret), standbyPosition);
-  if (!position.inRecovery) return { role: 'writes' };
-  const source = await followed(call)
-    .then((connection) => withPostgres(connection, primaryPosition))
-    .catch(() => undefined);
-  const replayed = position.replayed;
-  return {
-    role: 'follows',
-    streaming: position.receiver === 'streaming' && position.slot === slotOf(input.plan.to),
-    ...(replayed === undefined ? {} : { position: replayed }),
-    ...(source && replayed !== undefined
-      ? { lagBytes: positive(parseLsn(source.lsn) - parseLsn(replayed)) }
-      : {}),
-  };
-}
-
-async function redisStanding({ target, source, secret }: Asking): Promise<Found> {
-  const at = await withRedis(await redisEndpoint(target.redis!, secret), redisPosition);
-  if (at.role === 'master') return { role: 'writes' };
-  const from = source.redis!;
-  const right = at.master?.host === from.host && at.master.port === from.port;
-  const master = await redisEndpoint(from, secret)
-    .then((endpoint) => withRedis(endpoint, redisPosition))
-    .catch(() => undefined);
-  return {
-    role: 'follows',
-    streaming: right && at.linkUp === true && at.syncing !== true,
-    position: String(at.offset),
-    ...(master ? { lagBytes: Math.max(0, master.offset - at.offset) } : {}),
-    ...(right ? {} : { problem: `its master is ${at.master?.host}:${at.master?.port}` }),
-  };
-}
-
-const positive = (bytes: bigint): number => (bytes > 0n ? Number(bytes) : 0);

@@ -21,6 +21,8 @@ export function configDigest(deployment: Deployment): string {
     contacts: _contacts,
     vendorSupport: _vendorSupport,
     roles: _roles,
+    // Who looks, and how often, changes no recovery.
+    monitor: _monitor,
     drill,
     witness,
     beacon,

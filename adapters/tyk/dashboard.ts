@@ -1,6 +1,6 @@
 import { DrError } from '../../domain/errors.ts';
 import type { Secret } from '../../domain/secret.ts';
-import { call, json, type Answer } from './http.ts';
+import { call, json, type Answer, type Call } from './http.ts';
 
 /** What a recovery asks of a Dashboard. Its `/hello` is liveness only: the lists are what proves its database. */
 
@@ -20,8 +20,11 @@ export interface ApiListing {
   readonly tags: readonly string[];
 }
 
-export async function dashboardAlive(url: string): Promise<boolean> {
-  const answer = await call(new URL('/hello', url).href);
+export async function dashboardAlive(
+  url: string,
+  limits: Pick<Call, 'timeoutMs' | 'wholeMs'> = {},
+): Promise<boolean> {
+  const answer = await call(new URL('/hello', url).href, limits);
   const body = json(answer);
   return answer.status === 200 && isRecord(body) && body['status'] === 'ok';
 }

@@ -1,6 +1,6 @@
 import type { Secret } from '../../domain/secret.ts';
 import { DrError } from '../../domain/errors.ts';
-import { call, json, type Answer } from './http.ts';
+import { call, json, type Answer, type Call } from './http.ts';
 
 /** What a recovery asks of a Gateway: its health and what it has loaded. Sources: Tyk's control API and `/hello`. */
 
@@ -12,8 +12,11 @@ export interface Hello {
 }
 
 /** Undefined where nothing answers as a Gateway does. `/hello` answers 200 whatever it says. */
-export async function gatewayHello(url: string): Promise<Hello | undefined> {
-  const body = json(await call(new URL('/hello', url).href));
+export async function gatewayHello(
+  url: string,
+  limits: Pick<Call, 'timeoutMs' | 'wholeMs'> = {},
+): Promise<Hello | undefined> {
+  const body = json(await call(new URL('/hello', url).href, limits));
   if (!isRecord(body) || typeof body['status'] !== 'string') return undefined;
   const details: Record<string, string> = {};
   if (isRecord(body['details'])) {

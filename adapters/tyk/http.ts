@@ -23,9 +23,12 @@ export interface Call {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Silence of this length ends it. */
   readonly timeoutMs?: number;
   /** The host to connect to in the place of the URL's, which is still the one that is asked for. */
   readonly door?: string;
+  /** The whole answer must be there by then, however it trickles. */
+  readonly wholeMs?: number;
 }
 
 /**
@@ -35,7 +38,7 @@ export interface Call {
  */
 export async function call(url: string, options: Call = {}): Promise<Answer> {
   const { hostname, port, protocol } = new URL(url);
-  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, door } = options;
+  const { method = 'GET', headers = {}, body, timeoutMs = TIMEOUT_MS, wholeMs, door } = options;
   requireWithinDrill(door ?? hostname, Number(port) || (protocol === 'https:' ? 443 : 80));
   const send = url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
@@ -64,6 +67,13 @@ export async function call(url: string, options: Call = {}): Promise<Answer> {
         );
       },
     );
+    if (wholeMs !== undefined) {
+      const late = setTimeout(
+        () => request.destroy(new Error(`no whole answer within ${wholeMs} ms`)),
+        wholeMs,
+      );
+      request.on('close', () => clearTimeout(late));
+    }
     request.on('timeout', () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     request.on('error', (error) => resolve(noAnswer(error.message || String(error))));
     request.end(body);

@@ -22,7 +22,7 @@ export async function startTemporal(): Promise<TestWorkflowEnvironment> {
   });
 }
 
-async function temporalBinary(): Promise<string> {
+export async function temporalBinary(): Promise<string> {
   const cache = join(
     process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
     'tyk-dr',

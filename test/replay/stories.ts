@@ -1,10 +1,14 @@
 import type { WorkflowHandle } from '@temporalio/client';
+import { MONITOR_QUERY, type MonitorSummary, type ObserveInput } from '../../domain/monitor.ts';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { drillInput, FAST, fails, fakes, recoverInput } from '../harness/recover-input.ts';
+import { drillInput, FAST, fails, fakes, recoverInput, untilCancelled } from '../harness/recover-input.ts';
 import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
+import { until } from '../harness/monitor-scene.ts';
+import { DEAD, viewOf } from '../harness/monitor-views.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
+import type { MonitorInput } from '../../runbooks/monitor-input.ts';
 
 /**
  * What every runbook may go through, told by activities that answer as they are told. Recorded once a release by
@@ -146,6 +150,26 @@ const MARK = {
 const CALENDAR = {
   ...{ deployment: 'acme', sites: BACKUP.sites, priority: 1 },
   shape: { ...FULL_SHAPE, drill: { site: 'dr', limitMs: 600_000 } },
+};
+
+const MONITOR: MonitorInput = {
+  settings: {
+    ...{
+      deployment: 'acme',
+      actor: 'ann',
+      reason: 'a test',
+      onFailure: 'notify',
+      observers: ['primary', 'dr'],
+    },
+    sites: [{ site: 'primary', workers: ['primary'] }],
+    rules: {
+      ...{ quorum: 2, failAfterMs: 1_500, recoverAfterMs: 300 },
+      flapping: { changes: 9, withinMs: 60_000 },
+    },
+    ...{ intervalMs: 1_000, budgetPerDay: 1, rpoMs: 300_000, priority: 1 },
+  },
+  shape: FULL_SHAPE,
+  memory: { heals: [], starts: [] },
 };
 
 const backups = (name: string, workflow: string, ...more: unknown[]): Story => ({
@@ -311,6 +335,29 @@ export const STORIES: readonly Story[] = [
   {
     ...{ name: 'read-runs', workflow: 'readRuns', workflowId: 'replay/read-runs' },
     args: [{ deployment: 'acme', workers: ['primary'] }],
+  },
+  {
+    ...{ name: 'monitor', workflow: 'monitor', workflowId: 'replay/monitor' },
+    args: [MONITOR],
+    activities: {
+      ...PRODUCERS,
+      ...CHANNELS,
+      'look-at-live': () =>
+        Promise.resolve([{ site: 'primary', live: true, fenced: false, summary: 'runs' }]),
+      // Real eyes answer with news only; these would answer what is known in a circle.
+      'observe-site': async ({ forMs, known }: ObserveInput) => {
+        if (forMs > 0 && known !== undefined) await untilCancelled();
+        return viewOf('primary', DEAD);
+      },
+    },
+    meanwhile: async (handle: WorkflowHandle) => {
+      await until(
+        () => handle.query<MonitorSummary>(MONITOR_QUERY),
+        ({ acted }) => acted !== undefined,
+      );
+      await handle.executeUpdate('pause', { args: [{ ...by, forMs: 60_000 }] });
+      await handle.executeUpdate('stop', { args: [by] });
+    },
   },
   { name: 'launch', workflow: 'launch', workflowId: 'replay/launch', args: [LAUNCH] },
   { name: 'watch', workflow: 'watch', workflowId: 'replay/watch', args: [{ ...LAUNCH, kind: 'watch' }] },

@@ -1,0 +1,109 @@
+import { journalFolders } from '../../adapters/beacon/files.ts';
+import { readBeaconJournal } from '../../adapters/beacon/read.ts';
+import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
+import { parseLsn } from '../../adapters/postgres/lsn.ts';
+import { primaryPosition, slotOf, standbyPosition } from '../../adapters/postgres/replication.ts';
+import { withClient as withRedis } from '../../adapters/redis/client.ts';
+import { redisPosition } from '../../adapters/redis/replica.ts';
+import type { MarkedStore } from '../../domain/beacon.ts';
+import { clusterOf } from '../../domain/cluster.ts';
+import type { Deployment, Site } from '../../domain/config.ts';
+import type { RecoverPlan } from '../../domain/plan.ts';
+import type { StoreStanding } from '../../domain/replication.ts';
+import type { Secret, SecretRef } from '../../domain/secret.ts';
+import { adminConnection, redisEndpoint } from '../endpoints.ts';
+import { markedStores, readMarks } from '../watermarks.ts';
+import { followed } from './followed.ts';
+
+/** How far the stores of a standby are behind those of the other site: by watermarks, and in bytes where both answer. */
+
+/** Whose stores are asked, and by whose configuration. */
+export interface Asking {
+  readonly worker: string;
+  readonly deployment: Deployment;
+  readonly target: Site;
+  readonly source: Site;
+  readonly plan: Pick<RecoverPlan, 'deployment' | 'from' | 'to'>;
+  secret(reference: SecretRef): Promise<Secret>;
+}
+
+type Found = Omit<StoreStanding, 'store' | 'site'>;
+
+/** Of the target's stores on this host. Never throws for one that cannot be asked: that is its standing. */
+export async function standingOf(asking: Asking): Promise<StoreStanding[]> {
+  const newest = await newestJournalled(asking);
+  const { target, worker, plan } = asking;
+  return Promise.all(
+    markedStores(target, worker).map(async (store): Promise<StoreStanding> => {
+      const site = plan.to;
+      try {
+        const [at, lagMs] = await Promise.all([
+          store === 'database' ? databaseStanding(asking) : redisStanding(asking),
+          lagOf(asking, store, newest(store)),
+        ]);
+        return { store, site, ...at, ...(lagMs === undefined ? {} : { lagMs }) };
+      } catch (error) {
+        const problem = error instanceof Error ? error.message : String(error);
+        return { store, site, role: 'unreachable', problem };
+      }
+    }),
+  );
+}
+
+/** What the beacon has had acknowledged last at the source, Unix seconds. */
+async function newestJournalled({
+  deployment,
+  plan,
+}: Asking): Promise<(store: MarkedStore) => number | undefined> {
+  if (!deployment.beacon) return () => undefined;
+  const journal = await readBeaconJournal(journalFolders(deployment, plan.deployment));
+  return (store) => journal.of(plan.from, store).runs.at(-1)?.[1];
+}
+
+async function lagOf(
+  { target, secret }: Asking,
+  store: MarkedStore,
+  journalled: number | undefined,
+): Promise<number | undefined> {
+  if (journalled === undefined) return undefined;
+  const marks = await readMarks(target, store, secret);
+  if (marks.length === 0) return undefined;
+  return Math.max(0, journalled - Math.max(...marks)) * 1000;
+}
+
+async function databaseStanding(call: Asking): Promise<Found> {
+  const { target, secret, plan } = call;
+  const position = await withPostgres(await adminConnection(clusterOf(target), secret), standbyPosition);
+  if (!position.inRecovery) return { role: 'writes' };
+  const source = await followed(call)
+    .then((connection) => withPostgres(connection, primaryPosition))
+    .catch(() => undefined);
+  const replayed = position.replayed;
+  return {
+    role: 'follows',
+    streaming: position.receiver === 'streaming' && position.slot === slotOf(plan.to),
+    ...(replayed === undefined ? {} : { position: replayed }),
+    ...(source && replayed !== undefined
+      ? { lagBytes: positive(parseLsn(source.lsn) - parseLsn(replayed)) }
+      : {}),
+  };
+}
+
+async function redisStanding({ target, source, secret }: Asking): Promise<Found> {
+  const at = await withRedis(await redisEndpoint(target.redis!, secret), redisPosition);
+  if (at.role === 'master') return { role: 'writes' };
+  const from = source.redis!;
+  const right = at.master?.host === from.host && at.master.port === from.port;
+  const master = await redisEndpoint(from, secret)
+    .then((endpoint) => withRedis(endpoint, redisPosition))
+    .catch(() => undefined);
+  return {
+    role: 'follows',
+    streaming: right && at.linkUp === true && at.syncing !== true,
+    position: String(at.offset),
+    ...(master ? { lagBytes: Math.max(0, master.offset - at.offset) } : {}),
+    ...(right ? {} : { problem: `its master is ${at.master?.host}:${at.master?.port}` }),
+  };
+}
+
+const positive = (bytes: bigint): number => (bytes > 0n ? Number(bytes) : 0);
