@@ -29,10 +29,15 @@ export function createGatewayActivities(deps: Deps) {
 /** All at once: the site has no traffic yet, and one after the other would only add up their first ten seconds. */
 async function startGateways(call: Call): Promise<StepResult> {
   const { worker, target, input, signal } = call;
-  const services = servicesOf(input.plan.to, target, { component: 'gateway', worker });
+  // A warm standby runs on fewer.
+  const first = target.gateways.slice(0, input.plan.replicate?.gateways);
+  const gateways = gatewaysOn(worker, target).filter((gateway) => first.includes(gateway));
+  const services = servicesOf(input.plan.to, target, { component: 'gateway', worker }).filter(({ name }) =>
+    gateways.some((gateway) => name === `gateway ${gateway.name}`),
+  );
   const started = await Promise.all(services.map((service) => startService(service, signal)));
   await Promise.all(
-    gatewaysOn(worker, target).map((gateway, index) =>
+    gateways.map((gateway, index) =>
       whileRunning(services[index]!, signal, (either) => awaitReady({ ...call, signal: either }, gateway)),
     ),
   );

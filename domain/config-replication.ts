@@ -34,6 +34,13 @@ export const replication = z.strictObject({
     })
     .optional()
     .describe('Needed where the sites have a database.'),
+  gateways: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'With warm-standby: so many Gateways of the standby run, the first ones of its list; default all. A failover starts the others.',
+    ),
   redis: z
     .strictObject({
       backlogBytes: z

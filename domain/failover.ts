@@ -20,6 +20,8 @@ export interface FailoverPlan {
 export interface ReplicatePlan {
   readonly strategy: Strategy;
   readonly synchronous: boolean;
+  /** So many Gateways of a warm standby run; absent: all. */
+  readonly gateways?: number;
 }
 
 /** A run that follows under the same lock. */

@@ -69,9 +69,10 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         ...(replicates(lab.strategy)
           ? {
               strategy: lab.strategy,
-              replication: withDashboard
-                ? { database: { password: file('postgres-replication-password') } }
-                : {},
+              replication: {
+                ...(withDashboard ? { database: { password: file('postgres-replication-password') } } : {}),
+                ...(lab.strategy === 'warm-standby' ? { gateways: 1 } : {}),
+              },
             }
           : // A standby is no place for drills.
             { drill: { site: 'dr' } }),

@@ -45,7 +45,13 @@ export function compileReplicate(shape: DeploymentShape, request: ReplicateReque
     onFailure: request.onFailure,
     ...(shape.notifies ? { notifies: true } : {}),
     ...{ steps, leftOut },
-    replicate: { strategy, synchronous: shape.synchronous === true },
+    replicate: {
+      ...{ strategy, synchronous: shape.synchronous === true },
+      // A hot one serves with all of them.
+      ...(strategy === 'warm-standby' && shape.standbyGateways !== undefined
+        ? { gateways: shape.standbyGateways }
+        : {}),
+    },
   };
 }
 

@@ -12,6 +12,9 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     tier: deployment.tier,
     strategy: deployment.strategy,
     ...(deployment.replication?.maxLag === undefined ? {} : { maxLagMs: deployment.replication.maxLag }),
+    ...(deployment.replication?.gateways === undefined
+      ? {}
+      : { standbyGateways: deployment.replication.gateways }),
     synchronous: deployment.replication?.database?.mode === 'synchronous',
     objectives: {
       rtoMs: deployment.objectives.rto ?? defaults.rtoMs,

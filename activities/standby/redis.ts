@@ -15,6 +15,7 @@ import { startService } from '../../adapters/service/service.ts';
 import type { RedisConfig } from '../../domain/config.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { StepResult } from '../../domain/run.ts';
+import { runsWarm } from '../../domain/strategy.ts';
 import { redisEndpoint } from '../endpoints.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
 import { proof, requireProofs } from '../proofs.ts';
@@ -58,7 +59,9 @@ async function followRedis(call: Call): Promise<StepResult> {
   const replica = await redisEndpoint(config, call.secret);
   return whileRunning(service, signal, async (either) => {
     (await waitReady(replica, START_TIMEOUT_MS, either)).disconnect();
-    const { notKept } = await follow(replica, await redisEndpoint(redisOf(source.redis), call.secret));
+    const isWritable = runsWarm(input.plan.replicate!.strategy);
+    const master = await redisEndpoint(redisOf(source.redis), call.secret);
+    const { notKept } = await follow(replica, master, isWritable);
     call.progress('copying from the master');
     const { offset } = await awaitLink(replica, { timeoutMs: COPY_TIMEOUT_MS, signal: either });
     return {

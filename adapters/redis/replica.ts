@@ -30,18 +30,22 @@ export async function redisPosition(client: Client): Promise<RedisPosition> {
 /**
  * Makes this Redis follow another, and keeps that over a restart (CONFIG REWRITE). May be repeated.
  *
+ * @param isWritable Dashboard and Gateways run on it already: what they note of themselves (registrations, probes) stays
+ *   with this server, and nothing of it reaches its master
+
  * @returns why it is not kept, where the server has no configuration file that it may write
  */
 export async function follow(
   replica: RedisEndpoint,
   source: RedisEndpoint,
+  isWritable: boolean,
 ): Promise<{ readonly notKept?: string }> {
   return withClient(replica, async (client) => {
     const { role, master } = await redisPosition(client);
     if (source.username !== undefined) await client.config('SET', 'masteruser', source.username);
     if (source.password) await client.config('SET', 'masterauth', source.password.reveal());
     if (source.tls) await client.config('SET', 'tls-replication', 'yes');
-    await client.config('SET', 'replica-read-only', 'yes');
+    await client.config('SET', 'replica-read-only', isWritable ? 'no' : 'yes');
     const follows = role === 'replica' && master?.host === source.host && master?.port === source.port;
     if (!follows) await client.replicaof(source.host ?? '127.0.0.1', source.port ?? 6379);
     return keep(client);
