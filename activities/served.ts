@@ -33,6 +33,8 @@ export const PART_OF: Readonly<Record<string, Part>> = {
   'follow-redis': 'redis',
   'promote-redis': 'redis',
   'hold-traffic': 'traffic',
+  'drain-source': 'traffic',
+  'share-traffic': 'traffic',
   'switch-traffic': 'traffic',
   'prove-traffic': 'traffic',
   'undo-traffic': 'traffic',

@@ -13,6 +13,8 @@ import { switchBySteps } from './traffic/stages.ts';
 export function createTrafficActivities(deps: Deps) {
   return {
     'hold-traffic': guarded(deps, 'mutate', holdTraffic),
+    'drain-source': guarded(deps, 'mutate', drainSource),
+    'share-traffic': guarded(deps, 'mutate', shareTraffic),
     'switch-traffic': guarded(deps, 'mutate', switchTraffic),
     'prove-traffic': guarded(deps, 'probe', proveTraffic),
     'undo-traffic': guarded(deps, 'release', undoTraffic),
@@ -22,6 +24,25 @@ export function createTrafficActivities(deps: Deps) {
 /** The site that is rebuilt in place gets no request until it is proven. */
 async function holdTraffic(call: Call): Promise<StepResult> {
   return resultOf(await driverOfCall(call).driver.holdOut(call.input.plan.to));
+}
+
+/** Both sites serve: the one that is to be left gets no more clients, and what is under way there ends. */
+async function drainSource(call: Call): Promise<StepResult> {
+  const { driver } = driverOfCall(call);
+  const { found } = await driver.look();
+  await keepFound(call.target.stateDir, call.input.run, found);
+  return resultOf(await driver.point(call.input.plan.to, WHOLE));
+}
+
+const WHOLE = 100;
+
+async function shareTraffic(call: Call): Promise<StepResult> {
+  const { traffic, driver } = driverOfCall(call);
+  const { to, replicate } = call.input.plan;
+  const moved = await driver.point(to, replicate!.sharePercent);
+  const proofs = await clientProofs(call, traffic, driver);
+  requireProofs(proofs);
+  return { ...resultOf(moved), proofs };
 }
 
 async function switchTraffic(call: Call): Promise<StepResult> {

@@ -41,6 +41,12 @@ export const replication = z.strictObject({
     .describe(
       'With warm-standby: so many Gateways of the standby run, the first ones of its list; default all. A failover starts the others.',
     ),
+  share: z
+    .int()
+    .min(1)
+    .max(99)
+    .default(50)
+    .describe('With hot: the share of the clients that the standby serves, percent.'),
   redis: z
     .strictObject({
       backlogBytes: z

@@ -22,6 +22,8 @@ export interface ReplicatePlan {
   readonly synchronous: boolean;
   /** So many Gateways of a warm standby run; absent: all. */
   readonly gateways?: number;
+  /** Of a hot one: its share of the clients. */
+  readonly sharePercent: number;
 }
 
 /** A run that follows under the same lock. */

@@ -35,6 +35,9 @@ export async function declareHaproxy(lab: Lab): Promise<void> {
     '  http-request deny deny_status 404 if { path_beg -i /tyk/ } or { path -i /tyk }',
     '  default_backend gateways',
     'backend gateways',
+    // A request that found no server at the other end is sent to another one.
+    '  option redispatch',
+    '  retries 3',
     '  balance roundrobin',
     '  option httpchk GET /hello',
     ...servers,

@@ -82,8 +82,16 @@ function whyLeftOut(
   others: readonly string[],
 ): LeftOut | undefined {
   if (id === 'check-other-sites' && others.length === 0) return 'deployment';
+  if (id === 'drain-source') return drains(shape, mode);
   if (id === 'promote-redis') return shape.hasRedis ? undefined : 'deployment';
   if (id === 'promote-database') return shape.hasDatabase ? undefined : 'deployment';
   if (mode !== 'graceful' && GRACEFUL_ONLY.includes(id)) return 'mode';
   return isPresent(id as RecoverStepId, shape, target) ? undefined : 'deployment';
+}
+
+/** Only where both sites serve: elsewhere the source serves until the standby can. */
+function drains({ strategy, hasTraffic }: DeploymentShape, mode: FailoverMode): LeftOut | undefined {
+  if (!hasTraffic) return 'deployment';
+  if (strategy !== 'hot') return 'strategy';
+  return mode === 'graceful' ? undefined : 'mode';
 }

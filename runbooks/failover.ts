@@ -27,9 +27,21 @@ export const FAILOVER_STEPS = [
   },
   same('check-other-sites', ['check-replicas']),
   {
-    id: 'stop-writes',
+    id: 'drain-source',
     phase: 'infrastructure',
     after: ['check-replicas', 'check-other-sites'],
+    risk: 'mutate',
+    where: 'traffic',
+    purpose:
+      'Send all clients to the site that serves beside the source, before anything of the source is stopped.',
+    proof: 'the source’s servers are out, once what was under way has ended',
+    undo: 'undo-traffic',
+    limitMs: 10 * MINUTE_MS,
+  },
+  {
+    id: 'stop-writes',
+    phase: 'infrastructure',
+    after: ['check-replicas', 'check-other-sites', 'drain-source'],
     risk: 'mutate',
     where: 'live',
     purpose: 'Let no client write any more at the source, and note where its stores ended.',

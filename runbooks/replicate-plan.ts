@@ -46,6 +46,7 @@ export function compileReplicate(shape: DeploymentShape, request: ReplicateReque
     ...(shape.notifies ? { notifies: true } : {}),
     ...{ steps, leftOut },
     replicate: {
+      ...{ sharePercent: shape.sharePercent ?? 50 },
       ...{ strategy, synchronous: shape.synchronous === true },
       // A hot one serves with all of them.
       ...(strategy === 'warm-standby' && shape.standbyGateways !== undefined
@@ -56,7 +57,7 @@ export function compileReplicate(shape: DeploymentShape, request: ReplicateReque
 }
 
 const NEEDS: Readonly<
-  Partial<Record<ReplicateStepId, 'hasRedis' | 'hasDatabase' | 'hasDashboard' | 'hasPump'>>
+  Partial<Record<ReplicateStepId, 'hasRedis' | 'hasDatabase' | 'hasDashboard' | 'hasPump' | 'hasTraffic'>>
 > = {
   'copy-database': 'hasDatabase',
   'follow-database': 'hasDatabase',
@@ -66,11 +67,14 @@ const NEEDS: Readonly<
   'restore-dashboard-config': 'hasDashboard',
   'start-dashboard': 'hasDashboard',
   'restore-pump-config': 'hasPump',
+  'hold-traffic': 'hasTraffic',
+  'share-traffic': 'hasTraffic',
 };
 
 function whyLeftOut(id: ReplicateStepId, shape: DeploymentShape, strategy: Strategy): LeftOut | undefined {
   const need = NEEDS[id];
   if (need !== undefined && !shape[need]) return 'deployment';
+  if ((id === 'hold-traffic' || id === 'share-traffic') && strategy !== 'hot') return 'strategy';
   if ((id === 'start-dashboard' || id === 'start-gateways') && !runsWarm(strategy)) return 'strategy';
   return undefined;
 }

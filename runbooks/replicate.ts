@@ -48,10 +48,13 @@ export const REPLICATE_STEPS = [
     undo: 'close-replication',
     limitMs: 2 * MINUTE_MS,
   },
+  same('hold-traffic', ['open-replication'], {
+    purpose: 'Take a site that shares the clients out of their address while it is made anew.',
+  }),
   {
     id: 'claim-standby',
     phase: 'infrastructure',
-    after: ['open-replication'],
+    after: ['open-replication', 'hold-traffic'],
     risk: 'mutate',
     where: 'target',
     purpose: 'Take command of the site and stop what runs there; a fence stays up.',
@@ -148,6 +151,17 @@ export const REPLICATE_STEPS = [
   same('start-dashboard', ['prove-replicas', 'restore-dashboard-config']),
   same('start-gateways', ['start-dashboard', 'restore-gateway-config']),
   {
+    id: 'share-traffic',
+    phase: 'traffic',
+    after: ['start-gateways'],
+    risk: 'mutate',
+    where: 'traffic',
+    purpose: 'Let the standby serve its share of the clients.',
+    proof: 'the address leads to both sites, and the probes answer there as they must',
+    skippable: true,
+    limitMs: 10 * MINUTE_MS,
+  },
+  {
     id: 'keep-abandoned',
     phase: 'close-out',
     after: ['prove-replicas'],
@@ -171,7 +185,9 @@ export const REPLICATE_PRECONDITIONS: readonly Precondition[] = [
   },
   {
     holdsFor: ({ where, risk, id }) =>
-      risk === 'mutate' && where !== 'live' && !['claim-standby', 'write-record'].includes(id),
+      risk === 'mutate' &&
+      where !== 'live' &&
+      !['hold-traffic', 'claim-standby', 'write-record'].includes(id),
     needs: ['claim-standby'],
   },
   { holdsFor: ({ id }) => id.startsWith('follow-') || id.startsWith('start-'), needs: ['mark-standby'] },

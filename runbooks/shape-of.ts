@@ -15,6 +15,7 @@ export function shapeOf(name: string, deployment: Deployment): DeploymentShape {
     ...(deployment.replication?.gateways === undefined
       ? {}
       : { standbyGateways: deployment.replication.gateways }),
+    ...(deployment.replication === undefined ? {} : { sharePercent: deployment.replication.share }),
     synchronous: deployment.replication?.database?.mode === 'synchronous',
     objectives: {
       rtoMs: deployment.objectives.rto ?? defaults.rtoMs,

@@ -12,6 +12,8 @@ export interface DeploymentShape {
   /** Absent in shapes that schedules of earlier versions carry: backup-restore. */
   readonly strategy?: Strategy;
   readonly synchronous?: boolean;
+  /** Share of the clients that a hot standby serves, percent. */
+  readonly sharePercent?: number;
   /** So many Gateways of a warm standby run; absent: all. */
   readonly standbyGateways?: number;
   /** How far a standby may be behind; absent: as the RPO. */

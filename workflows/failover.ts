@@ -57,6 +57,7 @@ async function handOver(context: StepContext): Promise<void> {
   const checked = await runStep(context, 'check-replicas');
   if (checked) context.record.replicas = checked.standing;
   await runStep(context, 'check-other-sites');
+  await runStep(context, 'drain-source');
   const stopped = await runStep(context, 'stop-writes');
   await runStep(context, 'await-level', stopped?.ends ?? []);
   await runStep(context, 'fence-source');

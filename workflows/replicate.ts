@@ -37,6 +37,7 @@ async function tell(context: StepContext): Promise<void> {
   // That of a recovery from it: nothing is recovered here.
   delete context.record.forecast;
   await runStep(context, 'open-replication');
+  await runStep(context, 'hold-traffic');
   await runStep(context, 'claim-standby');
   await settleAll([
     runStep(context, 'copy-database'),
@@ -52,5 +53,6 @@ async function tell(context: StepContext): Promise<void> {
   await runStep(context, 'make-synchronous');
   await runStep(context, 'start-dashboard');
   await runStep(context, 'start-gateways');
+  await runStep(context, 'share-traffic');
   await runStep(context, 'keep-abandoned');
 }

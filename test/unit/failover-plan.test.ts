@@ -72,6 +72,7 @@ test.each(STRATEGIES.filter((strategy) => strategy !== 'backup-restore'))(
   (strategy) => {
     const { steps } = compileReplicate({ ...FULL_SHAPE, strategy }, { to: 'dr', onFailure: 'ask' });
     expect(steps.includes('start-gateways')).toBe(strategy !== 'pilot-light');
+    expect(steps.includes('share-traffic')).toBe(strategy === 'hot');
     expect(steps).toContain('follow-database');
   },
 );
