@@ -15,6 +15,7 @@ import { registerDrill } from './drill.ts';
 import { registerExport } from './export.ts';
 import { registerFindings } from './findings.ts';
 import { registerImportRun } from './import-run.ts';
+import { registerFleet } from './fleet.ts';
 import { registerHandbook } from './handbook.ts';
 import { registerHistory } from './history.ts';
 import { registerInit } from './init.ts';
@@ -49,6 +50,7 @@ export function buildProgram(): Command {
     .exitOverride();
   const config = (): string | undefined => program.opts<{ config?: string }>().config;
   registerRecover(program, config);
+  registerFleet(program, config);
   registerDrill(program, config);
   registerPlan(program, config);
   registerStatus(program, config);
