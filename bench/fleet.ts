@@ -88,7 +88,7 @@ async function measure(
   );
   say(`${members.length} deployments have asked after ${shown(Date.now() - Date.parse(declaredAt))}`);
   const killsMs = await untilEnded(handle, options, server, worker);
-  const record = (await handle.result());
+  const record = await handle.result();
   await connection.close();
   const elapsedMs = Date.parse(record.endedAt!) - Date.parse(record.startedAt);
   const lines = (await readFile(log, 'utf8')).trim().split('\n');
@@ -137,9 +137,14 @@ async function look(handle: WorkflowHandle): Promise<FleetRecord | undefined> {
   try {
     return await handle.query<FleetRecord>(FLEET_QUERY);
   } catch (error) {
-    if (isTemporalLost(error)) return undefined;
+    if (isTemporalLost(error) || isBusy(error)) return undefined;
     throw error;
   }
+}
+
+/** FAILED_PRECONDITION: the workflow could not be brought up to date in time to answer. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && (error.cause as { code?: number } | undefined)?.code === 9;
 }
 
 /** How many runs each deployment had. */

@@ -30,6 +30,9 @@ const STARTS_AT_A_TIME = 16;
 /** Before everything else of a fleet: a handful of tasks decides when all others may begin. */
 const FIRST = { priorityKey: 1 };
 
+/** Hundreds may ask within one task, and a history of thousands of events is read again after a worker has died. */
+const FLEET_TASK_TIMEOUT_MS = 2 * TASK_TIMEOUT_MS;
+
 /** @throws DrError FLEET_RUNNING */
 export async function startFleet(
   client: Client,
@@ -43,7 +46,7 @@ export async function startFleet(
       workflowId,
       taskQueue: WORKFLOW_QUEUE,
       args: [{ ...input, coming: counted(ready) }],
-      workflowTaskTimeout: TASK_TIMEOUT_MS,
+      workflowTaskTimeout: FLEET_TASK_TIMEOUT_MS,
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       priority: FIRST,

@@ -8,10 +8,10 @@ const count = z.int().min(1).max(500);
 export const fleet = z
   .strictObject({
     all: count
-      .default(64)
+      .default(32)
       .describe('Over everything: what Temporal and the workers that serve its workflows can tell at once.'),
     perSite: count
-      .default(32)
+      .default(16)
       .describe('On one target site: its network and its storage are shared by all that is restored there.'),
     perRepository: count
       .default(8)

@@ -7,10 +7,12 @@ export function nextTurns(
   record: Pick<FleetRecord, 'members' | 'limits' | 'coming' | 'allHere'>,
 ): FleetMember[] {
   const { members, limits } = record;
+  const running = members.filter(({ state }) => state === 'running');
+  // Asked again with every change of a fleet of hundreds: most of the time all places are taken.
+  if (running.length >= limits.all) return [];
   // Whoever is less urgent than one that is still on its way lets it go first.
   const awaited = record.allHere ? Infinity : Math.min(Infinity, ...missing(record).keys());
   const queued = members.filter(({ state, priority }) => state === 'queued' && priority <= awaited);
-  const running = members.filter(({ state }) => state === 'running');
   return turnsInOrder(byUrgency(queued), running, limits);
 }
 

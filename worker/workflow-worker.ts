@@ -8,8 +8,8 @@ import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 /** How a worker serves workflows: the same in the product and in its bench. */
 
 /**
- * Memory is bounded whatever the number of runs, as the cache is counted in runs. A fleet has 64 at once, each with its
- * turn: one that falls out of the cache is told again from its beginning with every step that ends.
+ * Memory is bounded whatever the number of runs, as the cache is counted in runs. A fleet has 32 at once by
+ * default, each with its turn: one that falls out of the cache is told again from its beginning with every step that ends.
  */
 const MAX_CACHED_WORKFLOWS = 150;
 

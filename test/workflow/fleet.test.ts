@@ -1,10 +1,21 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { parse, stringify } from 'yaml';
+import { configDigest } from '../../adapters/config/digest.ts';
+import { loadConfig } from '../../adapters/config/load.ts';
+import type { Door } from '../../cli/client.ts';
+import { lookAtAll } from '../../cli/fleet-look.ts';
 import { startTurn } from '../../cli/fleet-start.ts';
+import { main } from '../../cli/main.ts';
+import type { Config } from '../../domain/config.ts';
 import { fleetClass, type FleetRecord } from '../../domain/fleet.ts';
 import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
-import type { StepInput } from '../../domain/plan.ts';
+import type { RecoverPlan, StepInput } from '../../domain/plan.ts';
+import { writeDeployment } from '../harness/deployment.ts';
 import { awaitFleet, begin, fleetInput, ready } from '../harness/fleet.ts';
 import { fails, fakes, type Fakes } from '../harness/recover-input.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
@@ -182,4 +193,136 @@ describe('a fleet', () => {
     for await (const { workflowId } of runs) counts.set(workflowId, (counts.get(workflowId) ?? 0) + 1);
     for (const { asking } of members) expect(counts.get(lockId(asking.deployment))).toBe(1);
   });
+});
+
+describe('before a fleet', () => {
+  test('each is looked at by itself: what keeps one from its recovery keeps no other', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-fleet-'));
+    const { configFile, deployment } = await writeDeployment(dir, {});
+    const { primary, dr } = deployment.sites;
+    const onWorker = (worker: string) => ({
+      ...deployment,
+      sites: { primary: primary!, dr: { ...dr!, worker } },
+    });
+    const config = {
+      ...(await loadConfig(configFile)),
+      deployments: {
+        fine: deployment,
+        'no-set': deployment,
+        away: onWorker('gone'),
+        'away-too': onWorker('gone'),
+        drifted: { ...deployment, tier: 'standard' as const },
+        single: { ...deployment, sites: { primary: primary! } },
+        taken: deployment,
+      },
+    };
+    const door: Door = {
+      ...{ config, client: environment.client, address: '', namespace: 'default' },
+      close: async () => undefined,
+    };
+    const answers = {
+      'answer-ping': async () => ({ digest: configDigest(deployment), now: new Date().toISOString() }),
+      'forecast-recovery': async ({ deployment: name }: RecoverPlan) =>
+        name === 'no-set' ? fails('NO_BACKUP')() : { forecast: { totalMs: 90_000, parts: [] } },
+    };
+    const looked = await withWorkers(environment, { dr: answers as never }, async () => {
+      const holder = await environment.client.workflow.start('recover', {
+        workflowId: lockId('taken'),
+        taskQueue: 'nobody-serves-it',
+        args: [ready('taken', 'critical').input],
+        memo: { run: 'rec-before' },
+      });
+      const request = {
+        ...{ site: 'primary', runbook: 'recover' as const, scenario: 'regional' as const },
+        ...{ actor: 'ann', reason: 'x', declaredAt: '2026-11-24T03:00:00.000Z', snapshots: true },
+        onFailure: 'ask' as const,
+      };
+      const found = await lookAtAll(door, request, Object.keys(config.deployments));
+      await holder.terminate();
+      return found;
+    });
+    await rm(dir, { recursive: true });
+    expect(looked.ready.map(({ asking }) => asking)).toMatchObject([
+      { deployment: 'fine', to: 'dr', workers: ['dr'], expectedMs: 90_000, priority: 1 },
+    ]);
+    expect(JSON.stringify(looked.ready)).not.toContain(dir);
+    expect(looked.notTaken.map(({ deployment: name, kind, why }) => `${name}: ${kind}: ${why}`)).toEqual([
+      'away: refused: no worker answers on the task queue tyk-dr.gone',
+      'away-too: refused: no worker answers on the task queue tyk-dr.gone',
+      expect.stringMatching(/^drifted: refused: the worker dr has another configuration/),
+      'no-set: refused: it is NO_BACKUP',
+      'single: left-out: it has no other site than primary',
+      'taken: locked: run/taken is held by rec-before; it was not disturbed',
+    ]);
+  });
+});
+
+describe('recover --all', () => {
+  test('recovers whom the loss concerns, says what became of each, and ends as the worst of them', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-fleet-'));
+    const { configFile } = await writeDeployment(dir, {});
+    const written = parse(await readFile(configFile, 'utf8')) as { deployments: Record<string, object> };
+    const { acme } = written.deployments;
+    const deployments = {
+      apples: { ...acme, tier: 'standard' },
+      pears: acme,
+      plums: { ...acme, sites: { elsewhere: (acme as { sites: { dr: object } }).sites.dr } },
+    };
+    const temporal = { address: environment.address };
+    await writeFile(configFile, stringify({ ...written, temporal, deployments, fleet: { all: 1 } }));
+    const config: Config = await loadConfig(configFile);
+    const { activities } = fakes({
+      'start-gateways': async ({ plan }: StepInput) =>
+        plan.deployment === 'apples' ? fails('SERVICE_FAILED')() : (undefined as never),
+    });
+    const onDr = {
+      ...activities,
+      'answer-ping': async (name: string) => ({
+        digest: configDigest(config.deployments[name]!),
+        now: new Date().toISOString(),
+      }),
+      'forecast-recovery': async () => ({ forecast: { totalMs: 90_000, parts: [] } }),
+    };
+    const [out, err] = [captured('stdout'), captured('stderr')];
+    const command = (...words: string[]) => main(['node', 'tyk-dr', '--config', configFile, ...words]);
+    try {
+      await withWorkers(environment, { primary: activities, dr: onDr as never }, async () => {
+        await command(
+          ...['recover', '--all', '--site', 'primary', '--on-failure', 'abort'],
+          ...['--actor', 'ann', '--reason', 'the region is gone'],
+        );
+        expect(process.exitCode).toBe(12);
+        expect(err()).toContain('left out: plums: it has no site primary');
+        expect(err()).toMatch(/the last of 2 deployments is verified about .*, in 3 min 00 s/);
+        expect(out()).toMatch(/ENDED {2}fleet of primary: 1 of 2 recovered, .*1 not recovered/);
+        expect(out()).toMatch(/1 critical +pears +rec-\S+ +RECOVERED/);
+        expect(out()).toMatch(
+          /3 standard +apples +rec-\S+ +FAILED_UNDONE +not reached .*it is SERVICE_FAILED/,
+        );
+        const before = out().length;
+        process.exitCode = undefined;
+        await command('fleet', 'show', 'primary', '--json');
+        expect(process.exitCode).toBe(12);
+        expect(JSON.parse(out().slice(before))).toMatchObject({
+          ...{ version: 1, format: 'tyk-dr/fleet/v1', actor: 'ann', limits: { all: 1, perWorker: 2 } },
+          members: [{ deployment: 'pears', ending: { outcome: 'RECOVERED' } }, { deployment: 'apples' }],
+        });
+        await command('fleet', 'add', 'plums', '--site', 'primary', '--reason', 'late');
+        expect(err()).toContain('the fleet of the site primary has ended');
+      });
+    } finally {
+      vi.restoreAllMocks();
+      process.exitCode = undefined;
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  function captured(name: 'stdout' | 'stderr'): () => string {
+    let text = '';
+    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
+      text += String(chunk);
+      return true;
+    });
+    return () => text;
+  }
 });
