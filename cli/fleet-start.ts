@@ -35,7 +35,7 @@ const FLEET_TASK_TIMEOUT_MS = 2 * TASK_TIMEOUT_MS;
 
 /** @throws DrError FLEET_RUNNING */
 export async function startFleet(
-  client: Client,
+  client: Pick<Client, 'workflow'>,
   input: Omit<FleetInput, 'coming'>,
   ready: readonly Ready[],
 ): Promise<WorkflowHandle<typeof fleet>> {
@@ -67,7 +67,7 @@ export async function startFleet(
 
 /** @throws DrError ALREADY_IN_FLEET */
 export async function startTurn(
-  client: Client,
+  client: Pick<Client, 'workflow'>,
   site: string,
   runbook: FleetRunbook,
   { asking, input }: Ready,

@@ -23,9 +23,14 @@ import { awaitState, waiting } from '../harness/told-run.ts';
 
 /** Several deployments that have lost the same site, with real runs and their real locks. */
 
+const SUGGESTED_EVENTS = 30;
 let environment: TestWorkflowEnvironment;
 beforeAll(async () => {
-  environment = await startTemporal();
+  // A fleet of three is told in several histories, as one of hundreds would be.
+  environment = await startTemporal([
+    '--dynamic-config-value',
+    `limit.historyCount.suggestContinueAsNew=${SUGGESTED_EVENTS}`,
+  ]);
 }, 60_000);
 afterAll(() => environment.teardown());
 
@@ -40,6 +45,14 @@ async function told<T>(overrides: Fakes, work: (order: string[]) => Promise<T>):
     ...overrides,
   });
   return withWorkers(environment, { primary: activities, dr: activities }, () => work(order));
+}
+
+/** How many there were of this id, each history that was continued as new by itself. */
+async function executions(workflowId: string): Promise<number> {
+  const runs = environment.client.workflow.list({ query: `WorkflowId = '${workflowId}'` });
+  let count = 0;
+  for await (const { runId } of runs) count += runId === '' ? 0 : 1;
+  return count;
 }
 
 const lock = (deployment: string) => environment.client.workflow.getHandle(lockId(deployment));
@@ -177,7 +190,7 @@ describe('a fleet', () => {
     });
   });
 
-  test('goes on where it was when its worker is gone for a while', async () => {
+  test('goes on where it was when its worker is gone for a while, also in a new history, and does nothing twice', async () => {
     let handle: Awaited<ReturnType<typeof begin>>;
     const members = ['a', 'b', 'c'].map((name) => ready(`w-${name}`, 'standard'));
     await told({}, async (order) => {
@@ -188,10 +201,8 @@ describe('a fleet', () => {
       const record = (await handle.result()) as FleetRecord;
       expect(record.members.map(({ ending }) => ending?.outcome)).toEqual(Array(3).fill('RECOVERED'));
     });
-    const runs = environment.client.workflow.list({ query: "WorkflowType = 'recover'" });
-    const counts = new Map<string, number>();
-    for await (const { workflowId } of runs) counts.set(workflowId, (counts.get(workflowId) ?? 0) + 1);
-    for (const { asking } of members) expect(counts.get(lockId(asking.deployment))).toBe(1);
+    for (const { asking } of members) expect(await executions(lockId(asking.deployment))).toBe(1);
+    expect(await executions('fleet/islands')).toBeGreaterThan(1);
   });
 });
 
@@ -225,7 +236,7 @@ describe('before a fleet', () => {
       'forecast-recovery': async ({ deployment: name }: RecoverPlan) =>
         name === 'no-set' ? fails('NO_BACKUP')() : { forecast: { totalMs: 90_000, parts: [] } },
     };
-    const looked = await withWorkers(environment, { dr: answers as never }, async () => {
+    const looked = await withWorkers(environment, { dr: answers }, async () => {
       const holder = await environment.client.workflow.start('recover', {
         workflowId: lockId('taken'),
         taskQueue: 'nobody-serves-it',
@@ -286,7 +297,7 @@ describe('recover --all', () => {
     const [out, err] = [captured('stdout'), captured('stderr')];
     const command = (...words: string[]) => main(['node', 'tyk-dr', '--config', configFile, ...words]);
     try {
-      await withWorkers(environment, { primary: activities, dr: onDr as never }, async () => {
+      await withWorkers(environment, { primary: activities, dr: onDr }, async () => {
         await command(
           ...['recover', '--all', '--site', 'primary', '--on-failure', 'abort'],
           ...['--actor', 'ann', '--reason', 'the region is gone'],
