@@ -11,7 +11,7 @@ import { WORKFLOW_QUEUE } from '../domain/messages.ts';
  * Memory is bounded whatever the number of runs, as the cache is counted in runs. A fleet has 32 at once by
  * default, each with its turn: one that falls out of the cache is told again from its beginning with every step that ends.
  */
-const MAX_CACHED_WORKFLOWS = 150;
+const MAX_CACHED_WORKFLOWS = 100;
 
 export async function workflowWorker(encrypted: boolean) {
   return {
