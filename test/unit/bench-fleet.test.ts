@@ -63,10 +63,8 @@ describe('the figures', () => {
   });
 
   test('the steps of a recovery take, along their longest path, as long as was asked for', () => {
-    const [{ input }] = simulatedFleet(1, ['w1'], 60_000, at(0)) as [
-      { input: { plan: { steps: string[] } } },
-    ];
-    const { steps } = input.plan;
+    const [only] = simulatedFleet(1, ['w1'], 60_000, at(0));
+    const { steps } = only!.input.plan;
     const longest = steps.reduce((sum, step) => sum + stepMs(step, steps, 60_000), 0);
     // Some go at the same time: all of them one after the other take longer, but not twice as long.
     expect(longest).toBeGreaterThan(60_000);
