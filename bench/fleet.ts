@@ -217,9 +217,9 @@ function parse() {
     return parseArgs({
       options: {
         deployments: { type: 'string', default: '1000' },
-        'at-once': { type: 'string', default: '40' },
-        workers: { type: 'string', default: '10' },
-        seconds: { type: 'string', default: '25' },
+        'at-once': { type: 'string', default: '32' },
+        workers: { type: 'string', default: '8' },
+        seconds: { type: 'string', default: '40' },
         'no-kills': { type: 'boolean', default: false },
         json: { type: 'boolean', default: false },
       },
