@@ -1,5 +1,5 @@
 import { DrError } from '../domain/errors.ts';
-import { EXIT_CODES } from '../domain/error-kinds.ts';
+import { EXIT_CODES, type ErrorClass } from '../domain/error-kinds.ts';
 import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
 import { outputLines } from '../report/asks.ts';
 
@@ -15,6 +15,11 @@ export function exitWithWorst(outcomes: readonly Outcome[]): void {
   const clean = outcomes.every((outcome) => OUTCOME_CLASS[outcome] === 'recovered');
   process.exitCode =
     EXIT_CODES[OUTCOME_CLASS[last] === 'recovered' && !clean ? 'exceptions' : OUTCOME_CLASS[last]];
+}
+
+/** Of several runs, by the worst of them. */
+export function exitWithClass(name: ErrorClass): void {
+  process.exitCode = EXIT_CODES[name];
 }
 
 /** What was looked at is not all as it must be. */

@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
+import { loadConfig } from '../adapters/config/load.ts';
 import { DrError } from '../domain/errors.ts';
 import type { FailoverMode, NextRun } from '../domain/failover.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
@@ -12,6 +13,7 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
+import { fleetRequest, recoverAll } from './recover-all.ts';
 import { runId } from './run-id.ts';
 import { startRun, toldOfStart } from './start-run.ts';
 
@@ -31,6 +33,7 @@ interface Options {
 }
 
 interface FailoverOptions extends Options {
+  readonly all?: boolean;
   readonly graceful?: boolean;
   readonly forced?: boolean;
   readonly acceptLoss?: boolean;
@@ -44,9 +47,13 @@ export function registerFailover(program: Command, config: () => string | undefi
     program
       .command('failover')
       .description('Let the standby take over: gracefully, with nothing lost, or forced')
-      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+      .argument('[deployment]', 'as named under deployments:', nameArgument('DEPLOYMENT'))
       .requiredOption('--to <site>', 'the standby', nameArgument('--to')),
   )
+    .option(
+      '--all',
+      'with --forced: every deployment that has lost the site --from and has a standby at --to',
+    )
     .option(
       '--graceful',
       'the other site is there: stop its writes, let the standby become level, lose nothing',
@@ -63,8 +70,10 @@ export function registerFailover(program: Command, config: () => string | undefi
       timeArgument('--occurred'),
     )
     .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
-    .action((name: string, options: FailoverOptions) =>
-      withDoor(config(), (door) => {
+    .action(async (named: string | undefined, options: FailoverOptions) => {
+      if (options.all) return failoverAll(config(), named, options);
+      const name = named ?? missing('DEPLOYMENT', 'the name of one, or --all --from SITE --forced');
+      return withDoor(config(), (door) => {
         const shape = shapeOf(name, deploymentOf(door.config, name));
         const { to, onFailure } = options;
         const mode = modeOf(options);
@@ -73,8 +82,8 @@ export function registerFailover(program: Command, config: () => string | undefi
         const plan = compileFailover(shape, { to, from, mode, onFailure, acceptLoss });
         const next = mode === 'graceful' && options.rejoin ? [rejoin(shape, from, to, onFailure)] : [];
         return start(door, name, chain([plan, ...next]), options);
-      }),
-    );
+      });
+    });
   withRunOptions(
     program
       .command('failback')
@@ -107,6 +116,50 @@ export function registerFailover(program: Command, config: () => string | undefi
       return start(door, name, chain([rejoin(shape, options.to, from, options.onFailure)]), options);
     }),
   );
+}
+
+/** A region is lost: nothing there is asked to become level. */
+async function failoverAll(
+  configPath: string | undefined,
+  name: string | undefined,
+  options: FailoverOptions,
+): Promise<void> {
+  const { to, from, graceful, forced, acceptLoss, reason, onFailure, actor, detach, json } = options;
+  if (name !== undefined)
+    throw new DrError('BAD_ARGUMENT', { argument: 'DEPLOYMENT', value: name, expected: 'none beside --all' });
+  if (graceful || !forced)
+    throw new DrError('BAD_ARGUMENT', {
+      ...{ argument: '--all', value: graceful ? '--graceful' : 'without --forced' },
+      expected: '--forced: a graceful failover is for one deployment at a time',
+    });
+  if (acceptLoss)
+    throw new DrError('BAD_ARGUMENT', {
+      ...{
+        argument: '--accept-loss',
+        value: '--all',
+        expected: 'one DEPLOYMENT: a loss is accepted by name',
+      },
+    });
+  if (from === undefined) return missing('--from', 'the lost site');
+  const request = fleetRequest(
+    await loadConfig(configPath),
+    {
+      ...{ all: true, site: from, to, reason, onFailure, backup: 'latest', snapshots: true },
+      scenario: 'regional',
+      ...(actor === undefined ? {} : { actor }),
+      ...(options.occurred === undefined ? {} : { occurred: options.occurred }),
+      ...(options.detected === undefined ? {} : { detected: options.detected }),
+    },
+    'failover',
+    true,
+  );
+  await withDoor(configPath, (door) =>
+    recoverAll(door, request, { detach: detach ?? false, json: json ?? false }),
+  );
+}
+
+function missing(argument: string, expected: string): never {
+  throw new DrError('BAD_ARGUMENT', { argument, value: 'missing', expected });
 }
 
 function withRunOptions(command: Command): Command {

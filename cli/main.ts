@@ -16,6 +16,7 @@ import { registerExport } from './export.ts';
 import { registerFailover } from './failover.ts';
 import { registerFindings } from './findings.ts';
 import { registerImportRun } from './import-run.ts';
+import { registerFleet } from './fleet.ts';
 import { registerHandbook } from './handbook.ts';
 import { registerHistory } from './history.ts';
 import { registerInit } from './init.ts';
@@ -52,6 +53,7 @@ export function buildProgram(): Command {
   const config = (): string | undefined => program.opts<{ config?: string }>().config;
   registerRecover(program, config);
   registerFailover(program, config);
+  registerFleet(program, config);
   registerDrill(program, config);
   registerPlan(program, config);
   registerStatus(program, config);

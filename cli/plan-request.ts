@@ -20,8 +20,14 @@ export interface PlanOptions {
 }
 
 export function withPlanOptions(command: Command): Command {
+  return withCommonOptions(
+    command.requiredOption('--to <site>', 'the site to recover on', nameArgument('--to')),
+  );
+}
+
+/** All but the target, which not every command must be told. */
+export function withCommonOptions(command: Command): Command {
   return command
-    .requiredOption('--to <site>', 'the site to recover on', nameArgument('--to'))
     .option(
       '--from <site>',
       'the site that failed; may be left out where there are two',

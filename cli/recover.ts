@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
+import { loadConfig } from '../adapters/config/load.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
@@ -12,10 +13,12 @@ import { withConfigRef } from './config-ref.ts';
 import { endDrillInTheWay } from './drill-in-the-way.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
-import { requestOf, withPlanOptions, type PlanOptions } from './plan-request.ts';
+import { requestOf, withCommonOptions, type PlanOptions } from './plan-request.ts';
+import { fleetRequest, recoverAll, type AllOptions } from './recover-all.ts';
 import { runId } from './run-id.ts';
 import { startRun, toldOfStart, type RunHandle } from './start-run.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+import { workersNeeded } from '../runbooks/workers.ts';
 
 /** `tyk-dr recover`: compiles the plan, sees that the workers are there, starts the run and follows it. */
 
@@ -29,11 +32,14 @@ interface RecoverOptions extends PlanOptions {
 }
 
 export function registerRecover(program: Command, config: () => string | undefined): void {
-  withPlanOptions(
+  withCommonOptions(
     program
       .command('recover')
-      .description('Recover a deployment, or one component of it, on a site')
-      .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT')),
+      .description('Recover a deployment, or one component of it, on a site; or all that have lost a site')
+      .argument('[deployment]', 'as named under deployments:', nameArgument('DEPLOYMENT'))
+      .option('--all', 'every deployment that has lost --site, the most urgent first')
+      .option('--site <site>', 'with --all: the site that was lost', nameArgument('--site'))
+      .option('--to <site>', 'the site to recover on; with --all the other one', nameArgument('--to')),
   )
     .option('--detected <time>', 'when it was noticed', timeArgument('--detected'))
     .option('--yes', 'answer the question of --in-place beforehand')
@@ -41,9 +47,36 @@ export function registerRecover(program: Command, config: () => string | undefin
     .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
     .option('--detach', 'start the run and return')
     .option('--json', 'events and result as JSON lines')
-    .action(async (name: string, options: RecoverOptions) => {
-      await withDoor(config(), (door) => start(door, name, options));
+    .action(async (name: string | undefined, options: AllOptions, command: Command) => {
+      if (options.all) return all(config(), name, options, command);
+      const one = oneOf(name, options);
+      await withDoor(config(), (door) => start(door, one.name, one.options));
     });
+}
+
+async function all(
+  configPath: string | undefined,
+  name: string | undefined,
+  options: AllOptions,
+  command: Command,
+): Promise<void> {
+  if (name !== undefined)
+    throw new DrError('BAD_ARGUMENT', {
+      ...{ argument: 'DEPLOYMENT', value: name, expected: 'none beside --all' },
+    });
+  const given = command.getOptionValueSource('scenario') !== 'default';
+  const request = fleetRequest(await loadConfig(configPath), options, 'recover', given);
+  await withDoor(configPath, (door) => recoverAll(door, request, options));
+}
+
+function oneOf(name: string | undefined, { to, site, ...options }: AllOptions) {
+  const need = (argument: string, value: string, expected: string): never => {
+    throw new DrError('BAD_ARGUMENT', { argument, value, expected });
+  };
+  if (name === undefined) return need('DEPLOYMENT', 'missing', 'the name of one, or --all --site SITE');
+  if (site !== undefined) return need('--site', site, '--all as well; of one deployment it is --from');
+  if (to === undefined) return need('--to', 'missing', 'the site to recover on');
+  return { name, options: { ...options, to } satisfies RecoverOptions };
 }
 
 async function start(door: Door, name: string, options: RecoverOptions): Promise<void> {
@@ -98,13 +131,6 @@ async function lookAtSource(door: Door, name: string, digest: string, plan: Reco
     if (!(error instanceof DrError) || error.code !== 'WORKER_MISSING') throw error;
     process.stderr.write(`note: ${error.message}; the run will ask whether ${plan.from} can still write\n`);
   });
-}
-
-/** Every worker that the plan cannot do without. */
-function workersNeeded(plan: RecoverPlan): string[] {
-  // A further site's worker may be away with its site; the run then says that nobody has looked there.
-  const { source: _source, others: _others, ...needed } = plan.workers;
-  return Object.values(needed).flat();
 }
 
 async function confirmOverwrite(

@@ -3,6 +3,7 @@ import { approvals, approvers } from './config-approvals.ts';
 import { beacon } from './config-beacon.ts';
 import { copySchema } from './config-copies.ts';
 import { drill } from './config-drill.ts';
+import { fleet } from './config-fleet.ts';
 import { gitRepository } from './config-git.ts';
 import { argv, component, durationMs, host, line, name, path, port, secretRef, url } from './config-parts.ts';
 import { load, slos } from './config-load.ts';
@@ -243,6 +244,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe("Where Temporal is; Temporal's own environment variables and profiles win."),
   metrics: metrics.optional(),
+  fleet: fleet.prefault({}),
   deployments: z.record(name, deployment),
 });
 

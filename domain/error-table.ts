@@ -1,5 +1,6 @@
 import { COPY_ERRORS } from './error-table-copies.ts';
 import { EVIDENCE_ERRORS } from './error-table-evidence.ts';
+import { FLEET_ERRORS } from './error-table-fleet.ts';
 import { DRILL_ERRORS } from './error-table-drill.ts';
 import { REPLICATION_ERRORS } from './error-table-replication.ts';
 import { DECISION_ERRORS } from './decision-errors.ts';
@@ -85,6 +86,7 @@ export const ERRORS = {
     hint: 'Backup sets of a deployment are made, verified and deleted one at a time. Follow that one.',
     next: (d) => `tyk-dr backup watch ${d.deployment}${isGiven(d, 'only') ? ` --only ${d.only}` : ''}`,
   },
+  ...FLEET_ERRORS,
   RUN_CUT_OFF: {
     class: 'stuck',
     retryable: false,

@@ -91,7 +91,7 @@ export function outlookText(out: Outlook, nowMs: number): string {
 }
 
 /** Hours and minutes; with the day where it is not today. */
-function clockTime(at: string, nowMs: number): string {
+export function clockTime(at: string, nowMs: number): string {
   const today = new Date(nowMs).toISOString().slice(0, 10);
   return at.startsWith(today) ? `${at.slice(11, 16)} UTC` : `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
 }

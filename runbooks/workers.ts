@@ -37,6 +37,13 @@ function workerKey(component: Recoverable): 'redis' | 'database' | 'dashboard' |
   return component === 'gateway' ? 'gateways' : component;
 }
 
+/** Every worker that the plan cannot do without. */
+export function workersNeeded({ workers }: Pick<RecoverPlan, 'workers'>): string[] {
+  // A further site's worker may be away with its site; the run then says that nobody has looked there.
+  const { source: _source, others: _others, ...needed } = workers;
+  return [...new Set(Object.values(needed).flat())];
+}
+
 /** Of the sites that this recovery neither gives up nor brings back. */
 export function workersElsewhere(shape: DeploymentShape, from: string, to: string): string[] {
   const elsewhere = Object.entries(shape.sites).filter(([site]) => site !== from && site !== to);

@@ -1,8 +1,4 @@
-import { access } from 'node:fs/promises';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
-  bundleWorkflowCode,
   GracefulShutdownPeriodExpiredError,
   NativeConnection,
   Runtime,
@@ -12,22 +8,15 @@ import {
 import type { Activities } from '../activities/index.ts';
 import { buildText, type Build } from '../domain/build.ts';
 import type { Config } from '../domain/config.ts';
-import { WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
-import {
-  FAILURE_CONVERTER,
-  temporalSettings,
-  unreachable,
-  type TemporalSettings,
-} from '../adapters/temporal/connection.ts';
+import { workerQueue } from '../domain/messages.ts';
+import { temporalSettings, unreachable, type TemporalSettings } from '../adapters/temporal/connection.ts';
 import { faultPoints } from './fault-points.ts';
 import { FORCE_MS, GRACE_MS, Leave } from './leave.ts';
 import { serveMetrics } from './metrics.ts';
 import { startBeacons } from './beacon.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { wire } from './wire.ts';
-
-/** Memory is bounded whatever the number of runs: the cache is counted in runs, and one is live at a time. */
-const MAX_CACHED_WORKFLOWS = 20;
+import { workflowWorker } from './workflow-worker.ts';
 
 /**
  * Runs one worker until SIGTERM: its own activities, and workflow tasks together with every other worker, so that
@@ -96,29 +85,6 @@ function createWorkers(
       maxHeartbeatThrottleInterval: '1s',
       interceptors: { activity: [leave.interceptor, ...faults] },
     }),
-    workflowCode(encrypted).then((code) =>
-      Worker.create({
-        ...shared,
-        ...code,
-        taskQueue: WORKFLOW_QUEUE,
-        maxCachedWorkflows: MAX_CACHED_WORKFLOWS,
-        // A run whose worker has died moves to another one after this long.
-        stickyQueueScheduleToStartTimeout: '2s',
-      }),
-    ),
+    workflowWorker(encrypted).then((own) => Worker.create({ ...shared, ...own })),
   ]);
-}
-
-/** The bundle that the build made; where there is none (running from source), one made now. */
-async function workflowCode(encrypted: boolean): Promise<Pick<WorkerOptions, 'workflowBundle'>> {
-  const file = `../workflow-bundle${encrypted ? '-encrypted' : ''}.cjs`;
-  const codePath = fileURLToPath(new URL(file, import.meta.url));
-  try {
-    await access(codePath);
-    return { workflowBundle: { codePath } };
-  } catch {
-    const entry = new URL(`../workflows/index${extname(import.meta.url)}`, import.meta.url);
-    const failures = encrypted ? { failureConverterPath: FAILURE_CONVERTER } : {};
-    return { workflowBundle: await bundleWorkflowCode({ workflowsPath: fileURLToPath(entry), ...failures }) };
-  }
 }

@@ -18,6 +18,7 @@ import type { RecoverInput } from '../domain/plan.ts';
 import { tableOf } from '../runbooks/tables.ts';
 import { PHASE_BUDGETS } from '../runbooks/recover.ts';
 import { attributePairs } from './search-attributes.ts';
+import { tellFleet } from './stand-still.ts';
 
 /** The record of a run in flight, and the surfaces on which it shows: details, memo, search attributes. */
 
@@ -141,6 +142,7 @@ export function publish(record: RunRecord, change: SurfaceChange): void {
 
 /** The table that the Temporal UI shows as the run's current details. */
 export function showDetails(record: RunRecord): void {
+  tellFleet(record);
   const basis = rtoBasis(record.clock);
   const deadline = new Date(Date.parse(basis.at) + record.objectives.rtoMs).toISOString();
   const rows = record.steps

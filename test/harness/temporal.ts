@@ -9,11 +9,13 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 
 /** A real Temporal development server for a test file, with our search attributes and our workflows. */
 
-export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+/** @param extraArgs of `temporal server start-dev` */
+export async function startTemporal(extraArgs: string[] = []): Promise<TestWorkflowEnvironment> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   return TestWorkflowEnvironment.createLocal({
     server: {
       executable: { type: 'existing-path', path: await temporalBinary() },
+      extraArgs,
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) =>
         defineSearchAttributeKey(name, 'KEYWORD'),
       ),

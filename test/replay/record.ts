@@ -18,10 +18,11 @@ const folder = join(import.meta.dirname, 'histories', VERSION);
 await mkdir(folder, { recursive: true });
 const environment = await startTemporal();
 try {
-  for (const { name, workflow, workflowId, args, activities, meanwhile, fails } of STORIES.filter(
+  for (const { name, workflow, workflowId, args, activities, before, meanwhile, fails } of STORIES.filter(
     (story) => only.length === 0 || only.includes(story.name),
   )) {
     await withWorkers(environment, { primary: activities!, dr: activities! }, async () => {
+      await before?.(environment.client);
       const handle = await environment.client.workflow.start(workflow, {
         ...{ workflowId, taskQueue: WORKFLOW_QUEUE, args: [...args] },
       });

@@ -1,5 +1,8 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import type { Client, WorkflowHandle } from '@temporalio/client';
 import { MONITOR_QUERY, type MonitorSummary, type ObserveInput } from '../../domain/monitor.ts';
+import { startTurn } from '../../cli/fleet-start.ts';
+import { fleetId, turnId } from '../../domain/fleet.ts';
+import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
 import { drillInput, FAST, fails, fakes, recoverInput, untilCancelled } from '../harness/recover-input.ts';
@@ -7,6 +10,7 @@ import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { until } from '../harness/monitor-scene.ts';
 import { DEAD, viewOf } from '../harness/monitor-views.ts';
+import { fleetInput, ready } from '../harness/fleet.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 import type { MonitorInput } from '../../runbooks/monitor-input.ts';
 
@@ -24,6 +28,8 @@ export interface Story {
   readonly workflowId: string;
   readonly args: readonly unknown[];
   readonly activities?: Activities;
+  /** What is there before. */
+  readonly before?: (client: Client) => Promise<unknown>;
   /** What people do meanwhile. */
   readonly meanwhile?: (handle: WorkflowHandle) => Promise<unknown>;
   /** It ends as a failed workflow. */
@@ -391,6 +397,27 @@ export const STORIES: readonly Story[] = [
     ...{ name: 'fence', workflow: 'fence', workflowId: 'replay/fence' },
     args: [{ ...recoverInput(), step: 'fence-source' }, 'primary'],
     activities: fakes().activities,
+  },
+  {
+    ...{ name: 'fleet', workflow: 'fleet', workflowId: fleetId('replay-fleet') },
+    args: [{ ...fleetInput('replay-fleet', { all: 1 }), coming: { 1: 1, 4: 1 } }],
+    activities: fakes({ 'start-gateways': fails('SERVICE_FAILED', 1) }).activities,
+    meanwhile: async ({ client }: WorkflowHandle) => {
+      for (const tier of ['development', 'critical'] as const)
+        await startTurn({ workflow: client }, 'replay-fleet', 'recover', ready(tier, tier), 'FAIL');
+      // The critical one waits for a person, and lets the other past.
+      await eventually(() => client.getHandle('run/critical').executeUpdate('retry', { args: [by] }));
+    },
+  },
+  {
+    ...{ name: 'turn', workflow: 'turn', workflowId: turnId('replay-turn', 'acme') },
+    args: [{ fleet: fleetId('replay-turn'), runbook: 'recover', ...ready('acme', 'critical') }],
+    activities: fakes().activities,
+    before: (client: Client) =>
+      client.workflow.start('fleet', {
+        ...{ workflowId: fleetId('replay-turn'), taskQueue: WORKFLOW_QUEUE },
+        args: [{ ...fleetInput('replay-turn'), coming: { 1: 1 } }],
+      }),
   },
   { name: 'ping', workflow: 'ping', workflowId: 'replay/ping', args: ['primary', 'acme'] },
   {
