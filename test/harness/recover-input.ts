@@ -9,7 +9,11 @@ import { SECURITY_CHECKS } from '../../domain/security-checks.ts';
 import type { ServiceFigures } from '../../domain/service-level.ts';
 import { compileDrill, type DrillRequest } from '../../runbooks/drill-plan.ts';
 import { DRILL_STEPS } from '../../runbooks/drill.ts';
+import { compileFailover, type FailoverRequest } from '../../runbooks/failover-plan.ts';
+import { FAILOVER_STEPS } from '../../runbooks/failover.ts';
 import { compilePlan } from '../../runbooks/plan.ts';
+import { compileReplicate, type ReplicateRequest } from '../../runbooks/replicate-plan.ts';
+import { REPLICATE_STEPS } from '../../runbooks/replicate.ts';
 import type { DeploymentShape, RecoverRequest } from '../../runbooks/shape.ts';
 import { FULL_SHAPE, REQUEST } from './shape.ts';
 
@@ -41,6 +45,32 @@ export function drillInput(
   return inputOf('drl', plan, {});
 }
 
+const STANDBY_SHAPE: DeploymentShape = { ...FULL_SHAPE, strategy: 'pilot-light' };
+
+/** The same for the workflow `failover`. */
+export function failoverInput(
+  request: Partial<FailoverRequest> = {},
+  shape: Partial<DeploymentShape> = {},
+): RecoverInput {
+  const plan = compileFailover(
+    { ...STANDBY_SHAPE, ...shape },
+    { ...{ to: 'dr', mode: 'graceful', onFailure: 'abort' }, ...request },
+  );
+  return inputOf('fo', plan, {});
+}
+
+/** The same for the workflow `replicate`. */
+export function replicateInput(
+  request: Partial<ReplicateRequest> = {},
+  shape: Partial<DeploymentShape> = {},
+): RecoverInput {
+  const plan = compileReplicate(
+    { ...STANDBY_SHAPE, ...shape },
+    { ...{ to: 'dr', onFailure: 'abort' }, ...request },
+  );
+  return inputOf('rep', plan, {});
+}
+
 function inputOf(kind: string, plan: RecoverPlan, more: Partial<RecoverInput>): RecoverInput {
   return {
     run: `${kind}-test-${randomUUID().slice(0, 8)}`,
@@ -57,11 +87,14 @@ function inputOf(kind: string, plan: RecoverPlan, more: Partial<RecoverInput>): 
 type Fake = (input: StepInput, ...more: never[]) => Promise<StepResult>;
 export type Fakes = Record<string, Fake>;
 
+const UNDOES = ['undo-switch', 'undo-copy'];
+
 /** One fake for every activity; `calls` lists what was called, in order. */
 export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string[] } {
   const calls: string[] = [];
   const ids = [
-    ...DRILL_STEPS.map((step) => step.id),
+    ...[...DRILL_STEPS, ...FAILOVER_STEPS, ...REPLICATE_STEPS].map((step) => step.id as string),
+    ...['resume-writes', 'close-replication', 'unmark-standby', 'undo-copy', 'undo-traffic'],
     ...['watch-live', 'audit-isolation', 'list-made', 'tidy-target', 'unmark-target'],
     'stop-target',
     'look-at-target',
@@ -69,6 +102,10 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
     'check-approval',
   ];
   const fallback: Record<string, StepResult> = {
+    'check-replicas': { summary: 'level', standing: [] } as StepResult,
+    'prove-replicas': { summary: 'level', standing: [] } as StepResult,
+    'check-source': { summary: 'serves', stores: [] } as StepResult,
+    'stop-writes': { summary: 'stopped', ends: [{ store: 'redis', position: '7' }] } as StepResult,
     'check-backup': {
       summary: 'ok',
       set: {
@@ -99,7 +136,7 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
     ids.map((id): [string, Fake] => [
       id,
       async (input, ...more) => {
-        calls.push(id === 'undo-switch' ? `undo ${input.step}` : id);
+        calls.push(UNDOES.includes(id) ? `undo ${input.step}` : id);
         if (WATCHES.includes(id) && !overrides[id]) return untilCancelled();
         return (await overrides[id]?.(input, ...more)) ?? fallback[id] ?? done(id);
       },

@@ -4,6 +4,7 @@ import { WorkflowFailedError, WorkflowUpdateFailedError, type WorkflowHandle } f
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { expect } from 'vitest';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
+import { runbookOf } from '../../domain/failover.ts';
 import type { RecoverInput } from '../../domain/plan.ts';
 import type { RunRecord, StepRecord } from '../../domain/run.ts';
 import { fakes, type Fakes } from './recover-input.ts';
@@ -26,7 +27,7 @@ export async function toldRun(
 ): Promise<ToldRun> {
   const { activities, calls } = fakes(overrides);
   return withWorkers(environment, { primary: activities, dr: activities }, async () => {
-    const handle = await environment.client.workflow.start(input.plan.drill ? 'drill' : 'recover', {
+    const handle = await environment.client.workflow.start(runbookOf(input.plan), {
       workflowId: `run/${input.run}`,
       taskQueue: WORKFLOW_QUEUE,
       args: [input],

@@ -13,6 +13,7 @@ import { STORIES } from './stories.ts';
  * them must still end on today's code.
  */
 
+const ROOT = join(import.meta.dirname, '../..');
 const only = process.argv.slice(2);
 const folder = join(import.meta.dirname, 'histories', VERSION);
 await mkdir(folder, { recursive: true });
@@ -33,8 +34,11 @@ try {
       );
       if (failed !== (fails ?? false)) throw new Error(`${name} ${failed ? 'failed' : 'did not fail'}`);
       const history = historyToJSON(await handle.fetchHistory());
-      // Without the host of whoever recorded it.
-      const text = history.replaceAll(/"identity": ?"[^"]*"/g, '"identity": "recorder"');
+      // Without the host of whoever recorded it, and without the place where the project lies there.
+      const text = history
+        .replaceAll(/"identity": ?"[^"]*"/g, '"identity": "recorder"')
+        .replaceAll(`file://${ROOT}/`, '')
+        .replaceAll(`${ROOT}/`, '');
       await writeFile(join(folder, `${name}.json.gz`), gzipSync(text, { level: 9 }));
       process.stdout.write(`${name}: ${(JSON.parse(text) as { events: unknown[] }).events.length} events\n`);
     });

@@ -68,8 +68,12 @@ describe('histories of every release', () => {
     expect(Object.keys(workflows).filter((name) => !told.has(name))).toEqual([]);
   });
 
-  test('hold no name of a host', () => {
-    for (const { story, text } of recorded) expect(text, story).not.toMatch(/"identity": ?"(?!recorder")/);
+  test('hold no name of a host, and no place on it', () => {
+    for (const { story, text } of recorded) {
+      expect(text, story).not.toMatch(/"identity": ?"(?!recorder")/);
+      // Of a stack: what is of the project stands there relative to it.
+      expect(text, story).not.toMatch(/\(\/[^)]*(?:node_modules|workflows|test)\//);
+    }
   });
 });
 

@@ -5,7 +5,18 @@ import { fleetId, turnId } from '../../domain/fleet.ts';
 import { WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { LaunchInput } from '../../domain/schedules.ts';
 import { NOTICE_SIGNAL, OVER_SIGNAL } from '../../domain/tell.ts';
-import { drillInput, FAST, fails, fakes, recoverInput, untilCancelled } from '../harness/recover-input.ts';
+import {
+  drillInput,
+  failoverInput,
+  FAST,
+  fails,
+  fakes,
+  recoverInput,
+  replicateInput,
+  untilCancelled,
+} from '../harness/recover-input.ts';
+import { runbookOf } from '../../domain/failover.ts';
+import type { RecoverInput } from '../../domain/plan.ts';
 import { BACKUP_INPUT } from '../harness/backup-input.ts';
 import { eventually } from '../harness/gateway.ts';
 import { until } from '../harness/monitor-scene.ts';
@@ -138,6 +149,15 @@ function rehearsal(
   };
 }
 
+function exchange(name: string, input: RecoverInput, more: Partial<Story> = {}): Story {
+  const workflow = runbookOf(input.plan);
+  return {
+    ...{ name: `${workflow}-${name}`, workflow, workflowId: `run/acme-${workflow}-${name}`, args: [input] },
+    activities: fakes().activities,
+    ...more,
+  };
+}
+
 /** What builds the copy of a simulation is proven, then the disaster shows, then the recovery is proven. */
 function failsOnce(call: number, code: string): () => Promise<never> {
   const failing = fails(code);
@@ -183,6 +203,19 @@ const backups = (name: string, workflow: string, ...more: unknown[]): Story => (
 });
 
 export const STORIES: readonly Story[] = [
+  exchange('graceful', failoverInput()),
+  exchange('forced', failoverInput({ mode: 'forced' }, { strategy: 'hot' })),
+  exchange('hot', failoverInput({}, { strategy: 'hot' })),
+  exchange('not-level', failoverInput(), {
+    activities: fakes({ 'await-level': fails('REPLICA_NOT_LEVEL') }).activities,
+    fails: true,
+  }),
+  exchange('pilot-light', replicateInput()),
+  exchange('warm', replicateInput({}, { strategy: 'warm-standby' })),
+  exchange('undone', replicateInput(), {
+    activities: fakes({ 'follow-redis': fails('REPLICA_NOT_LEVEL') }).activities,
+    fails: true,
+  }),
   recovery('elsewhere', fakes().activities),
   recovery('in-place', fakes().activities, { request: { to: 'primary', inPlace: true } }),
   recovery('component', fakes().activities, { request: { to: 'primary', component: 'redis' } }),
