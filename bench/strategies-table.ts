@@ -1,0 +1,93 @@
+import { formatDuration } from '../domain/duration.ts';
+import type { Outcome } from '../domain/run.ts';
+import type { Strategy } from '../domain/strategy.ts';
+
+/** What a strategy came to, and the same for people. Pure. */
+
+export interface StrategyResult {
+  readonly strategy: Strategy;
+  readonly outcome: Outcome;
+  /** From the command to the traffic proven; detection is not part of it. */
+  readonly decisionToTrafficMs: number;
+  /** From the kill to the first good answer that a client got after its last failed one; absent where none came. */
+  readonly outageMs?: number;
+  readonly failedRequests: number;
+  /** The longer of the two, which run at the same time. */
+  readonly promotionsMs?: number | undefined;
+  readonly losses: readonly {
+    readonly store: string;
+    readonly minMs?: number;
+    readonly maxMs?: number;
+    readonly lost?: number;
+  }[];
+  readonly graceful: readonly {
+    readonly outcome: Outcome;
+    /** From the first write that is held back to the moment at which both stores take writes on the other side. */
+    readonly writesHeldMs: number;
+    readonly decisionToTrafficMs: number;
+    /** Numbers of the beacon. */
+    readonly lost: number;
+    readonly failedRequests: number;
+  }[];
+}
+
+const HEAD = [
+  'strategy',
+  'decision to traffic (RTO)',
+  'kill to first good answer',
+  'requests failed',
+  'promotions',
+  'lost (RPO)',
+  'graceful: writes held',
+  'requests failed',
+  'lost',
+];
+
+/** As Markdown: it stands in the README. */
+export function strategyTable(results: readonly StrategyResult[], scale: string): string {
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    `scale ${scale}; each once on one machine, the site killed with SIGKILL under load; no detection in these times`,
+    '',
+    row(HEAD),
+    row(HEAD.map(() => '---')),
+    ...results.map((result) => row(cellsOf(result))),
+  ].join('\n');
+}
+
+const NOT_MEASURED = 'not measured';
+const time = (ms: number | undefined): string => (ms === undefined ? NOT_MEASURED : formatDuration(ms));
+
+function cellsOf(result: StrategyResult): string[] {
+  const { strategy, decisionToTrafficMs, outageMs, failedRequests, promotionsMs, graceful } = result;
+  const circles = graceful.length === 0 ? ['no standby', '', ''] : gracefulCells(graceful);
+  return [
+    strategy,
+    time(decisionToTrafficMs),
+    outageMs === 0 ? 'none failed' : time(outageMs),
+    String(failedRequests),
+    promotionsMs === undefined ? 'none' : time(promotionsMs),
+    lossText(result),
+    ...circles,
+  ];
+}
+
+function lossText({ losses }: StrategyResult): string {
+  const worst = losses.map(({ minMs, maxMs }) => [minMs, maxMs] as const);
+  if (worst.length === 0 || worst.some(([min, max]) => min === undefined || max === undefined))
+    return NOT_MEASURED;
+  const min = Math.max(...worst.map(([low]) => low!));
+  const max = Math.max(...worst.map(([, high]) => high!));
+  return `${formatDuration(min)} to ${formatDuration(max)}`;
+}
+
+function gracefulCells(graceful: StrategyResult['graceful']): string[] {
+  const held = graceful.map(({ writesHeldMs }) => writesHeldMs);
+  const sum = (of: (each: StrategyResult['graceful'][number]) => number): number =>
+    graceful.reduce((total, each) => total + of(each), 0);
+  const range =
+    held.length === 1
+      ? time(held[0])
+      : `${time(Math.min(...held))} to ${time(Math.max(...held))} (${held.length} times)`;
+  return [range, String(sum((each) => each.failedRequests)), `${sum((each) => each.lost)} numbers`];
+}

@@ -1,0 +1,176 @@
+import { chmod, mkdtemp, readFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { choice } from '../cli/arguments.ts';
+import { exitWithError } from '../cli/exit.ts';
+import { recordOfRun } from './last-record.ts';
+import { clockPoint } from '../domain/clock.ts';
+import { DrError } from '../domain/errors.ts';
+import type { RunRecord } from '../domain/run.ts';
+import { replicates, STRATEGIES, type Strategy } from '../domain/strategy.ts';
+import { killSite } from '../lab/break.ts';
+import { parseWitness, type Answer } from '../lab/clients/witness.ts';
+import { down } from '../lab/down.ts';
+import { makeLab, outside, type Lab } from '../lab/layout.ts';
+import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
+import { up } from '../lab/up.ts';
+import { strategyTable, type StrategyResult } from './strategies-table.ts';
+import { tykDr } from './tyk-dr.ts';
+
+/**
+ * `npm run bench:strategies`: the same deployment under each strategy loses its site to SIGKILL while clients are served,
+ * one after the other on this machine; then, where there is a standby, it goes back gracefully.
+ */
+
+const USAGE =
+  'usage: npm run bench:strategies -- [--scale small|default|large] [--strategy NAME]... [--circles N] [--json]\n';
+
+interface Options {
+  readonly scale: ScaleName;
+  readonly strategies: readonly Strategy[];
+  /** How often a standby takes over gracefully and gives back. */
+  readonly circles: number;
+  readonly json: boolean;
+}
+
+try {
+  await main(readOptions());
+} catch (error) {
+  exitWithError(error);
+}
+
+async function main({ scale, strategies, circles, json }: Options): Promise<void> {
+  for (const name of Object.keys(process.env))
+    if (/^(TYK_DR_(?!LAB_)|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+  const results: StrategyResult[] = [];
+  for (const strategy of strategies) results.push(await measured(strategy, scale, circles));
+  process.stdout.write(`${json ? JSON.stringify(results) : strategyTable(results, scale)}\n`);
+}
+
+async function measured(strategy: Strategy, scale: ScaleName, circles: number): Promise<StrategyResult> {
+  say(`${strategy}:`);
+  const dir = await mkdtemp('/var/tmp/tyk-dr-bench-');
+  await chmod(dir, 0o755);
+  const lab = await makeLab(dir, {}, { scale, strategy });
+  const end = (): void => void down(lab, true).finally(() => process.exit(130));
+  process.once('SIGINT', end).once('SIGTERM', end);
+  try {
+    await up(lab, say);
+    await tykDr(lab, ['backup', lab.deployment, '--no-verify']);
+    const standby = replicates(strategy);
+    if (standby) await asked(lab, 'replicate', 'dr');
+    const graceful: RunRecord[] = [];
+    for (let circle = 0; standby && circle < circles; circle += 1) {
+      for (const to of ['dr', 'primary']) {
+        say(`  circle ${circle + 1} of ${circles}: gracefully to ${to}`);
+        await asked(lab, 'failover', to, '--graceful');
+        graceful.push(await recordOfRun(lab, 'failover'));
+      }
+    }
+    say('  the primary site is killed');
+    const killedAt = Date.now();
+    await killSite(lab, 'primary');
+    const occurred = ['--occurred', new Date(killedAt).toISOString()];
+    await (standby
+      ? asked(lab, 'failover', 'dr', '--forced', ...occurred)
+      : asked(lab, 'recover', 'dr', ...occurred));
+    const record = await recordOfRun(lab, standby ? 'failover' : 'recover');
+    return {
+      strategy,
+      ...forcedFigures(record, killedAt, await answers(lab)),
+      graceful: graceful.map(gracefulFigures),
+    };
+  } finally {
+    process.off('SIGINT', end).off('SIGTERM', end);
+    await down(lab, true);
+  }
+}
+
+function asked(lab: Lab, command: string, to: string, ...more: string[]): Promise<string> {
+  const how = ['--on-failure', 'abort', '--reason', 'bench'];
+  // Exceptions such as data that are kept aside are no failure of what is measured here.
+  return tykDr(lab, [command, lab.deployment, '--to', to, ...how, ...more], [0, 3]);
+}
+
+async function answers(lab: Lab): Promise<Answer[]> {
+  return parseWitness(await readFile(outside(lab, 'witness', 'clients.jsonl'), 'utf8'));
+}
+
+function forcedFigures(
+  record: RunRecord,
+  killedAt: number,
+  seen: readonly Answer[],
+): Omit<StrategyResult, 'strategy' | 'graceful'> {
+  const at = (name: Parameters<typeof clockPoint>[1]): number =>
+    Date.parse(clockPoint(record.clock, name)!.at);
+  const after = seen.filter((answer) => Date.parse(answer.at) >= killedAt);
+  const failed = after.filter(({ status }) => status === 0 || status >= 500);
+  const last = failed.at(-1);
+  const good = last && after.find((answer) => answer.at > last.at);
+  return {
+    outcome: record.outcome!,
+    decisionToTrafficMs: at('traffic verified') - at('declared'),
+    // By the client itself: where no request failed, nobody was without an answer.
+    ...(failed.length === 0 ? { outageMs: 0 } : good ? { outageMs: Date.parse(good.at) - killedAt } : {}),
+    failedRequests: failed.length,
+    promotionsMs: longest(record, ['promote-redis', 'promote-database']),
+    losses: (record.losses ?? []).map(({ store, minMs, maxMs, lost }) => ({
+      store,
+      ...(minMs === undefined ? {} : { minMs }),
+      ...(maxMs === undefined ? {} : { maxMs }),
+      ...(lost === undefined ? {} : { lost }),
+    })),
+  };
+}
+
+function gracefulFigures(record: RunRecord): StrategyResult['graceful'][number] {
+  const step = (id: string) => record.steps.find((row) => row.id === id)!;
+  const writable = Math.max(
+    ...['promote-redis', 'promote-database'].map((id) => Date.parse(step(id).endedAt!)),
+  );
+  return {
+    outcome: record.outcome!,
+    writesHeldMs: writable - Date.parse(step('stop-writes').startedAt!),
+    decisionToTrafficMs:
+      Date.parse(clockPoint(record.clock, 'traffic verified')!.at) -
+      Date.parse(clockPoint(record.clock, 'declared')!.at),
+    lost: (record.losses ?? []).reduce((sum, { lost }) => sum + (lost ?? Infinity), 0),
+    failedRequests: record.witness?.failed ?? 0,
+  };
+}
+
+/** Those of the same time count once. */
+function longest(record: RunRecord, ids: readonly string[]): number | undefined {
+  const times = record.steps.flatMap(({ id, startedAt, endedAt }) =>
+    ids.includes(id) && startedAt && endedAt ? [Date.parse(endedAt) - Date.parse(startedAt)] : [],
+  );
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+function readOptions(): Options {
+  const { values } = parseArgs({
+    options: {
+      scale: { type: 'string', default: 'default' },
+      strategy: { type: 'string', multiple: true, default: [...STRATEGIES] },
+      circles: { type: 'string', default: '1' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(USAGE);
+    process.exit(0);
+  }
+  const circles = Number(values.circles);
+  if (!Number.isInteger(circles) || circles < 0 || circles > 100)
+    throw new DrError('BAD_ARGUMENT', { argument: '--circles', value: values.circles, expected: '0 to 100' });
+  return {
+    scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
+    strategies: values.strategy.map((name) => choice('--strategy', STRATEGIES)(name)),
+    circles,
+    json: values.json,
+  };
+}
+
+function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
