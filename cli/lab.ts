@@ -64,8 +64,15 @@ export function registerLab(program: Command): void {
       `of a new lab: ${STRATEGIES.join(', ')}`,
       choice('--strategy', STRATEGIES),
     )
+    .option(
+      '--like <file>',
+      'of a new lab: a tyk-dr.yaml whose wishes it takes over, on its own sites',
+      fileArgument('--like'),
+    )
     .option('--port <name=number...>', `fixed ports of a new lab: ${PORT_NAMES.join(', ')}`, collectPort, {})
-    .action(async ({ port, ...choices }: UpOptions) => {
+    .action(async ({ port, like, ...asked }: UpOptions) => {
+      const { readWishes } = await import('../lab/wishes.ts');
+      const choices = { ...asked, ...(like === undefined ? {} : await readWishes(like)) };
       const made = (await findLab(dir())) ?? (await makeLab(dir(), port, choices));
       requireSame(made, choices, port);
       const { up } = await import('../lab/up.ts');
@@ -192,11 +199,12 @@ interface UpOptions {
   readonly database?: Database;
   readonly databaseMethod?: DatabaseMethodName;
   readonly strategy?: Strategy;
+  readonly like?: string;
   readonly port: Partial<Record<PortName, number>>;
 }
 
 /** What a lab is made of cannot be changed by bringing it up again; saying so is better than passing over it. */
-function requireSame(lab: Lab, choices: Omit<UpOptions, 'port'>, port: UpOptions['port']): void {
+function requireSame(lab: Lab, choices: Omit<UpOptions, 'port' | 'like'>, port: UpOptions['port']): void {
   const asked: [string, string | number | undefined, string | number][] = [
     ['--scale', choices.scale, lab.scale],
     ['--seed', choices.seed, lab.seed],

@@ -22,6 +22,7 @@ import { serviceCommand } from './services.ts';
 import { PG_BIN } from './stores.ts';
 import { temporalAddress } from './temporal.ts';
 import { tykProgram, versionCommand } from './tyk-site.ts';
+import { onThisLab } from './wishes.ts';
 
 /** The lab is only a config: an ordinary tyk-dr.yaml that points at its processes. */
 
@@ -55,21 +56,26 @@ const EXAMPLE_ROLES = {
   communications: { duty: 'tells clients and management', people: ['eve'], deputies: ['ann'] },
 };
 
+const SLOS = { availabilityPercent: 99, errorPercent: 1, p95Ms: 2_000, p99Ms: 4_000, requestsPerSecond: 10 };
+
 export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
   const file = (name: string): string => `file:${keyFile(lab, name)}`;
   const signing = createPublicKey(createPrivateKey(await readKey(lab, 'signing-key')));
   const raw = signing.export({ type: 'spki', format: 'der' }).subarray(-32).toString('base64');
   const withDashboard = lab.mode === 'dashboard';
+  const wishes = lab.wishes ? onThisLab(lab, lab.wishes) : {};
   const config = {
     version: 'tyk-dr/v1',
     temporal: { address: temporalAddress(lab), namespace: 'default', ui: localUrl(lab.ports['temporal-ui']) },
     deployments: {
       [lab.deployment]: {
         tier: 'critical',
+        ...wishes,
         ...(replicates(lab.strategy)
           ? {
               strategy: lab.strategy,
               replication: {
+                ...(wishes['replication'] as object | undefined),
                 ...(withDashboard ? { database: { password: file('postgres-replication-password') } } : {}),
                 ...(lab.strategy === 'warm-standby' ? { gateways: 1 } : {}),
               },
@@ -77,8 +83,8 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
           : // A standby is no place for drills.
             { drill: { site: 'dr' } }),
         // On a machine that does everything at once; what a lab measures is shown beside them.
-        slos: { availabilityPercent: 99, errorPercent: 1, p95Ms: 2_000, p99Ms: 4_000, requestsPerSecond: 10 },
-        load: { requestsPerSecond: 20, duration: lab.loadTime ?? '10s' },
+        slos: wishes['slos'] ?? SLOS,
+        load: wishes['load'] ?? { requestsPerSecond: 20, duration: lab.loadTime ?? '10s' },
         organisation: facts.organisation,
         secrets: {
           gateway: file('gateway-secret'),
@@ -89,7 +95,7 @@ export async function writeConfig(lab: Lab, facts: ProbeFacts): Promise<void> {
         ...(withDashboard ? { analytics: { path: facts.keylessPath, requests: 5 } } : {}),
         witness: outside(lab, 'witness', 'clients.jsonl'),
         beacon: {},
-        roles: EXAMPLE_ROLES,
+        roles: wishes['roles'] ?? EXAMPLE_ROLES,
         probes: [
           { name: 'keyless API', path: facts.keylessPath, proves: 'api' },
           { name: 'known key', path: facts.keyedPath, key: file(facts.keys.good), proves: 'known-key' },

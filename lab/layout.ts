@@ -44,6 +44,8 @@ export interface LabChoices {
   readonly databaseMethod: DatabaseMethodName;
   /** With another one than backup-restore dr may follow primary: `tyk-dr replicate` makes it. */
   readonly strategy: Strategy;
+  /** What another configuration wants of its deployment: see wishes.ts. */
+  readonly wishes?: Readonly<Record<string, unknown>>;
   /** The number that all seeded data come from. */
   readonly seed: number;
   readonly scale: ScaleName;

@@ -162,7 +162,7 @@ export async function giveToStores(lab: Lab, path: string): Promise<void> {
 }
 
 export async function prepareOutside(lab: Lab): Promise<void> {
-  for (const folder of ['sets', 'pgbackrest', 'witness'])
+  for (const folder of ['sets', 'pgbackrest', 'witness', 'notices'])
     await mkdir(outside(lab, folder), { recursive: true });
   await giveToStores(lab, outside(lab, 'pgbackrest'));
 }
