@@ -20,6 +20,8 @@ export interface RunSummary {
   readonly scenario: string;
   /** Present where the run is a drill. */
   readonly drill?: DrillType;
+  /** Where it is no recovery and no drill: `graceful failover`, `standby`. */
+  readonly exchange?: string;
   readonly reason: string;
   readonly actor: string;
   readonly objectives: Objectives;
@@ -66,6 +68,7 @@ export function summaryOf(record: RunRecord, phase?: string): RunSummary {
   const entered = PHASES.filter((name) => record.phases.find((entry) => entry.phase === name)?.startedAt);
   const achieved = achievedRtoMs(record.clock);
   const loss = rpoRange(record.losses);
+  const exchange = exchangeText(record);
   return {
     run: record.run,
     deployment: record.deployment,
@@ -75,6 +78,7 @@ export function summaryOf(record: RunRecord, phase?: string): RunSummary {
     ...(record.component === undefined ? {} : { component: record.component }),
     scenario: record.scenario,
     ...(record.drill === undefined ? {} : { drill: record.drill.type }),
+    ...(exchange === undefined ? {} : { exchange }),
     reason: record.reason.slice(0, REASON_LIMIT),
     actor: record.actor,
     objectives: record.objectives,
@@ -108,4 +112,10 @@ function waitingSteps({ steps }: RunRecord): WaitingStep[] {
       ...(step.error?.output === undefined ? {} : { output: step.error.output }),
       ...(step.needsApproval === undefined ? {} : { approval: step.needsApproval }),
     }));
+}
+
+/** What exchanges the roles of sites, or makes them. */
+function exchangeText({ runbook, mode }: RunRecord): string | undefined {
+  if (runbook === 'failover') return `${mode} failover`;
+  return runbook === 'replicate' ? 'standby' : undefined;
 }

@@ -16,6 +16,7 @@ export interface HistoryEntry {
   readonly scenario: string;
   /** Present where it was a drill. */
   readonly drill?: DrillType;
+  readonly exchange?: string;
   readonly reason: string;
   readonly actor: string;
   readonly declaredAt: string;
@@ -56,6 +57,7 @@ export function historyEntry(
     ...(summary.component === undefined ? {} : { component: summary.component }),
     scenario: summary.scenario,
     ...(summary.drill === undefined ? {} : { drill: summary.drill }),
+    ...(summary.exchange === undefined ? {} : { exchange: summary.exchange }),
     reason: summary.reason,
     actor: summary.actor,
     declaredAt: summary.clock.find(({ name }) => name === 'declared')?.at ?? summary.clock[0]?.at ?? '',
@@ -88,7 +90,7 @@ export function historyLines(entries: readonly HistoryEntry[]): string[] {
       entry.run,
       entry.deployment,
       entry.declaredAt.replace(/\.\d+Z$/, 'Z'),
-      `${entry.drill === undefined ? '' : `${entry.drill} drill: `}${entry.component ?? 'everything'} from ${entry.from} to ${entry.to}`,
+      `${kindText(entry)}${entry.component ?? 'everything'} from ${entry.from} to ${entry.to}`,
       entry.state,
       rtoText(entry),
       entry.actor,
@@ -96,6 +98,9 @@ export function historyLines(entries: readonly HistoryEntry[]): string[] {
     ]),
   ]);
 }
+
+const kindText = ({ drill, exchange }: HistoryEntry): string =>
+  drill === undefined ? (exchange === undefined ? '' : `${exchange}: `) : `${drill} drill: `;
 
 export function rtoText({ rto, outcome }: HistoryEntry): string {
   const target = formatDuration(rto.targetMs);

@@ -98,6 +98,8 @@ function heading(record: RunRecord): string {
   // At a glance: nothing has happened.
   const what =
     record.drill === undefined ? whole : `DRILL (${record.drill.type}), ${record.drill.component ?? whole}`;
+  if (record.runbook === 'replicate')
+    return `${record.outcome ?? 'RUNNING'}  ${record.run}  ${record.deployment}: ${record.to} is made to follow ${record.from}`;
   return `${record.outcome ?? 'RUNNING'}  ${record.run}  ${record.deployment}: ${what} from ${record.from} to ${record.to}`;
 }
 

@@ -182,7 +182,7 @@ async function startRun(watch: Watch, { workflow, plan }: Takeover, said: Said):
     askAny<Asked, Answer>(workers, summary, call);
   const { digest } = await ask('Digest of the configuration', (call) => call['answer-ping'](deployment));
   const planDigest = await ask('Digest of the plan', (call) => call['digest-plan'](plan));
-  const run = runIdOf('rec', now(), uuid4().slice(0, 4));
+  const run = runIdOf(plan.failover ? 'fo' : 'rec', now(), uuid4().slice(0, 4));
   const input: RecoverInput = {
     ...{ run, plan, planDigest, configDigest: digest, actor: MONITOR_ACTOR, declaredAt: now() },
     ...{ detectedAt: now(), ...said },

@@ -145,7 +145,7 @@ async function undoCopy({ target, input }: Call): Promise<StepResult> {
 async function keepAbandoned(call: Call): Promise<StepResult> {
   const { worker, target, input, deployment } = call;
   const mark = await readStandbyMark(target.stateDir);
-  const failover = /\bfo-\S+/.exec(mark?.fencedBy ?? '')?.[0];
+  const failover = /\b(?:fo|rec)-\S+/.exec(mark?.fencedBy ?? '')?.[0];
   const record =
     failover === undefined ? undefined : await readRun(deployment.backup, input.plan.deployment, failover);
   const wasGraceful = record?.mode === 'graceful';
