@@ -7,7 +7,7 @@ import { row, table } from './html-parts.ts';
 export function criteria(record: RunRecord): string {
   const rows = (record.criteria ?? []).map((each) =>
     row(
-      [each.id, VERDICT_WORD[each.verdict], foundText(each), each.limit],
+      [each.id, each.limit, foundText(each), VERDICT_WORD[each.verdict]],
       each.verdict === 'fail' ? 'fail' : each.verdict === 'pass' ? 'pass' : '',
     ),
   );
@@ -15,7 +15,7 @@ export function criteria(record: RunRecord): string {
   return [
     rows.length === 0
       ? ''
-      : `<section><h2>Validation criteria, fixed before the run</h2>${table(['criterion', 'verdict', 'found', 'what must hold'], rows)}</section>`,
+      : `<section><h2>Validation criteria, fixed before the run</h2>${table(['criterion', 'what must hold', 'found', 'verdict'], rows)}</section>`,
     served.length === 0
       ? ''
       : `<section><h2>Performance</h2>${table(['when', 'by clients outside, and after it by a load'], served)}</section>`,

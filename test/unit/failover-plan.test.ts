@@ -93,7 +93,7 @@ test('a failover from a site to itself is refused by its option and value', () =
 
 describe('the configuration of a strategy', () => {
   const changed = (change: (deployment: Record<string, unknown>) => void): Config => {
-    const config: Config = parseConfig(EXAMPLE, 'tyk-dr.yaml');
+    const config: Config = structuredClone(parseConfig(EXAMPLE, 'tyk-dr.yaml'));
     change(config.deployments['payments'] as unknown as Record<string, unknown>);
     return config;
   };
