@@ -153,6 +153,9 @@ export function fine(id: CheckId, where: string, message: string): Finding {
   return { id, severity: 'ok', where, message };
 }
 
+/** `dr: redis follows, 1.0 s behind`. */
+export const findingText = ({ where, message }: Finding): string => `${where}: ${message}`;
+
 /** Which host is to be examined. Names only: it travels through Temporal. */
 export interface ExamineInput {
   readonly deployment: string;
