@@ -75,7 +75,7 @@ let sets = 0;
 async function seal(): Promise<string> {
   sets += 1;
   const set = newSetId(new Date(Date.UTC(2026, 0, 1, 0, 0, sets)));
-  await makeConfigSet(scene, set, { apis: [], policies: [] } as never);
+  await makeConfigSet(scene, set, { apis: [], policies: [] });
   return set;
 }
 
@@ -92,7 +92,7 @@ async function bring(lock?: string): Promise<BringFilesResult> {
       secret: async (reference) =>
         new Secret((await readFile(reference.slice('file:'.length), 'utf8')).trimEnd()),
       progress: () => undefined,
-    } as BackupCall,
+    },
     () => Promise.resolve(lock),
   );
 }

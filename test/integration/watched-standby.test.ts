@@ -181,7 +181,7 @@ async function doctorAt(site: 'primary' | 'dr'): Promise<string[]> {
     ...{ worker: site, deploymentName: 'acme', deployment: deps.deployment('acme'), siteName: site },
     ...{ site: deps.deployment('acme').sites[site]!, where: site, live: site === 'primary', nonce: '' },
     ...{ signal: end.signal, secret: (reference) => deps.secret(reference) },
-  } as Host);
+  });
   return found.map(({ severity, message }) => `${severity} ${message}`);
 }
 
