@@ -8,7 +8,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newSetId } from '../../adapters/backup/repository.ts';
 import { removeStandbyMark, writeStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { bringFiles } from '../../activities/standby/bring-files.ts';
-import type { BackupCall } from '../../activities/guard.ts';
 import type { BringFilesResult } from '../../domain/backup.ts';
 import type { Site } from '../../domain/config.ts';
 import { Secret } from '../../domain/secret.ts';

@@ -15,7 +15,6 @@ import { copyPrimary, makeStandby, passfileOf } from '../../adapters/postgres/st
 import { awaitLink, follow } from '../../adapters/redis/replica.ts';
 import { runBeacon } from '../../activities/beacon.ts';
 import { checkReplication } from '../../activities/doctor/replication.ts';
-import type { Host } from '../../activities/doctor/host.ts';
 import type { Deps } from '../../activities/guard.ts';
 import { replicationFigures } from '../../activities/standby/figures.ts';
 import type { Deployment } from '../../domain/config.ts';

@@ -6,6 +6,7 @@ import { judgeReplication } from '../../domain/judge-replication.ts';
 import { standingText, type StoreStanding } from '../../domain/replication.ts';
 import { standingLine, standings } from '../../domain/standing.ts';
 import { statusText } from '../../report/standing.ts';
+import { REPLICATION_GAUGES } from '../../worker/replication-metrics.ts';
 
 const SECOND_MS = 1000;
 const RPO_MS = 5 * 60 * SECOND_MS;
@@ -123,6 +124,30 @@ describe('who follows, and how closely', () => {
     expect(standingText({ store: 'redis', site: 'dr', role: 'follows', streaming: false })).toBe(
       'a replica whose stream stands still, lag not measured',
     );
+  });
+});
+
+test('metrics have a value for what was measured, and none for what was not', () => {
+  const valuesOf = ({ replication }: HostFigures): Record<string, number> => {
+    const found: Record<string, number> = {};
+    for (const [name, , labelNames, fill] of REPLICATION_GAUGES)
+      fill((labels, value) => {
+        expect(Object.keys(labels), name).toEqual(labelNames);
+        found[[name.replace('tyk_dr_', ''), ...Object.values(labels)].join(' ')] = value;
+      }, replication!);
+    return found;
+  };
+  const unmeasured: StoreStanding = { store: 'redis', site: 'dr', role: 'unreachable' };
+  const database = follows('database', { lagMs: 1_500, lagBytes: 7, markedAt: ago(0) });
+  expect(valuesOf(dr({}, { standing: [unmeasured, database] }))).toEqual({
+    ...{ 'replica_streaming redis': 0, 'replica_streaming database': 1 },
+    ...{ 'replica_lag_seconds database': 1.5, 'replica_lag_bytes database': 7 },
+    'replica_marked_timestamp_seconds database': NOW_MS / SECOND_MS,
+    replica_max_lag_seconds: RPO_MS / SECOND_MS,
+  });
+  expect(valuesOf(primary({ active: false }))).toEqual({
+    ...{ 'slot_held_bytes dr': 1000, 'slot_active dr': 0, replica_max_lag_seconds: RPO_MS / SECOND_MS },
+    ...{ slot_limit_bytes: 8 * GB, slot_disk_free_bytes: 40 * GB },
   });
 });
 
