@@ -19,7 +19,9 @@ import {
   type Manifest,
   type ManifestObject,
 } from '../domain/manifest.ts';
+import { workersOfSites } from '../domain/site-workers.ts';
 import { snapshotKind } from '../domain/snapshot.ts';
+import { replicates } from '../domain/strategy.ts';
 import { backUpRedis } from './backup-redis.ts';
 import { withChosenSet } from './chosen-set.ts';
 import { commitConfig } from './commit-config.ts';
@@ -148,7 +150,22 @@ async function sealSet(
   if (belongsTo) await requireParent(manifest, (set) => readManifest(backup, input.deployment, set));
   await writeManifest(backup, manifest, await call.secret(backup.signingKey));
   await noteMade(folder);
-  return { summary: `${manifest.objects.length} objects, signed`, ...inGit(call), runbook: true };
+  return {
+    summary: `${manifest.objects.length} objects, signed`,
+    ...inGit(call),
+    runbook: true,
+    ...standbysOf(call),
+  };
+}
+
+/** A snapshot of Redis holds nothing that could be brought. */
+function standbysOf({ deployment, input }: BackupCall): Pick<SealResult, 'standbys'> {
+  const { strategy, sites, drill } = deployment;
+  if (!replicates(strategy) || snapshotKind(input.set) === 'redis') return {};
+  const others = Object.entries(sites).filter(([name]) => name !== input.site && name !== drill?.site);
+  return {
+    standbys: others.map(([site, each]) => ({ site, all: workersOfSites({ sites: { [site]: each } }) })),
+  };
 }
 
 /** Of each store, the longest of its parts: they were made at the same time. */

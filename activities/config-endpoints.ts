@@ -74,7 +74,10 @@ async function redisTarget(redis: RedisConfig, secret: Call['secret']): Promise<
 }
 
 /** Every address of the source that is not also one of the target. */
-export function sourceAddresses({ source, target }: Call): { host: string; port: number }[] {
+export function sourceAddresses({
+  source,
+  target,
+}: Pick<Call, 'source' | 'target'>): { host: string; port: number }[] {
   const shared = new Set(addressesOf(target).map(({ host, port }) => `${host}:${port}`));
   return addressesOf(source).filter(({ host, port }) => !shared.has(`${host}:${port}`));
 }

@@ -37,6 +37,7 @@ import { createRewrapActivities } from './rewrap-set.ts';
 import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
 import { createShipWalActivities } from './ship-wal.ts';
+import { createBringFilesActivities } from './standby/bring-files.ts';
 import { createSourceActivities } from './standby/source.ts';
 import { createStandbyDatabaseActivities } from './standby/database.ts';
 import { createStandbyRedisActivities } from './standby/redis.ts';
@@ -104,6 +105,7 @@ export function createActivities(
     ...createExportActivities(deps, render),
     ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),
+    ...createBringFilesActivities(deps),
     ...createSourceActivities(deps),
     ...createStandbyDatabaseActivities(deps),
     ...createStandbyRedisActivities(deps),

@@ -22,6 +22,7 @@ import { adminConnection, currentGeneration } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { liveState } from './live.ts';
 import { gatewaysOn, serves } from './site.ts';
+import { replicationFigures } from './standby/figures.ts';
 import { asActivity } from './to-failure.ts';
 
 /** What a host can measure of how much would be lost now. `domain/standing.ts` judges it. */
@@ -49,13 +50,14 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
   };
   const state = await attempt('services', () => liveState(worker, siteName, site));
   const live = state?.live ?? false;
-  const [archive, configChangedAt, sets, snapshots] = await Promise.all([
+  const [archive, configChangedAt, sets, snapshots, replication] = await Promise.all([
     live && serves(worker, site, clusterIfOurs(site))
       ? attempt('archive', () => archiveFigures(deps, site))
       : undefined,
     live ? attempt('configuration', () => newestChange(worker, site)) : undefined,
     attempt('repository', () => setFigures(deployment, name)),
     attempt('snapshots', () => snapshotFigures(deployment, name)),
+    attempt('replication', () => replicationFigures(deps, name, siteName, live)),
   ]);
   return {
     site: siteName,
@@ -70,6 +72,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
     offSite: deployment.backup.copies.length > 0,
     ...(sets ? { sets } : {}),
     ...(snapshots ? { snapshots } : {}),
+    ...(replication ? { replication } : {}),
     problems,
   };
 }

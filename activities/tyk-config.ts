@@ -1,18 +1,7 @@
-import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
-import { createWriteStream } from 'node:fs';
-import { join } from 'node:path';
-import { unpackTree } from '../adapters/backup/tree.ts';
 import { placed, placeEntries, placePaths } from '../adapters/files/place-entries.ts';
-import { readJson } from '../adapters/files/read-json.ts';
 import { startService } from '../adapters/service/service.ts';
 import { call as http } from '../adapters/tyk/http.ts';
-import {
-  leftovers,
-  rewriteConf,
-  type ConfKind,
-  type Endpoints,
-  type JsonObject,
-} from '../domain/tyk-conf.ts';
+import { leftovers, type JsonObject } from '../domain/tyk-conf.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
 import { awaitUntil } from './await-until.ts';
@@ -21,9 +10,17 @@ import { certificateSecret, readConf } from './conf-file.ts';
 import { takeFromGit } from './config-ref.ts';
 import { sourceAddresses, targetEndpoints } from './config-endpoints.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
-import { manifestOf, openPart, storeOf } from './open-set.ts';
+import { storeOf } from './open-set.ts';
 import { notMeasured, proof, requireProofs } from './proofs.ts';
-import { counterpart, gatewaysOn, serves, serviceOf } from './site.ts';
+import { gatewaysOn, serves, serviceOf } from './site.ts';
+import {
+  dashboardTree,
+  gatewayTree,
+  pumpTree,
+  rewriteTo,
+  unpackInto,
+  type TreeRestore,
+} from './staged-tree.ts';
 
 /** Configuration of Dashboard, Gateways and Pump: restored, rewritten to the target, proven to name only it. */
 
@@ -37,32 +34,13 @@ export function createConfigActivities(deps: Deps) {
 }
 
 async function restoreDashboardConfig(call: Call): Promise<StepResult> {
-  const dashboard = call.target.dashboard!;
-  return restoreTree(call, {
-    kind: 'dashboard',
-    object: 'dashboard',
-    name: 'dashboard',
-    tree: dashboard,
-    from: call.source.dashboard?.root ?? dashboard.root,
-    listen: dashboard.url,
-  });
+  return restoreTree(call, dashboardTree(call.source, call.target.dashboard!));
 }
 
 async function restoreGatewayConfig(call: Call): Promise<StepResult> {
   const results: StepResult[] = [];
-  for (const gateway of gatewaysOn(call.worker, call.target)) {
-    const from = counterpart(call.deployment, call.input.plan.from, gateway.name);
-    results.push(
-      await restoreTree(call, {
-        kind: 'gateway',
-        object: `gateway-${from.name}`,
-        name: gateway.name,
-        tree: gateway,
-        from: from.root,
-        listen: gateway.url,
-      }),
-    );
-  }
+  for (const gateway of gatewaysOn(call.worker, call.target))
+    results.push(await restoreTree(call, gatewayTree(call.deployment, call.input.plan.from, gateway)));
   const consistent = await oneSetOfSecrets(call);
   requireProofs(consistent);
   return {
@@ -73,15 +51,7 @@ async function restoreGatewayConfig(call: Call): Promise<StepResult> {
 }
 
 async function restorePumpConfig(call: Call): Promise<StepResult> {
-  const pump = call.target.pump!;
-  return restoreTree(call, {
-    kind: 'pump',
-    object: 'pump',
-    name: 'pump',
-    tree: pump,
-    from: call.source.pump?.root ?? pump.root,
-    ...(pump.url === undefined ? {} : { listen: pump.url }),
-  });
+  return restoreTree(call, pumpTree(call.source, call.target.pump!));
 }
 
 /** The Pump comes with its configuration in one step: nothing stands between the two. A standby has it already. */
@@ -109,16 +79,6 @@ async function startPump(call: Call): Promise<StepResult> {
   return { ...restored, summary: `${restored.summary}; ${started ? 'started' : 'ran already'}` };
 }
 
-interface TreeRestore {
-  readonly kind: ConfKind;
-  readonly object: string;
-  readonly name: string;
-  readonly tree: { readonly root: string; readonly config: string; readonly include: readonly string[] };
-  /** The root at the source: paths in the configuration that begin with it are moved. */
-  readonly from: string;
-  readonly listen?: string;
-}
-
 async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult> {
   const { input } = call;
   const { tree } = restore;
@@ -127,19 +87,9 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
   const endpoints = await targetEndpoints(call, tree.root, restore.listen);
   let fromGit: string | undefined;
   if (!(await placed(paths, key))) {
-    const where = storeOf(call, 'config');
-    const { manifest } = await manifestOf(where);
-    await rm(paths.stagingDir, { recursive: true, force: true });
-    await mkdir(paths.stagingDir, { recursive: true, mode: 0o700 });
-    const archive = `${paths.stagingDir}.tar`;
-    try {
-      await openPart(where, manifest, restore.object, createWriteStream(archive, { mode: 0o600 }));
-      await unpackTree(archive, paths.stagingDir, restore.object);
-    } finally {
-      await rm(archive, { force: true });
-    }
+    await unpackInto(paths.stagingDir, storeOf(call, 'config'), restore);
     fromGit = await takeFromGit(call, restore.object, paths.stagingDir);
-    await rewrite(join(paths.stagingDir, tree.config), restore, endpoints);
+    await rewriteTo(endpoints, paths.stagingDir, restore);
     await placeEntries(paths, key, [tree.config, ...tree.include]);
   }
   const conf = await readConf(tree);
@@ -158,18 +108,6 @@ async function restoreTree(call: Call, restore: TreeRestore): Promise<StepResult
   requireProofs(proofs);
   const files = [tree.config, ...tree.include].join(', ');
   return { summary: `${restore.name}: ${files}${fromGit === undefined ? '' : ` ${fromGit}`}`, proofs };
-}
-
-/** Keeps owner and mode of the file as they were backed up. */
-async function rewrite(file: string, restore: TreeRestore, endpoints: Endpoints): Promise<void> {
-  const before = await stat(file);
-  const conf = await readJson(file);
-  await writeFile(
-    file,
-    `${JSON.stringify(rewriteConf(restore.kind, conf, restore.from, endpoints), undefined, 2)}\n`,
-  );
-  await chmod(file, before.mode & 0o7777);
-  if (process.getuid?.() === 0) await chown(file, before.uid, before.gid);
 }
 
 /** Read from the files that the programs will read, not from what we meant to write. */

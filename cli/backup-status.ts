@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { keptRunbook } from '../adapters/runbook/write.ts';
 import { findSchedules, type FoundSchedule } from '../adapters/temporal/schedules.ts';
 import { SCHEDULABLE, type ScheduleKind, type ScheduleName } from '../domain/schedules.ts';
+import type { Finding } from '../domain/doctor.ts';
+import { judgeReplication } from '../domain/judge-replication.ts';
 import { STORES, type Store } from '../domain/figures.ts';
 import { standings, storesOf, type Standing } from '../domain/standing.ts';
 import { statusText } from '../report/standing.ts';
@@ -23,6 +25,8 @@ export interface DeploymentStatus {
   readonly stores: readonly StoreStatus[];
   /** What could not be measured, and why. */
   readonly problems: readonly string[];
+  /** Who follows the site that serves, and how closely; absent where the strategy does not replicate. */
+  readonly replication?: readonly Finding[];
   /** When the runbook for a lost Temporal was written beside the sets; absent where none is whole and signed there. */
   readonly runbookWrittenAt?: string;
 }
@@ -30,7 +34,9 @@ export interface DeploymentStatus {
 export function registerBackupStatus(command: Command, config: () => string | undefined): void {
   command
     .command('status')
-    .description('What would be lost now, against the RPO; exits 3 where it is too much or not measured')
+    .description(
+      'What would be lost now, against the RPO, and who follows; exits 3 where it is too much, not measured, or nobody follows',
+    )
     .argument('[deployment]', 'as named under deployments:; default all', nameArgument('DEPLOYMENT'))
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json }: { json?: boolean }) =>
@@ -41,10 +47,14 @@ export function registerBackupStatus(command: Command, config: () => string | un
           ? JSON.stringify({ version: 1, deployments: all }, undefined, 2)
           : all.map((each) => statusText(each, Date.now())).join('\n\n');
         process.stdout.write(`${text}\n`);
-        exitUnlessGood(all.every(({ stores }) => stores.every(({ state }) => state === 'in bounds')));
+        exitUnlessGood(all.every(isWell));
       }),
     );
 }
+
+const isWell = ({ stores, replication = [] }: DeploymentStatus): boolean =>
+  stores.every(({ state }) => state === 'in bounds') &&
+  replication.every(({ severity }) => severity !== 'error');
 
 async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
   const deployment = deploymentOf(door.config, name);
@@ -58,6 +68,7 @@ async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
   const stores = STORES.filter((store) => has[store] || storesOf(figures).includes(store));
   const written = (await keptRunbook(deployment.backup, name))?.writtenAt;
   const { rpoMs } = shapeOf(name, deployment).objectives;
+  const replication = judgeReplication(figures);
   return {
     deployment: name,
     ...(written === undefined ? {} : { runbookWrittenAt: written }),
@@ -65,6 +76,7 @@ async function statusOf(door: Door, name: string): Promise<DeploymentStatus> {
       const nextAt = nextOf(standing.store, schedules);
       return { ...standing, ...(nextAt === undefined ? {} : { nextAt }) };
     }),
+    ...(replication.length === 0 ? {} : { replication }),
     problems: figures.flatMap(({ worker, problems }) => problems.map((problem) => `${worker}: ${problem}`)),
   };
 }

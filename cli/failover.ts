@@ -11,6 +11,7 @@ import { compileReplicate } from '../runbooks/replicate-plan.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
+import { bringFilesNow } from './bring-files.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { follow } from './follow.ts';
 import { fleetRequest, recoverAll } from './recover-all.ts';
@@ -108,10 +109,12 @@ export function registerFailover(program: Command, config: () => string | undefi
       .command('replicate')
       .description('Make a site the standby of the one that serves, which serves on')
       .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
-      .requiredOption('--to <site>', 'the site that is to follow', nameArgument('--to')),
-  ).action((name: string, options: Options) =>
+      .requiredOption('--to <site>', 'the site that is to follow', nameArgument('--to'))
+      .option('--files', 'only bring the newest configuration to a site that follows already'),
+  ).action((name: string, options: Options & { readonly files?: boolean }) =>
     withDoor(config(), (door) => {
       const shape = shapeOf(name, deploymentOf(door.config, name));
+      if (options.files) return bringFilesNow(door, shape, options.to, options.json ?? false);
       const from = otherSite(shape, options.to, options.from);
       return start(door, name, chain([rejoin(shape, options.to, from, options.onFailure)]), options);
     }),

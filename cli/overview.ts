@@ -15,6 +15,7 @@ import { standingHere } from './drill-standing.ts';
 import { memoSummary } from './memo-summary.ts';
 import { notesOf } from './monitor-handle.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
+import { standbySeen } from './standby-seen.ts';
 import { soon } from './run-record.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
@@ -31,17 +32,19 @@ export async function overviewOf(door: Door): Promise<OverviewRow[]> {
 
 async function rowOf(door: Door, name: string): Promise<OverviewRow> {
   const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
-  const [lock, backup, monitor, loss, drills] = await Promise.all([
+  const [lock, backup, monitor, loss, drills, replication] = await Promise.all([
     described(door, lockId(name)),
     described(door, backupId(name)),
     described(door, monitorId(name)),
     lossStanding(name, deploymentOf(door.config, name)).catch(() => undefined),
     drillsFor(door, name),
+    standbySeen(door, name),
   ]);
   const own = {
     ...{ deployment: name, tier, priority: TIER_DEFAULTS[tier].priority, rtoMs: objectives.rtoMs },
     ...(loss ? { loss } : {}),
     ...(drills.length > 0 ? { drills } : {}),
+    ...(replication.length > 0 ? { replication } : {}),
     ...monitorOf(door, name, monitor),
   };
   const beside =

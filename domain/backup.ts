@@ -71,6 +71,30 @@ export interface SealResult extends StepResult {
   readonly git?: boolean;
   /** Absent from workers of before the exported runbook. */
   readonly runbook?: boolean;
+  /** The other sites, where the strategy replicates and the set holds configuration. */
+  readonly standbys?: readonly StandbyWorkers[];
+}
+
+/** A site to which files are to be brought where it is a standby. */
+export interface StandbyWorkers {
+  readonly site: string;
+  readonly all: readonly string[];
+}
+
+export interface BringFilesResult extends StepResult {
+  /** The components whose files have changed; absent where none has. */
+  readonly brought?: readonly string[];
+  /** Those that differ, and were left to the run that is under way. */
+  readonly left?: readonly string[];
+  readonly warning?: string;
+}
+
+/** What came of it on each host. */
+export interface FilesBrought {
+  readonly run: string;
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly hosts: readonly (BringFilesResult & { readonly site: string; readonly worker: string })[];
 }
 
 export interface CommitResult extends StepResult {

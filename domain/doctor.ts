@@ -100,6 +100,14 @@ export const CHECKS = {
     what: 'No site has older programs than the one that serves, or than the newest set.',
     hint: 'Upgrade the site before it is needed: older programs may not read newer definitions. Declare version: where it could not be found out.',
   },
+  replication: {
+    what: 'Where the strategy replicates: a standby follows the site that serves, closely enough; it can go on after a restart; what is kept for it fits the disk.',
+    hint: 'tyk-dr replicate DEPLOYMENT --to SITE makes a site follow; docs/watching.md says what the figures mean.',
+  },
+  drift: {
+    what: 'Configuration, files, certificates and versions of a standby are those of the site that it follows.',
+    hint: 'tyk-dr replicate DEPLOYMENT --to SITE --files brings the files of the newest set; upgrade programs by hand.',
+  },
   licence: {
     what: 'The licence of the Dashboard is valid.',
     hint: 'Ask Tyk for a new one and put it into tyk_analytics.conf.',
@@ -132,13 +140,21 @@ export function wrong(id: CheckId, where: string, message: string, hint: string 
   return { id, severity: 'error', where, message, hint };
 }
 
-export function doubtful(id: CheckId, where: string, message: string): Finding {
-  return { id, severity: 'warning', where, message, hint: CHECKS[id].hint };
+export function doubtful(
+  id: CheckId,
+  where: string,
+  message: string,
+  hint: string = CHECKS[id].hint,
+): Finding {
+  return { id, severity: 'warning', where, message, hint };
 }
 
 export function fine(id: CheckId, where: string, message: string): Finding {
   return { id, severity: 'ok', where, message };
 }
+
+/** `dr: redis follows, 1.0 s behind`. */
+export const findingText = ({ where, message }: Finding): string => `${where}: ${message}`;
 
 /** Which host is to be examined. Names only: it travels through Temporal. */
 export interface ExamineInput {
@@ -159,6 +175,8 @@ export interface HostReport {
   /** Keys that this host can read from a place that its site would not lose with its data. */
   readonly keys: readonly KeyName[];
   readonly versions: readonly InstalledVersion[];
+  /** Where the strategy replicates; absent from workers of earlier versions. */
+  readonly trees?: readonly TreePrint[];
   readonly newestSet?: { readonly set: string; readonly versions: Readonly<Record<string, string>> };
 }
 
@@ -171,6 +189,23 @@ export interface Fingerprint {
   /** `tyk-dr.yaml`, `gateway gw1`, ... */
   readonly place: string;
   readonly digest: string;
+}
+
+/** What the configuration of one component holds, as digests that are keyed as those of secrets are. */
+export interface TreePrint {
+  /** `dashboard`, `gateway gw1`, `pump`. */
+  readonly name: string;
+  readonly kind: 'dashboard' | 'gateway' | 'pump';
+  /** Fields of its file without what each site has of its own; included files and folders. */
+  readonly parts: readonly { readonly name: string; readonly digest: string }[];
+  /** Those that it shows its clients. */
+  readonly certificates: readonly {
+    readonly subject: string;
+    readonly sha256: string;
+    readonly validTo: string;
+  }[];
+  /** Why it could not be read. */
+  readonly problem?: string;
 }
 
 export interface InstalledVersion {

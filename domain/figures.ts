@@ -1,3 +1,6 @@
+import type { MarkedStore } from './beacon.ts';
+import type { StoreStanding } from './replication.ts';
+
 /** What workers measure of a deployment's stores, sets and archives: what every judgement about loss rests on. */
 
 export const STORES = ['redis', 'database', 'config'] as const;
@@ -58,6 +61,41 @@ export interface ArchiveFigures {
   readonly timeoutMs: number;
 }
 
+/** What a site keeps on its disk for those that follow it (`pg_replication_slots`). */
+export interface SlotFigures {
+  /** Of the filesystem that holds the WAL. */
+  readonly freeBytes: number;
+  /** In force there (`max_slot_wal_keep_size`); absent where nothing limits it. */
+  readonly keepBytes?: number;
+  /** One for each other site that has one. */
+  readonly slots: readonly SlotFigure[];
+}
+
+export interface SlotFigure {
+  /** The site that it is for. */
+  readonly site: string;
+  readonly heldBytes: number;
+  /** Somebody reads it now. */
+  readonly active: boolean;
+  /** `reserved`, `extended`, `unreserved`, `lost`: as PostgreSQL has it. */
+  readonly status: string;
+}
+
+/** What one worker sees of replication, where the strategy of the deployment is to replicate. */
+export interface ReplicationFigures {
+  readonly deployment: string;
+  /** A standby that is further behind is not failed over to without a person, milliseconds. */
+  readonly maxLagMs: number;
+  /** The stores that the site has, on whatever host. */
+  readonly stores: readonly MarkedStore[];
+  /** The site whose stores it follows. */
+  readonly follows?: string;
+  /** Of a standby: its stores on this host. */
+  readonly standing?: readonly StoreStanding[];
+  /** Of the site that serves, where its database is on this host. */
+  readonly slots?: SlotFigures;
+}
+
 /** What one worker measured of its site. */
 export interface HostFigures {
   readonly site: string;
@@ -78,5 +116,7 @@ export interface HostFigures {
   readonly sets?: readonly SetFigures[];
   /** Newest first; absent where they could not be read, or from workers of earlier versions. */
   readonly snapshots?: readonly SnapshotFigures[];
+  /** Where the strategy replicates; absent from workers of earlier versions. */
+  readonly replication?: ReplicationFigures;
   readonly problems: readonly string[];
 }

@@ -8,6 +8,8 @@ import {
   type HostReport,
   type KeyName,
 } from './doctor.ts';
+import { judgeDrift } from './judge-drift.ts';
+import { judgeReplication } from './judge-replication.ts';
 import { groupBy } from './group.ts';
 import type { HostFigures } from './figures.ts';
 import { liveHosts, liveSites, standingLine, standings, storesOf } from './standing.ts';
@@ -27,6 +29,8 @@ export function judge(
     ...secretSet(reports),
     ...keyCopies(reports, figures, sites, silent.length > 0),
     ...versions(reports, figures),
+    ...judgeReplication(figures),
+    ...judgeDrift(reports, figures),
     ...freshness(figures, rpoMs),
   ];
 }

@@ -17,6 +17,9 @@ export const shipWalId = (deployment: string): string => `wal/${deployment}`;
 /** One id for all that makes, verifies or deletes backup sets of a deployment. It changes nothing of the deployment. */
 export const backupId = (deployment: string): string => `backup/${deployment}`;
 
+/** The bringing of configuration to a standby: one at a time, beside backups and outside the lock. */
+export const filesId = (deployment: string): string => `files/${deployment}`;
+
 /** What is left to do on a site that was given up without being fenced; outside the lock, for it outlives the run. */
 export const fenceId = (deployment: string, run: string, worker: string): string =>
   `fence/${deployment}/${run}/${worker}`;

@@ -49,6 +49,12 @@ export const NOTICE_EVENTS = {
     'A tabletop or an audit is due, or a review is to be signed: people have to do it.',
   ),
   stale: event('error', false, 'A store would lose more than its RPO allows, or nobody can measure it.'),
+  'standby-behind': event(
+    'error',
+    false,
+    'Nobody follows the site that serves, a standby is further behind than it may be, or what is kept for it is lost.',
+  ),
+  'standby-level': event('info', false, 'A standby follows again as it should.'),
   'site-failed': event(
     'critical',
     false,

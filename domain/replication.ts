@@ -13,8 +13,10 @@ export interface StoreStanding {
   readonly position?: string;
   /** Bytes of the stream that are not here yet; where both sites could be asked. */
   readonly lagBytes?: number;
-  /** Age of the newest watermark that is here, milliseconds; absent where there is none. */
+  /** From the newest watermark that is here to the newest journalled one, milliseconds; absent where there is none. */
   readonly lagMs?: number;
+  /** When the newest watermark that is here was written: all that was acknowledged before it is here as well. */
+  readonly markedAt?: string;
   /** Of one that writes: what its slot for the standby holds back on the disk, bytes. */
   readonly heldBytes?: number;
   readonly problem?: string;

@@ -7,6 +7,7 @@ import {
   type SnapshotFigures,
   type Store,
 } from './figures.ts';
+import { standbyExposure } from './standby-exposure.ts';
 
 /**
  * How much would be lost now, store by store, against the RPO: from figures that workers measured and sets that
@@ -26,6 +27,8 @@ export interface Standing {
   readonly exposureMs?: number;
   /** What it is measured against, or why it could not be measured. */
   readonly basis: string;
+  /** What it would be without the standby that makes it smaller: what damages the data damages both. */
+  readonly fromSets?: Exposure;
   readonly lastSuccess?: string;
   readonly lastVerified?: string;
   readonly bytes?: Trend;
@@ -47,13 +50,13 @@ export function standings(
   const live = liveHosts(hosts);
   return stores.map((store) => {
     const holding = (sets ?? []).filter((set) => set.stores[store]);
-    const measured = sets === undefined ? NO_SETS : exposureOf(store, live, holding);
+    const fromSets = sets === undefined ? NO_SETS : exposureOf(store, live, holding);
+    const standby = standbyExposure(hosts, live[0]?.site, store);
     const verified = holding.find(({ verifiedAt }) => verifiedAt);
     return {
       store,
-      state: stateOf(measured, rpoMs),
       rpoMs,
-      ...measured,
+      ...withStandby(fromSets, standby, rpoMs),
       ...(holding[0] ? { lastSuccess: holding[0].createdAt } : {}),
       ...(verified?.verifiedAt === undefined ? {} : { lastVerified: verified.verifiedAt }),
       ...trendOf('bytes', holding, store),
@@ -102,6 +105,22 @@ export function storesOf(hosts: readonly HostFigures[]): Store[] {
 interface Exposure {
   readonly exposureMs?: number;
   readonly basis: string;
+}
+
+/** A standby makes smaller what would be lost with the site. It takes the place of no proven set. */
+function withStandby(
+  fromSets: Exposure,
+  standby: Required<Exposure> | undefined,
+  rpoMs: number,
+): Pick<Standing, 'state' | 'exposureMs' | 'basis' | 'fromSets'> {
+  const { exposureMs: fromSetsMs, basis } = fromSets;
+  if (!standby || standby.exposureMs >= (fromSetsMs ?? Infinity))
+    return { state: stateOf(fromSets, rpoMs), ...fromSets };
+  const without = fromSetsMs === undefined ? basis : `${formatDuration(fromSetsMs)}: ${basis}`;
+  return {
+    state: stateOf(fromSetsMs === undefined ? fromSets : standby, rpoMs),
+    ...{ exposureMs: standby.exposureMs, basis: `${standby.basis}; from sets alone ${without}`, fromSets },
+  };
 }
 
 const NO_SETS: Exposure = { basis: 'no worker could read the repository' };

@@ -33,6 +33,8 @@ export interface OverviewRow {
   readonly backup?: { readonly run: string; readonly since: string };
   /** The last run, where none is under way. */
   readonly last?: HistoryEntry;
+  /** Who follows the site that serves, as it was watched last; absent where the strategy does not replicate. */
+  readonly replication?: readonly string[];
   /** What is due or late of drills; absent where the repository is elsewhere. */
   readonly drills?: readonly string[];
   /** What the monitor says of the site that serves; absent where none is configured. */
@@ -125,6 +127,7 @@ function below(row: OverviewRow, nowMs: number): string[] {
       : []),
     ...lossBelow(row),
     ...(row.monitor === undefined ? [] : [`    monitor: ${row.monitor}`]),
+    ...(row.replication ?? []).map((text) => `    replication: ${text}`),
     ...(row.drills ?? []).map((text) => `    drills: ${text}`),
     ...(last
       ? [`    last: ${last.run} ${last.state}, ${rtoText(last)}, ended ${last.endedAt ?? 'never'}`]

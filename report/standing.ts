@@ -1,3 +1,4 @@
+import { findingText, type Finding } from '../domain/doctor.ts';
 import { formatBytes, formatDuration } from '../domain/duration.ts';
 import { exposureText, type Standing, type Trend } from '../domain/standing.ts';
 
@@ -11,13 +12,14 @@ interface Status {
   readonly deployment: string;
   readonly stores: readonly Row[];
   readonly problems: readonly string[];
+  readonly replication?: readonly Finding[];
   readonly runbookWrittenAt?: string;
 }
 
 const HEADINGS = ['STORE', 'EXPOSED', 'RPO', 'STATE', 'LAST SET', 'VERIFIED', 'SIZE', 'TOOK', 'NEXT RUN'];
 
 export function statusText(
-  { deployment, stores, problems, runbookWrittenAt }: Status,
+  { deployment, stores, problems, runbookWrittenAt, replication = [] }: Status,
   nowMs: number,
 ): string {
   const ago = (at: string | undefined): string =>
@@ -46,8 +48,17 @@ export function statusText(
       ? `  runbook for a lost Temporal: none beside the sets; tyk-dr export ${deployment}`
       : `  runbook for a lost Temporal: written ${ago(runbookWrittenAt)}`,
     ...stores.flatMap((row) => walLines(row, nowMs)),
+    ...replicationLines(replication),
     ...problems.map((problem) => `  not measured: ${problem}`),
   ].join('\n');
+}
+
+/** Who follows, how closely, and what is kept for it; what to do about what is not as it should be. */
+function replicationLines(findings: readonly Finding[]): string[] {
+  return findings.flatMap((finding) => [
+    `  ${finding.severity === 'ok' ? 'replication' : 'REPLICATION'}: ${findingText(finding)}`,
+    ...(finding.hint === undefined ? [] : [`    hint: ${finding.hint}`]),
+  ]);
 }
 
 /** Where WAL is, and since when: here, and at each copy. */

@@ -110,6 +110,16 @@ export const BACKUP_STEPS = [
     limitMs: 15 * MINUTE_MS,
   },
   {
+    id: 'bring-files',
+    after: ['seal-set'],
+    risk: 'mutate',
+    purpose:
+      'Where a standby follows: bring it the configuration of the set, rewritten to its own addresses.',
+    proof:
+      'what lies there has the digest of what the set holds; nothing is done where it had it before, or a run has the lock',
+    limitMs: 15 * MINUTE_MS,
+  },
+  {
     id: 'test-keys',
     after: [],
     risk: 'probe',

@@ -5,8 +5,10 @@ import { measureHost } from '../activities/measure.ts';
 import type { Deps } from '../activities/guard.ts';
 import { servicesOf } from '../activities/site.ts';
 import { addLossGauges } from './loss-metrics.ts';
+import { REPLICATION_GAUGES } from './replication-metrics.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import type { ReplicationFigures } from '../domain/figures.ts';
 import { rpoOf } from '../domain/objectives.ts';
 import { standings, type Standing } from '../domain/standing.ts';
 
@@ -48,6 +50,7 @@ interface Look {
   readonly live: boolean;
   readonly rpoMs: number;
   readonly stores: readonly Standing[];
+  readonly replication?: ReplicationFigures;
 }
 
 const SECOND_MS = 1000;
@@ -125,6 +128,10 @@ function metricsOf(config: Config, deps: Deps): Registry {
         if (value !== undefined) own.set({ deployment, site, store: standing.store }, value);
       }
     });
+  for (const [name, help, labelNames, fill] of REPLICATION_GAUGES)
+    gauge(name, help, ['deployment', 'site', ...labelNames], (own, { deployment, site, replication }) => {
+      if (replication) fill((labels, value) => own.set({ deployment, site, ...labels }, value), replication);
+    });
   addLossGauges(config, registry, FRESH_MS);
   return registry;
 }
@@ -143,7 +150,8 @@ async function look(config: Config, deps: Deps): Promise<Look[]> {
     own.map(async ({ deployment, site, rpoMs }) => {
       const figures = await measureHost(deps, deployment, site);
       const stores = standings([figures], figures.serves, rpoMs);
-      return { deployment, site, rpoMs, live: figures.live, stores };
+      const { live, replication } = figures;
+      return { deployment, site, rpoMs, live, stores, ...(replication ? { replication } : {}) };
     }),
   );
 }

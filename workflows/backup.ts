@@ -14,6 +14,7 @@ import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
 import { BACKUP_STEPS, type BackupStepId } from '../runbooks/backup.ts';
 import { activityOf } from './activity-of.ts';
+import { bringAfterwards } from './bring-afterwards.ts';
 import { commitConfig, exportRunbook } from './commit-config.ts';
 import { now } from './run-state.ts';
 
@@ -60,10 +61,19 @@ export async function backup(input: BackupInput, verify: boolean): Promise<Backu
   const exporting = (): Promise<StepResult> => callStep(input, site, live.database, 'export-runbook');
   const exported = sealed.runbook ? await exportRunbook(live.database, exporting) : undefined;
   if (exported) steps.push({ id: 'export-runbook', ...exported });
+  const begunAt = Date.now();
+  const standbys = sealed.standbys ?? [];
+  const brought = standbys.length > 0 ? await bringAfterwards(input, standbys) : undefined;
+  if (brought) {
+    const { summary } = brought;
+    steps.push({ id: 'bring-files', durationMs: Date.now() - begunAt, summary });
+  }
   if (offSite.status === 'rejected') throw offSite.reason;
   if (verify && copies.length > 0) await copySet();
 
-  const warnings = [committed?.warning, exported?.warning].filter((warning) => warning !== undefined);
+  const warnings = [committed?.warning, exported?.warning, ...(brought?.warnings ?? [])].filter(
+    (warning) => warning !== undefined,
+  );
   return {
     run: input.run,
     set: input.set,

@@ -1,4 +1,5 @@
 export { backup } from './backup.ts';
+export { bringFiles } from './bring-files.ts';
 export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
 export { noteDrill, readStanding } from './drill-notes.ts';

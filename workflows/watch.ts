@@ -1,6 +1,8 @@
 import { workflowInfo } from '@temporalio/workflow';
+import { findingText, type Finding } from '../domain/doctor.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { incidentKey, NOTICE_EVENTS, type Notice } from '../domain/notice.ts';
+import { judgeReplication } from '../domain/judge-replication.ts';
+import { incidentKey, NOTICE_EVENTS, type Notice, type NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput } from '../domain/schedules.ts';
 import { standingLine, standings, storesOf, type Standing } from '../domain/standing.ts';
 import { measure } from './doctor.ts';
@@ -13,6 +15,9 @@ export interface Watched {
   readonly standings: readonly Standing[];
   /** When people were told of what is out of bounds now. */
   readonly toldAt?: string;
+  /** What was seen of the standby; absent where the strategy does not replicate. */
+  readonly replication?: readonly Finding[];
+  readonly standbyToldAt?: string;
 }
 
 /** Looks at what would be lost now, and tells people when it becomes too much, stays so, and is well again. */
@@ -25,23 +30,65 @@ export async function watch(input: LaunchInput): Promise<Watched> {
   // No worker answers for any store: that is not well either.
   const bad = seen.filter(({ state }) => state !== 'in bounds').map(standingLine);
   if (seen.length === 0) bad.push('no worker answers: what would be lost is not measured');
-  const incident = incidentKey(deployment, 'stale');
-  const notice = (event: 'stale' | 'fresh-again', title: string, lines: readonly string[]): Notice => ({
-    ...{ event, severity: NOTICE_EVENTS[event].severity, deployment, title, lines },
-    ...(event === 'stale' ? { opens: incident } : { closes: [incident] }),
-    at: now(),
-    about: `RPO ${formatDuration(rpoMs)}`,
+  const toldAt = await keepTold(input, before?.toldAt, {
+    ...{ begins: 'stale', ends: 'fresh-again', about: `RPO ${formatDuration(rpoMs)}`, bad },
+    ...{ well: seen.map(standingLine), title: `${deployment} would lose more than its RPO allows` },
+    wellTitle: `${deployment} is within its RPO again`,
+  });
+  const replication = judgeReplication(figures);
+  // Where no site is known to serve, nothing is known of who follows it: what was told stays told.
+  const standbyToldAt =
+    replication.length === 0
+      ? before?.standbyToldAt
+      : await keepTold(input, before?.standbyToldAt, {
+          ...{ begins: 'standby-behind', ends: 'standby-level', about: 'replication' },
+          bad: replication.filter(({ severity }) => severity === 'error').map(findingLine),
+          well: replication.map(findingLine),
+          title: `no standby of ${deployment} follows as it should`,
+          wellTitle: `the standby of ${deployment} follows again`,
+        });
+  return {
+    standings: seen,
+    ...(toldAt === undefined ? {} : { toldAt }),
+    ...(replication.length === 0 ? {} : { replication }),
+    ...(standbyToldAt === undefined ? {} : { standbyToldAt }),
+  };
+}
+
+const findingLine = (finding: Finding): string =>
+  `${findingText(finding)}${finding.hint === undefined ? '' : `. ${finding.hint}`}`;
+
+interface Matter {
+  readonly begins: NoticeEvent;
+  readonly ends: NoticeEvent;
+  readonly title: string;
+  readonly wellTitle: string;
+  /** What is not well; empty where all is. */
+  readonly bad: readonly string[];
+  readonly well: readonly string[];
+  readonly about: string;
+}
+
+/** @returns when people were told of what is not well now; undefined where all is, or nobody could be reached. */
+async function keepTold(
+  input: LaunchInput,
+  toldAt: string | undefined,
+  matter: Matter,
+): Promise<string | undefined> {
+  const { deployment } = input;
+  const { begins, ends, title, wellTitle, bad, well, about } = matter;
+  const incident = incidentKey(deployment, begins);
+  const notice = (event: NoticeEvent, text: string, lines: readonly string[]): Notice => ({
+    ...{ event, severity: NOTICE_EVENTS[event].severity, deployment, title: `tyk-dr: ${text}`, lines },
+    ...(event === begins ? { opens: incident } : { closes: [incident] }),
+    ...{ at: now(), about },
   });
   if (bad.length === 0) {
-    if (before?.toldAt === undefined) return { standings: seen };
-    const title = `tyk-dr: ${deployment} is within its RPO again`;
-    await sendNotice(everyWorker(input), notice('fresh-again', title, seen.map(standingLine)));
-    return { standings: seen };
+    if (toldAt !== undefined) await sendNotice(everyWorker(input), notice(ends, wellTitle, well));
+    return undefined;
   }
-  if (before?.toldAt !== undefined && Date.now() - Date.parse(before.toldAt) < input.remindMs)
-    return { standings: seen, toldAt: before.toldAt };
-  const title = `tyk-dr: ${deployment} would lose more than its RPO allows`;
-  const { sent, failed } = await sendNotice(everyWorker(input), notice('stale', title, bad));
+  if (toldAt !== undefined && Date.now() - Date.parse(toldAt) < input.remindMs) return toldAt;
+  const { sent, failed } = await sendNotice(everyWorker(input), notice(begins, title, bad));
   // Whom nobody could reach is told at the next look.
-  return sent.length === 0 && failed.length > 0 ? { standings: seen } : { standings: seen, toldAt: now() };
+  return sent.length === 0 && failed.length > 0 ? undefined : now();
 }

@@ -11,6 +11,7 @@ import { newestUsable, readManifest } from '../../adapters/backup/repository.ts'
 import type { Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { asActivity } from '../to-failure.ts';
+import { treePrintsOf } from './drift.ts';
 import { checkCertificates, checkLicence } from './expiry.ts';
 import type { Check, Host } from './host.ts';
 import { checkKeyFiles, checkKeys, checkSecrets, fingerprintsOf, keptKeys, recipientOf } from './keys.ts';
@@ -19,6 +20,7 @@ import { checkOplog } from './oplog.ts';
 import { checkNetwork, checkPermissions } from './places.ts';
 import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
 import { checkRunbook } from './runbook.ts';
+import { checkReplication } from './replication.ts';
 import { checkRedisSettings } from './redis-settings.ts';
 import { checkTools, versionsOf } from './tools.ts';
 import { checkTraffic } from './traffic.ts';
@@ -39,6 +41,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   stores: checkStores,
   'redis-settings': checkRedisSettings,
   oplog: checkOplog,
+  replication: checkReplication,
   archiving: checkArchiving,
   checksums: checkChecksums,
   licence: checkLicence,
@@ -71,7 +74,7 @@ async function examine(
     signal: Context.current().cancellationSignal,
     secret: (reference) => deps.secret(reference),
   };
-  const [findings, fingerprints, keys, versions, recipient, newestSet] = await Promise.all([
+  const [findings, fingerprints, keys, versions, recipient, newestSet, trees] = await Promise.all([
     Promise.all(
       Object.entries(LOCAL_CHECKS).map(([id, check]) => within(id as CheckId, where, () => check(host))),
     ),
@@ -80,6 +83,7 @@ async function examine(
     orElse([], versionsOf(host)),
     recipientOf(host),
     orElse(undefined, newest(host)),
+    orElse([], treePrintsOf(host)),
   ]);
   return {
     site: siteName,
@@ -88,6 +92,7 @@ async function examine(
     fingerprints,
     keys,
     versions,
+    ...(trees.length > 0 ? { trees } : {}),
     ...(recipient === undefined ? {} : { recipient }),
     ...(newestSet === undefined ? {} : { newestSet }),
   };

@@ -22,7 +22,7 @@ interface Reference {
 
 /** Everything that a backup or a recovery would ask this host for. */
 function referencesOf({ worker, site, deployment }: Host): Reference[] {
-  const { backup, secrets, probes, analytics, traffic } = deployment;
+  const { backup, secrets, probes, analytics, traffic, replication } = deployment;
   const leads = (traffic?.worker ?? site.worker) === worker;
   const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
     component && serves(worker, site, component) ? component : undefined;
@@ -36,6 +36,7 @@ function referencesOf({ worker, site, deployment }: Host): Reference[] {
     ['redis.sentinel.password', own(site.redis)?.sentinel?.password],
     ['database.password', database?.password],
     ['database.admin.password', database?.kind === 'postgresql' ? database.admin.password : undefined],
+    ['replication.database.password', database && replication?.database?.password],
     ['dashboard.accessKey', site.dashboard?.accessKey],
     ['secrets.gateway', secrets.gateway],
     ['secrets.node', secrets.node],
@@ -186,16 +187,13 @@ function fileOf(reference: SecretRef): string | undefined {
  * try out values, and with the nonce of this one run.
  */
 export async function fingerprintsOf(host: Host): Promise<Fingerprint[]> {
-  const key = await host.secret(host.deployment.backup.identity).catch(() => undefined);
-  if (!key) return [];
+  const key = await keyedBy(host);
+  if (key === undefined) return [];
   const { secrets } = host.deployment;
   const found: Fingerprint[] = [];
   const add = (field: string, place: string, value: unknown): void => {
     if (typeof value !== 'string' || value === '') return;
-    const digest = createHmac('sha256', secretLine(key))
-      .update(`${host.nonce}\0${value}`)
-      .digest('hex')
-      .slice(0, 32);
+    const digest = createHmac('sha256', key).update(`${host.nonce}\0${value}`).digest('hex').slice(0, 32);
     found.push({ field, place: `${place} of ${host.where}`, digest });
   };
   const declared = async (field: string, reference: SecretRef | undefined): Promise<void> => {
@@ -224,6 +222,12 @@ export async function fingerprintsOf(host: Host): Promise<Fingerprint[]> {
     });
   }
   return found;
+}
+
+/** With what digests of this host are keyed; undefined where its identity cannot be read. */
+export async function keyedBy(host: Host): Promise<string | undefined> {
+  const identity = await host.secret(host.deployment.backup.identity).catch(() => undefined);
+  return identity && secretLine(identity);
 }
 
 /** Comments in the file of an identity may differ from host to host. */

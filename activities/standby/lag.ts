@@ -5,7 +5,7 @@ import { parseLsn } from '../../adapters/postgres/lsn.ts';
 import { primaryPosition, slotOf, standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { redisPosition } from '../../adapters/redis/replica.ts';
-import type { MarkedStore } from '../../domain/beacon.ts';
+import { momentOf, type MarkedStore } from '../../domain/beacon.ts';
 import { clusterOf } from '../../domain/cluster.ts';
 import type { Deployment, Site } from '../../domain/config.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
@@ -24,6 +24,8 @@ export interface Asking {
   readonly target: Site;
   readonly source: Site;
   readonly plan: Pick<RecoverPlan, 'deployment' | 'from' | 'to'>;
+  /** Days of the journal before this one (`YYYY-MM-DD`) are not read; default: all are. */
+  readonly since?: string;
   secret(reference: SecretRef): Promise<Secret>;
 }
 
@@ -37,11 +39,11 @@ export async function standingOf(asking: Asking): Promise<StoreStanding[]> {
     markedStores(target, worker).map(async (store): Promise<StoreStanding> => {
       const site = plan.to;
       try {
-        const [at, lagMs] = await Promise.all([
+        const [at, lag] = await Promise.all([
           store === 'database' ? databaseStanding(asking) : redisStanding(asking),
           lagOf(asking, store, newest(store)),
         ]);
-        return { store, site, ...at, ...(lagMs === undefined ? {} : { lagMs }) };
+        return { store, site, ...at, ...lag };
       } catch (error) {
         const problem = error instanceof Error ? error.message : String(error);
         return { store, site, role: 'unreachable', problem };
@@ -54,21 +56,26 @@ export async function standingOf(asking: Asking): Promise<StoreStanding[]> {
 async function newestJournalled({
   deployment,
   plan,
+  since,
 }: Asking): Promise<(store: MarkedStore) => number | undefined> {
   if (!deployment.beacon) return () => undefined;
-  const journal = await readBeaconJournal(journalFolders(deployment, plan.deployment));
+  const journal = await readBeaconJournal(journalFolders(deployment, plan.deployment), since);
   return (store) => journal.of(plan.from, store).runs.at(-1)?.[1];
 }
 
 async function lagOf(
-  { target, secret }: Asking,
+  { target, secret, deployment }: Asking,
   store: MarkedStore,
   journalled: number | undefined,
-): Promise<number | undefined> {
-  if (journalled === undefined) return undefined;
+): Promise<Pick<StoreStanding, 'lagMs' | 'markedAt'>> {
+  if (!deployment.beacon) return {};
   const marks = await readMarks(target, store, secret);
-  if (marks.length === 0) return undefined;
-  return Math.max(0, journalled - Math.max(...marks)) * 1000;
+  if (marks.length === 0) return {};
+  const newest = Math.max(...marks);
+  return {
+    markedAt: momentOf(newest),
+    ...(journalled === undefined ? {} : { lagMs: Math.max(0, journalled - newest) * 1000 }),
+  };
 }
 
 async function databaseStanding(call: Asking): Promise<Found> {

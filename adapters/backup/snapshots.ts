@@ -46,6 +46,20 @@ export async function listSnapshots(config: Repository, deployment: string): Pro
   );
 }
 
+/** The newest usable set or snapshot that holds the configuration of a site. @throws DrError REPOSITORY_UNREADABLE */
+export async function newestConfig(
+  config: Repository,
+  deployment: string,
+  site: string,
+): Promise<string | undefined> {
+  for (const id of await idsIn(config, deployment)) {
+    if (snapshotKind(id) === 'redis') continue;
+    const listed = await describeSet(config, deployment, id);
+    if (isUsable(listed) && listed.site === site) return id;
+  }
+  return undefined;
+}
+
 /** A set that is damaged is none to belong to, until it is whole again. @throws DrError REPOSITORY_UNREADABLE */
 async function parentDigest(
   config: Repository,

@@ -18,6 +18,8 @@ export interface Connection {
   readonly password?: Secret | undefined;
   /** By TLS, with certificate and name checked: against these authorities, else those of the system. */
   readonly tls?: { readonly caFile?: string | undefined } | undefined;
+  /** As a standby connects: to no database, for the commands of the replication protocol. */
+  readonly replication?: true;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -39,6 +41,7 @@ export async function connect(connection: Connection): Promise<Client> {
     port: connection.port,
     user: connection.user,
     database: connection.database,
+    ...(connection.replication ? { replication: 'true' } : {}),
     ...(connection.password ? { password: connection.password.reveal() } : {}),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     application_name: 'tyk-dr',

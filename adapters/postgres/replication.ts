@@ -1,5 +1,5 @@
 import type { Secret } from '../../domain/secret.ts';
-import { queryValue, type Client } from './client.ts';
+import { queryValue, withClient, type Client, type Connection } from './client.ts';
 import { identifier } from './quote.ts';
 import { scramVerifier } from './roles.ts';
 
@@ -34,6 +34,15 @@ export async function primaryFacts(client: Client): Promise<PrimaryFacts> {
             (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"`,
   );
   return rows[0]!;
+}
+
+/**
+ * Knocks at the door through which a standby streams: the lines `replication` of pg_hba.conf are not those of databases.
+ *
+ * @throws DrError STORE_UNREACHABLE with what the server said
+ */
+export async function identifySystem(connection: Connection): Promise<void> {
+  await withClient({ ...connection, replication: true }, (client) => client.query('IDENTIFY_SYSTEM'));
 }
 
 /** A role that may follow, and read what a rewind needs. Made where it is missing; its password is ours in any case. */
@@ -75,6 +84,15 @@ export async function ensureSlot(client: Client, slot: string): Promise<boolean>
 export async function limitSlots(client: Client, bytes: number): Promise<void> {
   await client.query(`ALTER SYSTEM SET max_slot_wal_keep_size = '${Math.ceil(bytes / 1_048_576)}MB'`);
   await client.query('SELECT pg_reload_conf()');
+}
+
+/** The limit that is in force, bytes; undefined where there is none. */
+export async function slotLimit(client: Client): Promise<number | undefined> {
+  const megabytes = await queryValue<string>(
+    client,
+    `SELECT setting FROM pg_settings WHERE name = 'max_slot_wal_keep_size'`,
+  );
+  return Number(megabytes) < 0 ? undefined : Number(megabytes) * 1_048_576;
 }
 
 /** @param segment name of a WAL file, of whatever timeline */

@@ -113,7 +113,7 @@ export async function makeStandby(
   const { source, slot, name } = following;
   const passfile = passfileOf(cluster);
   await mkdir(dirname(passfile), { recursive: true });
-  await writeDurably(passfile, `*:*:*:${source.user}:${escapePass(source.password.reveal())}\n`, 0o600);
+  await writeDurably(passfile, passfileLine(source.user, source.password), 0o600);
   await giveTo(cluster.runAs, passfile);
   await stripRecovery(stagingDir, cluster.runAs, archive);
   const auto = join(stagingDir, 'postgresql.auto.conf');
@@ -140,7 +140,11 @@ export async function makeStandby(
 /** What a primary had set for itself, and its successor must not inherit. */
 const PRIMARY_ONLY = /^\s*(default_transaction_read_only|synchronous_standby_names)\s*=/i;
 
-const passfileOf = ({ pgbackrest }: ClusterConfig): string =>
+/** All that stands in it. */
+export const passfileLine = (user: string, password: Secret): string =>
+  `*:*:*:${user}:${escapePass(password.reveal())}\n`;
+
+export const passfileOf = ({ pgbackrest }: ClusterConfig): string =>
   join(dirname(pgbackrest.configFile), 'tyk-dr-replication.pgpass');
 
 const escapePass = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll(':', '\\:');

@@ -95,6 +95,27 @@ async function keep(client: Client): Promise<{ readonly notKept?: string }> {
   }
 }
 
+/** What a replica will do after a restart, by its own configuration file. */
+export interface KeptMaster {
+  /** `host port`; absent where its file names none, or it has none, or not here. */
+  readonly master?: string;
+  readonly file?: string;
+  readonly masterauth?: string;
+}
+
+export async function keptMaster(client: Client): Promise<KeptMaster> {
+  const file = parseInfo(await client.info('server'))['config_file'] ?? '';
+  const [, masterauth = ''] = await client.config('GET', 'masterauth');
+  const text = file === '' ? '' : await readFile(file, 'utf8').catch(() => '');
+  const lines = [...text.matchAll(/^\s*(?:replicaof|slaveof)\s+"?([^\s"]+)"?\s+"?(\d+)"?/gim)];
+  const last = lines.at(-1);
+  return {
+    ...(last ? { master: `${last[1]} ${last[2]}` } : {}),
+    ...(file === '' ? {} : { file }),
+    ...(masterauth === '' ? {} : { masterauth }),
+  };
+}
+
 /** A stopped replica is told to be a master when it starts. @returns whether its file said otherwise */
 export async function forgetMaster(configFile: string): Promise<boolean> {
   const text = await readFile(configFile, 'utf8').catch(() => '');

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
+import type { DeploymentStatus } from '../../cli/backup-status.ts';
+import type { Finding } from '../../domain/doctor.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { killSite } from '../../lab/break.ts';
 import { compareJournal, type Store } from '../../lab/clients/journal.ts';
@@ -73,6 +75,30 @@ describe('a standby', () => {
     // What runs there is no site that serves: a backup takes the other one.
     expect(await lab.expect('backup', 'acme', '--no-verify')).toContain('of primary');
     expect(await lab.expect('lab', '--dir', lab.lab.dir, 'status')).toMatch(/clients: 0 of [1-9]/);
+  });
+
+  test('is watched: how far it is behind, what would be lost, and whether its files are those of the other', async () => {
+    const status = await lab.run('backup', 'status', 'acme', '--json');
+    const [{ stores, replication }] = (JSON.parse(status.stdout) as { deployments: [DeploymentStatus] })
+      .deployments;
+    expect(replication, status.stdout + status.stderr).toBeDefined();
+    expect(replication!.filter(({ severity }) => severity !== 'ok')).toEqual([]);
+    expect(replication!.map(({ message }) => message).join('\n')).toMatch(
+      /redis follows, .* behind, [\s\S]*database follows, [\s\S]*the slot for dr holds back /,
+    );
+    for (const { store, basis } of stores.filter(({ store: each }) => each !== 'config'))
+      expect(basis, store).toMatch(/^standby dr: .* behind; from sets alone /);
+    // The backup has brought them already.
+    const brought = await lab.expect('replicate', 'acme', '--to', 'dr', '--files', '--reason', 'a test');
+    expect(brought).toMatch(/^dr: dr has the files of \S+$/m);
+    const doctor = await lab.run('doctor', 'acme', '--json');
+    const [{ findings }] = (JSON.parse(doctor.stdout) as { deployments: [{ findings: Finding[] }] })
+      .deployments;
+    const told = findings.filter(({ id }) => id === 'replication' || id === 'drift');
+    expect(told.filter(({ severity }) => severity !== 'ok')).toEqual([]);
+    expect(told.map(({ message }) => message)).toContain(
+      'configuration, files, certificates and versions are those of primary',
+    );
   });
 
   test('takes over gracefully: nothing that was acknowledged is lost, and the old site follows', async () => {

@@ -269,3 +269,34 @@ test('keys that open nothing, that nobody trusts, or that only the lost site has
     /^error primary: backup identity: no site but primary has a copy outside its own folders$/m,
   );
 });
+
+test('a standby whose files are not those of the site that it follows: by field and folder, without a value', async () => {
+  await verifiedSet(new Date());
+  await edit((deployment) => {
+    Object.assign(deployment, { strategy: 'pilot-light', replication: {} });
+    for (const { gateways } of Object.values(deployment.sites))
+      Object.assign(gateways[0]!, { include: ['middleware'] });
+  });
+  for (const [index, site] of SITES.entries()) {
+    const root = join(dir, site, 'gw1');
+    await conf(site, 'gw1/tyk.conf', {
+      ...{ listen_port: 2 - index, app_path: join(root, 'apps'), enable_jsvm: true },
+      storage: { type: 'redis', host: '127.0.0.1', port: 11 + index },
+    });
+    await mkdir(join(root, 'middleware'));
+    await writeFile(join(root, 'middleware', 'auth.js'), 'the same');
+  }
+  const lines = async (): Promise<string> => told(await examine(), 'drift');
+  const nobody = await examine();
+  expect(told(nobody, 'drift')).toBe('');
+  expect(told(nobody, 'replication')).toBe('error primary: nobody follows primary');
+  await mkdir(join(dir, 'dr', 'state'), { recursive: true });
+  const mark = { of: 'primary', run: 'rep-1', at: new Date().toISOString() };
+  await writeFile(join(dir, 'dr', 'state', 'standby.json'), JSON.stringify(mark));
+  expect(await lines()).toBe('');
+  await conf('primary', 'gw1/tyk.conf', { enable_jsvm: false });
+  await writeFile(join(dir, 'primary', 'gw1', 'middleware', 'new.js'), 'more');
+  expect(await lines()).toBe(
+    'warning dr: gateway gw1 differs from gateway gw1 of primary in tyk.conf: enable_jsvm, middleware',
+  );
+});

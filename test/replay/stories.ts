@@ -56,6 +56,8 @@ const LAUNCH: LaunchInput = {
 
 const part = { summary: 'done', objects: [] };
 
+const STANDBY = { site: 'dr', all: ['dr'] };
+
 const PRODUCERS: Activities = {
   'answer-ping': () =>
     Promise.resolve({
@@ -69,6 +71,7 @@ const PRODUCERS: Activities = {
   'back-up-config': () => Promise.resolve(part),
   'back-up-database': () => Promise.resolve(part),
   'seal-set': () => Promise.resolve({ summary: 'sealed', git: true }),
+  'bring-files': () => Promise.resolve({ summary: 'brought', brought: ['gw1'] }),
   'verify-set': () => Promise.resolve({ summary: 'verified', git: true }),
   'copy-set': () => Promise.resolve({ summary: 'copied' }),
   'commit-config': () => Promise.resolve({ summary: 'committed' }),
@@ -360,6 +363,14 @@ export const STORIES: readonly Story[] = [
     },
   },
   backups('backup', 'backup', true),
+  {
+    ...backups('backup-standby', 'backup', false),
+    activities: {
+      ...PRODUCERS,
+      'seal-set': () => Promise.resolve({ summary: 'sealed', standbys: [STANDBY] }),
+    },
+  },
+  backups('bring-files', 'bringFiles', [STANDBY]),
   backups('verify', 'verify'),
   backups('copy', 'copy'),
   backups('prune', 'prune', false),

@@ -206,6 +206,18 @@ describe('what a schedule starts', () => {
       figures = { sets: [{ set: 's', startedAt: at, createdAt: at, verifiedAt: at, stores }] };
       expect(await trigger('watch')).toBe('completed');
       expect(told.map(({ event }) => event)).toEqual(['stale', 'fresh-again']);
+
+      // The stores are well; it is the standby that is not there.
+      told.length = 0;
+      const own = { deployment: 'acme', maxLagMs: 1, stores: ['redis' as const] };
+      figures = { ...figures, replication: own };
+      for (let look = 0; look < 2; look += 1) expect(await trigger('watch')).toBe('completed');
+      expect(told).toMatchObject([
+        { event: 'standby-behind', title: 'tyk-dr: no standby of acme follows as it should' },
+      ]);
+      expect(told[0]!.lines).toEqual([
+        'primary: nobody follows primary. Make it follow: tyk-dr replicate acme --to dr.',
+      ]);
     });
     await apply(undefined);
   }, 60_000);

@@ -1,0 +1,289 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { writeStandbyMark } from '../../adapters/host/standby-mark.ts';
+import { queryValue, waitReady, withClient } from '../../adapters/postgres/client.ts';
+import { siteArchiveCommand } from '../../adapters/postgres/pgbackrest-config.ts';
+import {
+  ensureReplicationRole,
+  ensureSlot,
+  limitSlots,
+  slotOf,
+} from '../../adapters/postgres/replication.ts';
+import { copyPrimary, makeStandby, passfileOf } from '../../adapters/postgres/standby-files.ts';
+import { awaitLink, follow } from '../../adapters/redis/replica.ts';
+import { runBeacon } from '../../activities/beacon.ts';
+import { checkReplication } from '../../activities/doctor/replication.ts';
+import type { Deps } from '../../activities/guard.ts';
+import { replicationFigures } from '../../activities/standby/figures.ts';
+import type { Deployment } from '../../domain/config.ts';
+import type { HostFigures } from '../../domain/figures.ts';
+import { judgeReplication } from '../../domain/judge-replication.ts';
+import type { MarkedStore } from '../../domain/beacon.ts';
+import { Secret } from '../../domain/secret.ts';
+import { standbyExposure } from '../../domain/standby-exposure.ts';
+import { ADMIN_PASSWORD, startTestCluster, type TestCluster } from '../harness/postgres.ts';
+import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../harness/redis.ts';
+
+/** A real standby of real stores with a beacon, watched while all is idle, while its door is locked, and while it is away. */
+
+const RUNS = { start: ['true'], stop: ['true'], status: ['true'] };
+const KEEP_BYTES = 1_073_741_824;
+const MAX_LAG_MS = 3_000;
+
+let dir: string;
+let postgres: TestCluster;
+let standby: TestCluster;
+let redis: TestRedis;
+let replica: TestRedis;
+let deps: Deps;
+const secrets: Record<string, Secret> = {
+  'env:REDIS-primary': REDIS_PASSWORD,
+  'env:REDIS-dr': REDIS_PASSWORD,
+  'env:ADMIN': ADMIN_PASSWORD,
+  'env:FOLLOW': new Secret('the password: of a role\\'),
+};
+const end = new AbortController();
+let beacon: Promise<void> | undefined;
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'tyk-dr-standby-test-'));
+  [postgres, standby, redis, replica] = await Promise.all([
+    startTestCluster(),
+    startTestCluster(),
+    startTestRedis(),
+    startTestRedis(),
+  ]);
+  const site = (name: string, cluster: TestCluster, { endpoint, configFile }: TestRedis): unknown => ({
+    ...{ worker: name, gateways: [], network: [], stateDir: join(dir, name) },
+    redis: {
+      ...{
+        host: '127.0.0.1',
+        port: endpoint.port,
+        password: `env:REDIS-${name}`,
+        method: 'files',
+        database: 0,
+      },
+      ...{ service: RUNS, configFile },
+    },
+    database: { ...cluster.config, admin: { user: 'postgres', password: 'env:ADMIN' }, service: RUNS },
+  });
+  const deployment = {
+    ...{ tier: 'critical', strategy: 'pilot-light', objectives: {} },
+    replication: {
+      maxLag: MAX_LAG_MS,
+      database: { user: 'tyk_dr_replication', password: 'env:FOLLOW', keepBytes: KEEP_BYTES },
+    },
+    beacon: { interval: 1_000, keep: 600_000 },
+    backup: { repository: join(dir, 'sets') },
+    sites: { primary: site('primary', postgres, redis), dr: site('dr', standby, replica) },
+  } as unknown as Deployment;
+  for (const folder of ['primary', 'dr']) await mkdir(join(dir, folder));
+  deps = {
+    worker: 'primary',
+    deployment: () => deployment,
+    digest: () => '',
+    secret: (reference) => Promise.resolve(secrets[reference]!),
+    usedSecrets: () => [],
+  };
+  await Promise.all([followPostgres(), followRedis()]);
+  await writeStandbyMark(join(dir, 'dr'), { of: 'primary', run: 'rep-1', at: new Date().toISOString() });
+  beacon = runBeacon({
+    ...{ deps, deployment: 'acme', siteName: 'primary', signal: end.signal },
+    say: () => undefined,
+  });
+});
+afterAll(async () => {
+  end.abort();
+  await beacon;
+  await Promise.all([postgres?.close(), standby?.close(), redis?.close(), replica?.close()]);
+  await rm(dir, { recursive: true, force: true });
+});
+
+/** As `replicate` does it. */
+async function followPostgres(): Promise<void> {
+  const password = secrets['env:FOLLOW']!;
+  const slot = slotOf('dr');
+  await withClient(postgres.admin, async (client) => {
+    await ensureReplicationRole(client, 'tyk_dr_replication', password);
+    await ensureSlot(client, slot);
+    await limitSlots(client, KEEP_BYTES);
+  });
+  await standby.stop();
+  const { host, port } = postgres.config;
+  const making = {
+    cluster: standby.config,
+    stagingDir: standby.config.dataDir,
+    following: {
+      source: { host, port, user: 'tyk_dr_replication', database: 'postgres', password },
+      ...{ slot, name: slot },
+    },
+  };
+  await copyPrimary(making);
+  await makeStandby(making, { command: siteArchiveCommand(standby.config, standby.repository) });
+  // The copy has the primary's own file.
+  await standby.start(standby.config.dataDir, [
+    `port=${standby.config.port}`,
+    `unix_socket_directories=${join(standby.dir, 'run')}`,
+  ]);
+  await (await waitReady(standby.admin, { deadlineMs: 20_000 })).end();
+}
+
+async function followRedis(): Promise<void> {
+  await follow(replica.endpoint, redis.endpoint);
+  await awaitLink(replica.endpoint, { timeoutMs: 20_000 });
+}
+
+/** What the workers of both sites measure now. */
+async function figures(): Promise<HostFigures[]> {
+  return Promise.all(
+    ['primary', 'dr'].map(async (site) => {
+      const live = site === 'primary';
+      const own = { ...deps, worker: site };
+      const replication = await replicationFigures(own, 'acme', site, live);
+      return {
+        ...{ site, worker: site, measuredAt: new Date().toISOString(), live, serves: [], points: [] },
+        ...{ problems: [], ...(replication ? { replication } : {}) },
+      };
+    }),
+  );
+}
+
+const standingIn = (hosts: readonly HostFigures[], store: MarkedStore) =>
+  hosts[1]!.replication!.standing!.find((each) => each.store === store)!;
+
+type Standing = ReturnType<typeof standingIn>;
+
+async function until(store: MarkedStore, holds: (standing: Standing) => boolean): Promise<HostFigures[]> {
+  let hosts: HostFigures[] = [];
+  await expect
+    .poll(
+      async () => {
+        hosts = await figures();
+        return holds(standingIn(hosts, store));
+      },
+      { timeout: 20_000, interval: 100 },
+    )
+    .toBe(true);
+  return hosts;
+}
+
+/** What is not well, a line each. */
+const told = (hosts: readonly HostFigures[]): string[] =>
+  judgeReplication(hosts)
+    .filter(({ severity }) => severity !== 'ok')
+    .map(({ severity, where, message }) => `${severity} ${where}: ${message}`);
+
+async function doctorAt(site: 'primary' | 'dr'): Promise<string[]> {
+  const found = await checkReplication({
+    ...{ worker: site, deploymentName: 'acme', deployment: deps.deployment('acme'), siteName: site },
+    ...{ site: deps.deployment('acme').sites[site]!, where: site, live: site === 'primary', nonce: '' },
+    ...{ signal: end.signal, secret: (reference) => deps.secret(reference) },
+  });
+  return found.map(({ severity, message }) => `${severity} ${message}`);
+}
+
+test('an idle primary is not taken for a lag, whatever the tools say of it', async () => {
+  await until('redis', ({ markedAt }) => markedAt !== undefined);
+  await until('database', ({ markedAt }) => markedAt !== undefined);
+  // PostgreSQL's own guess is the age of the last commit that was replayed: it grows while nobody writes.
+  const guess = (): Promise<number> =>
+    withClient(standby.admin, (client) =>
+      queryValue<number>(
+        client,
+        'SELECT extract(epoch FROM now() - pg_last_xact_replay_timestamp())::float * 1000',
+      ),
+    );
+  end.abort();
+  await beacon;
+  await expect.poll(guess, { timeout: 10_000, interval: 100 }).toBeGreaterThan(1_500);
+  const hosts = await figures();
+  for (const store of ['redis', 'database'] as const)
+    expect(standingIn(hosts, store)).toMatchObject({ role: 'follows', streaming: true, lagMs: 0 });
+  expect(told(hosts)).toEqual([]);
+  // What would be lost is another matter: no watermark says of the last seconds that they have arrived.
+  expect(standbyExposure(hosts, 'primary', 'database')!.exposureMs).toBeGreaterThan(1_000);
+});
+
+test('a door that would not open again is found while the stream still runs', async () => {
+  expect(await doctorAt('primary')).toEqual([
+    'ok PostgreSQL can be followed: wal_level replica, role tyk_dr_replication',
+  ]);
+  expect((await doctorAt('dr')).sort()).toEqual([
+    'ok PostgreSQL follows as tyk_dr_replication, also after a restart',
+    `ok Redis follows 127.0.0.1 ${redis.endpoint.port}, also after a restart`,
+  ]);
+  const right = secrets['env:FOLLOW']!;
+  secrets['env:FOLLOW'] = new Secret('another one');
+  await replica.client().config('SET', 'masterauth', 'another one');
+  const passfile = passfileOf(standby.config);
+  const wrong = await doctorAt('dr');
+  expect(wrong.join('\n')).toMatch(
+    /^error the role tyk_dr_replication cannot follow from here: .*password authentication failed/m,
+  );
+  expect(wrong).toContain(
+    `error ${passfile} holds another password than replication.database: the stream cannot begin again`,
+  );
+  expect(wrong.join('\n')).toMatch(/^error masterauth is not the password of the Redis that it follows/m);
+  expect(wrong.join('\n')).not.toMatch(/another one|of a role/);
+  expect(told(await figures())).toEqual([]);
+  secrets['env:FOLLOW'] = right;
+  await replica.client().config('SET', 'masterauth', REDIS_PASSWORD.reveal());
+
+  await chmod(passfile, 0o640);
+  const text = await readFile(replica.configFile, 'utf8');
+  await writeFile(replica.configFile, text.replaceAll(/^replicaof.*$/gm, ''));
+  const lines = (await doctorAt('dr')).join('\n');
+  expect(lines).toMatch(/^error .*tyk-dr-replication.pgpass has mode 640; expected 600/m);
+  expect(lines).toMatch(/^error after a restart Redis would be a master: .*redis.conf has no replicaof/m);
+  await chmod(passfile, 0o600);
+  await writeFile(replica.configFile, text);
+});
+
+test('a standby that is cut off and then gone: the lag grows by what was written, and so does what is kept for it', async () => {
+  await withClient(postgres.admin, async (client) => {
+    await client.query(`ALTER ROLE tyk_dr_replication PASSWORD 'not what the standby has'`);
+    await client.query('SELECT pg_terminate_backend(pid) FROM pg_stat_replication');
+  });
+  await redis.client().config('SET', 'requirepass', 'not what the replica has');
+  secrets['env:REDIS-primary'] = new Secret('not what the replica has');
+  await redis.client().call('CLIENT', 'KILL', 'TYPE', 'replica');
+  await expect
+    .poll(async () => (await figures())[0]!.replication!.slots!.slots[0]!.active, { timeout: 20_000 })
+    .toBe(false);
+  const before = (await figures())[0]!.replication!.slots!;
+  const later = new AbortController();
+  const writing = runBeacon({
+    ...{ deps, deployment: 'acme', siteName: 'primary', signal: later.signal },
+    say: () => undefined,
+  });
+  await withClient(postgres.admin, (client) =>
+    client.query(`CREATE TABLE much AS SELECT n, repeat('x', 900) FROM generate_series(1, 20000) AS n`),
+  );
+  const hosts = await until('database', ({ lagMs = 0 }) => lagMs > MAX_LAG_MS);
+  later.abort();
+  await writing;
+  expect(standingIn(hosts, 'database')).toMatchObject({ role: 'follows', streaming: false });
+  const slots = hosts[0]!.replication!.slots!;
+  expect(slots).toMatchObject({ keepBytes: KEEP_BYTES, slots: [{ site: 'dr', active: false }] });
+  expect(slots.slots[0]!.heldBytes - before.slots[0]!.heldBytes).toBeGreaterThan(18_000_000);
+  expect(slots.freeBytes).toBeGreaterThan(0);
+  const lines = told(hosts);
+  expect(lines).toContainEqual(
+    expect.stringMatching(/^error dr: database a replica whose stream stands still/) as string,
+  );
+  expect(lines).toContainEqual(
+    expect.stringMatching(
+      /^error primary: the slot for dr holds back \d+(\.\d)? MB of at most 1.1 GB, .* are free: nobody reads it$/,
+    ) as string,
+  );
+  // A stream that stands still says nothing of what would be lost.
+  for (const store of ['redis', 'database'] as const)
+    expect(standbyExposure(hosts, 'primary', store), store).toBeUndefined();
+
+  await standby.kill();
+  expect(told(await figures())).toContainEqual(
+    expect.stringMatching(/^error dr: database not reachable: /) as string,
+  );
+});
