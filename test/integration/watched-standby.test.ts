@@ -131,7 +131,7 @@ async function followPostgres(): Promise<void> {
 }
 
 async function followRedis(): Promise<void> {
-  await follow(replica.endpoint, redis.endpoint);
+  await follow(replica.endpoint, redis.endpoint, false);
   await awaitLink(replica.endpoint, { timeoutMs: 20_000 });
 }
 
