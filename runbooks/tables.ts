@@ -20,3 +20,8 @@ const TABLES: Readonly<Record<Runbook, readonly Step<StepId>[]>> = {
 export function tableOf(plan: Parameters<typeof runbookOf>[0]): readonly Step<StepId>[] {
   return TABLES[runbookOf(plan)];
 }
+
+/** The ids of all tables, each once. */
+export const EVERY_STEP: readonly string[] = [
+  ...new Set(Object.values(TABLES).flatMap((table) => table.map(({ id }) => id))),
+];
