@@ -1,22 +1,13 @@
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { close } from './close.ts';
-import { giveUp } from './give-up.ts';
 import { goOn } from './go-on.ts';
-import { judge, judgeAtTheEnd } from './judge.ts';
 import { openRun } from './open-run.ts';
-import {
-  measureOutage,
-  measurePerformance,
-  measureTheLoss,
-  settleAll,
-  untilAborted,
-} from './recover-story.ts';
-import { withRtoClock } from './rto-clock.ts';
+import { measureOutage, measurePerformance, measureTheLoss, settleAll } from './recover-story.ts';
 import { markClock, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import type { StepContext } from './step-context.ts';
 import { withTelling } from './tell-people.ts';
+import { toItsEnd } from './to-its-end.ts';
 
 /**
  * The standby takes over. Each line is a row of `runbooks/failover.ts` and an activity of the same name; what is not part
@@ -24,23 +15,8 @@ import { withTelling } from './tell-people.ts';
  */
 export async function failover(input: RecoverInput): Promise<RunRecord> {
   const context = openRun(input);
-  const record = await withTelling(context, () => toItsEnd(context));
+  const record = await withTelling(context, () => toItsEnd(context, () => tell(context)));
   return goOn(context, record);
-}
-
-async function toItsEnd(context: StepContext): Promise<RunRecord> {
-  const { record } = context;
-  await withRtoClock(record, async () => {
-    try {
-      await untilAborted(context, () => tell(context));
-      judgeAtTheEnd(context);
-      record.outcome = record.exceptions.length > 0 ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED';
-    } catch (error) {
-      record.outcome = await giveUp(context, error);
-      judge(context);
-    }
-  });
-  return close(context);
 }
 
 async function tell(context: StepContext): Promise<void> {

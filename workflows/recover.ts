@@ -1,8 +1,5 @@
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { close } from './close.ts';
-import { giveUp } from './give-up.ts';
-import { judge, judgeAtTheEnd } from './judge.ts';
 import { openRun } from './open-run.ts';
 import {
   chooseBackup,
@@ -15,14 +12,13 @@ import {
   measureTheLoss,
   redis,
   settleAll,
-  untilAborted,
   verification,
 } from './recover-story.ts';
-import { withRtoClock } from './rto-clock.ts';
 import { markClock, stepRecord } from './run-state.ts';
 import { runStep } from './run-step.ts';
 import type { StepContext } from './step-context.ts';
 import { withTelling } from './tell-people.ts';
+import { toItsEnd } from './to-its-end.ts';
 
 /**
  * The recovery, told in the guide's order. Each line is a row of `runbooks/recover.ts` and an activity of the same
@@ -33,23 +29,7 @@ import { withTelling } from './tell-people.ts';
  */
 export async function recover(input: RecoverInput): Promise<RunRecord> {
   const context = openRun(input);
-  return withTelling(context, () => toItsEnd(context));
-}
-
-async function toItsEnd(context: StepContext): Promise<RunRecord> {
-  const { record } = context;
-  await withRtoClock(record, async () => {
-    try {
-      await untilAborted(context, () => tell(context));
-      judgeAtTheEnd(context);
-      record.outcome = record.exceptions.length > 0 ? 'RECOVERED_WITH_EXCEPTIONS' : 'RECOVERED';
-    } catch (error) {
-      record.outcome = await giveUp(context, error);
-      judge(context);
-    }
-  });
-
-  return close(context);
+  return withTelling(context, () => toItsEnd(context, () => tell(context)));
 }
 
 async function tell(context: StepContext): Promise<void> {
