@@ -2,10 +2,13 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import { loadConfig } from '../adapters/config/load.ts';
+import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { FailoverMode, NextRun } from '../domain/failover.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
+import { planText, titleOf } from '../report/plan-text.ts';
 import { compileFailover } from '../runbooks/failover-plan.ts';
+import { planDocument } from '../runbooks/plan-document.ts';
 import { otherSite } from '../runbooks/plan.ts';
 import { compileReplicate } from '../runbooks/replicate-plan.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
@@ -13,8 +16,8 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { bringFilesNow } from './bring-files.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
+import { failoverAll, missing } from './failover-all.ts';
 import { follow } from './follow.ts';
-import { fleetRequest, recoverAll } from './recover-all.ts';
 import { runId } from './run-id.ts';
 import { startRun, toldOfStart } from './start-run.ts';
 
@@ -29,11 +32,12 @@ interface Options {
   readonly onFailure: 'ask' | 'abort';
   readonly reason: string;
   readonly actor?: string;
+  readonly plan?: boolean;
   readonly detach?: boolean;
   readonly json?: boolean;
 }
 
-interface FailoverOptions extends Options {
+export interface FailoverOptions extends Options {
   readonly all?: boolean;
   readonly graceful?: boolean;
   readonly forced?: boolean;
@@ -74,15 +78,13 @@ export function registerFailover(program: Command, config: () => string | undefi
     .action(async (named: string | undefined, options: FailoverOptions) => {
       if (options.all) return failoverAll(config(), named, options);
       const name = named ?? missing('DEPLOYMENT', 'the name of one, or --all --from SITE --forced');
-      return withDoor(config(), (door) => {
-        const shape = shapeOf(name, deploymentOf(door.config, name));
+      return act(config(), name, options, (shape) => {
         const { to, onFailure } = options;
         const mode = modeOf(options);
         const from = otherSite(shape, to, options.from);
         const acceptLoss = options.acceptLoss ?? false;
         const plan = compileFailover(shape, { to, from, mode, onFailure, acceptLoss });
-        const next = mode === 'graceful' && options.rejoin ? [rejoin(shape, from, to, onFailure)] : [];
-        return start(door, name, chain([plan, ...next]), options);
+        return mode === 'graceful' && options.rejoin ? [plan, rejoin(shape, from, to, onFailure)] : [plan];
       });
     });
   withRunOptions(
@@ -92,16 +94,14 @@ export function registerFailover(program: Command, config: () => string | undefi
       .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
       .requiredOption('--to <site>', 'the old site, which is to serve again', nameArgument('--to')),
   ).action((name: string, options: Options) =>
-    withDoor(config(), (door) => {
-      const shape = shapeOf(name, deploymentOf(door.config, name));
+    act(config(), name, options, (shape) => {
       const { to, onFailure } = options;
       const from = otherSite(shape, to, options.from);
-      const plans = [
+      return [
         rejoin(shape, to, from, onFailure),
         compileFailover(shape, { to, from, mode: 'graceful', onFailure }),
         rejoin(shape, from, to, onFailure),
       ];
-      return start(door, name, chain(plans), options);
     }),
   );
   withRunOptions(
@@ -111,58 +111,28 @@ export function registerFailover(program: Command, config: () => string | undefi
       .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
       .requiredOption('--to <site>', 'the site that is to follow', nameArgument('--to'))
       .option('--files', 'only bring the newest configuration to a site that follows already'),
-  ).action((name: string, options: Options & { readonly files?: boolean }) =>
-    withDoor(config(), (door) => {
-      const shape = shapeOf(name, deploymentOf(door.config, name));
-      if (options.files) return bringFilesNow(door, shape, options.to, options.json ?? false);
-      const from = otherSite(shape, options.to, options.from);
-      return start(door, name, chain([rejoin(shape, options.to, from, options.onFailure)]), options);
-    }),
-  );
+  ).action((name: string, options: Options & { readonly files?: boolean }) => {
+    if (!options.files)
+      return act(config(), name, options, (shape) => [
+        rejoin(shape, options.to, otherSite(shape, options.to, options.from), options.onFailure),
+      ]);
+    return withDoor(config(), (door) =>
+      bringFilesNow(door, shapeOf(name, deploymentOf(door.config, name)), options.to, options.json ?? false),
+    );
+  });
 }
 
-/** A region is lost: nothing there is asked to become level. */
-async function failoverAll(
+/** Compiles the runs, and shows or starts them. Showing needs no Temporal. */
+async function act(
   configPath: string | undefined,
-  name: string | undefined,
-  options: FailoverOptions,
+  name: string,
+  options: StartOptions,
+  compile: (shape: DeploymentShape) => readonly RecoverPlan[],
 ): Promise<void> {
-  const { to, from, graceful, forced, acceptLoss, reason, onFailure, actor, detach, json } = options;
-  if (name !== undefined)
-    throw new DrError('BAD_ARGUMENT', { argument: 'DEPLOYMENT', value: name, expected: 'none beside --all' });
-  if (graceful || !forced)
-    throw new DrError('BAD_ARGUMENT', {
-      ...{ argument: '--all', value: graceful ? '--graceful' : 'without --forced' },
-      expected: '--forced: a graceful failover is for one deployment at a time',
-    });
-  if (acceptLoss)
-    throw new DrError('BAD_ARGUMENT', {
-      ...{
-        argument: '--accept-loss',
-        value: '--all',
-        expected: 'one DEPLOYMENT: a loss is accepted by name',
-      },
-    });
-  if (from === undefined) return missing('--from', 'the lost site');
-  const request = fleetRequest(
-    await loadConfig(configPath),
-    {
-      ...{ all: true, site: from, to, reason, onFailure, backup: 'latest', snapshots: true },
-      scenario: 'regional',
-      ...(actor === undefined ? {} : { actor }),
-      ...(options.occurred === undefined ? {} : { occurred: options.occurred }),
-      ...(options.detected === undefined ? {} : { detected: options.detected }),
-    },
-    'failover',
-    true,
-  );
-  await withDoor(configPath, (door) =>
-    recoverAll(door, request, { detach: detach ?? false, json: json ?? false }),
-  );
-}
-
-function missing(argument: string, expected: string): never {
-  throw new DrError('BAD_ARGUMENT', { argument, value: 'missing', expected });
+  const deployment = deploymentOf(await loadConfig(configPath), name);
+  const plan = chain(compile(shapeOf(name, deployment)));
+  if (options.plan) return showPlans(plan, deployment, configDigest(deployment));
+  await withDoor(configPath, (door) => start(door, name, plan, options));
 }
 
 function withRunOptions(command: Command): Command {
@@ -180,6 +150,7 @@ function withRunOptions(command: Command): Command {
     )
     .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
     .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
+    .option('--plan', 'print what would be done, step by step, and do nothing')
     .option('--detach', 'start the run and return')
     .option('--json', 'events and result as JSON lines');
 }
@@ -231,10 +202,17 @@ async function start(door: Door, name: string, plan: RecoverPlan, options: Start
   if (toldOfStart(input.run, 'run', options)) await follow(door, handle, input.run, options.json ?? false);
 }
 
-function titleOf({ deployment, from, to, failover }: RecoverPlan): string {
-  return failover
-    ? `Failover (${failover.mode}) of ${deployment} from ${from} to ${to}`
-    : `Make ${to} of ${deployment} follow ${from}`;
+/** Each run of the chain, as it would be done. */
+function showPlans(first: RecoverPlan, deployment: Deployment, digest: string): void {
+  for (let plan: RecoverPlan | undefined = first; plan; plan = plan.next?.plan) {
+    const facts = {
+      planDigest: planDigest(plan),
+      configDigest: digest,
+      deployment,
+      forecast: 'not asked for',
+    };
+    process.stdout.write(`${planText(planDocument(plan, facts))}\n${plan.next ? '\n' : ''}`);
+  }
 }
 
 /** A source that is given up may be away with its workers. */

@@ -1,7 +1,6 @@
 import { formatDuration } from '../domain/duration.ts';
 import type { PlanDocument } from '../domain/plan-document.ts';
 import { leftOutText } from '../domain/left-out.ts';
-import {} from '../domain/run.ts';
 import { escape, row, table } from './html-parts.ts';
 import { STYLE } from './html-style.ts';
 import { pointText } from './plan-text.ts';

@@ -2,7 +2,7 @@ import { formatDuration } from '../domain/duration.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
 import { leftOutText } from '../domain/left-out.ts';
-import { type LeftOut } from '../domain/run.ts';
+import type { LeftOut } from '../domain/run.ts';
 import { snapshotText } from '../domain/snapshot-text.ts';
 import { snapshotKind, snapshotKindsOf } from '../domain/snapshot.ts';
 import { plannedLines } from './criteria.ts';
@@ -14,17 +14,15 @@ import { pointLines } from './points.ts';
 export function planText(document: PlanDocument): string {
   const { plan, warnings } = document;
   return [
-    `Recover ${plan.component ?? plan.deployment} from ${plan.from} to ${plan.to}${plan.inPlace ? ' (in place)' : ''}, ${plan.scenario}`,
+    titleOf(plan),
     `  plan ${document.planDigest.slice(0, 16)}, configuration ${document.configDigest.slice(0, 16)}`,
     `  tier ${plan.tier}, RTO ${formatDuration(plan.objectives.rtoMs)}, RPO ${formatDuration(plan.objectives.rpoMs)}; ${pointText(plan)}`,
-    `  ${sourceText(plan)}`,
+    ...(plan.failover ? [] : [`  ${sourceText(plan)}`]),
     ...(plan.configRef
       ? [`  configuration from git ${plan.configRef.ref}, commit ${plan.configRef.commit}`]
       : []),
     '',
-    'FORECAST',
-    ...forecastText(document),
-    '',
+    ...(plan.failover || plan.replicate ? [] : ['FORECAST', ...forecastText(document), '']),
     ...(plan.criteria
       ? ['CRITERIA  (what must hold at the end; fixed with this plan)', ...plannedLines(plan.criteria), '']
       : []),
@@ -36,6 +34,14 @@ export function planText(document: PlanDocument): string {
     ]),
     ...leftOut(plan),
   ].join('\n');
+}
+
+/** What a plan does, in one line. */
+export function titleOf(plan: RecoverPlan): string {
+  const { deployment, component, from, to, inPlace, scenario, failover, replicate } = plan;
+  if (failover) return `Failover (${failover.mode}) of ${deployment} from ${from} to ${to}`;
+  if (replicate) return `Make ${to} of ${deployment} follow ${from}`;
+  return `Recover ${component ?? deployment} from ${from} to ${to}${inPlace ? ' (in place)' : ''}, ${scenario}`;
 }
 
 export function pointText({ point, backup, steps }: RecoverPlan): string {
@@ -88,6 +94,9 @@ function leftOut(plan: RecoverPlan): string[] {
   return [
     '',
     'LEFT OUT',
-    ...[...byReason].map(([why, ids]) => `  ${leftOutText(plan, { notPartOf: why })}: ${ids.join(', ')}`),
+    ...[...byReason].map(
+      ([why, ids]) =>
+        `  ${leftOutText({ ...plan, ...plan.failover }, { notPartOf: why })}: ${ids.join(', ')}`,
+    ),
   ];
 }

@@ -45,6 +45,20 @@ export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<
             : []),
         ]
       : [],
+    'open-replication': [
+      `makes the role and the slot of ${plan.to} at ${plan.from}, and limits what slots may hold`,
+    ],
+    'claim-standby': [`stops what runs on ${plan.to}; ${target.stateDir} takes the epoch of the run`],
+    'copy-database': target.database ? [databasePlace(target.database)] : [],
+    'clear-redis': target.redis ? [redisPlace(target.redis)] : [],
+    'restore-pump-config': entries(target.pump),
+    'stop-writes': [
+      `stops the Dashboard of ${plan.from}; its database is read-only and its Redis holds writes`,
+    ],
+    'take-command': [`${plan.to} is no standby from here on: the point of no return`],
+    'promote-redis': ['makes Redis the master, and keeps that in its configuration file'],
+    'promote-database': ['promotes PostgreSQL, into a repository of its own'],
+    'retire-source': [`stops every service of ${plan.from}`],
     'protect-database': ['makes a backup in a repository of its own, beside that of the old site'],
     'prove-dashboard-edit': ['edits one API through the Dashboard and puts it back'],
     'prove-security': ['makes two keys that live for minutes, and deletes them'],

@@ -6,7 +6,8 @@ import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
 import type { Step } from '../domain/step.ts';
 import { groupsInOrder } from './order.ts';
 import { overwritesOf } from './overwrites.ts';
-import { PHASE_BUDGETS, RECOVER_STEPS } from './recover.ts';
+import { PHASE_BUDGETS } from './recover.ts';
+import { tableOf } from './tables.ts';
 
 /** Everything that there is to know of a plan before it runs. Pure. */
 
@@ -37,9 +38,10 @@ export function planDocument(plan: RecoverPlan, facts: PlanFacts): PlanDocument 
 }
 
 function plannedSteps(plan: RecoverPlan, deployment: Deployment): PlannedStep[] {
-  const groups = groupsInOrder(RECOVER_STEPS, plan.steps);
+  const table: readonly Step[] = tableOf(plan);
+  const groups = groupsInOrder(table, plan.steps);
   const overwrites = overwritesOf(plan, deployment);
-  return (RECOVER_STEPS as readonly Step[])
+  return table
     .filter(({ id }) => plan.steps.includes(id))
     .map(({ id, phase, risk, purpose, proof, undo, limitMs, after, where }) => ({
       ...{ id, phase, risk, purpose, proof, limitMs },

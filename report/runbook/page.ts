@@ -2,7 +2,6 @@ import type { Deployment, Site, TrafficConfig } from '../../domain/config.ts';
 import { addressesOf } from '../../domain/addresses.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { leftOutText } from '../../domain/left-out.ts';
-import {} from '../../domain/run.ts';
 import { serviceCommands } from '../../domain/service-commands.ts';
 import type { Step } from '../../domain/step.ts';
 import { ownOf } from '../../domain/traffic.ts';

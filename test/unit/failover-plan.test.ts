@@ -4,8 +4,11 @@ import { configDigest } from '../../adapters/config/digest.ts';
 import { EXAMPLE } from '../../cli/init-example.ts';
 import { checkConfig } from '../../domain/config-check.ts';
 import type { Config } from '../../domain/config.ts';
+import type { RecoverPlan } from '../../domain/plan.ts';
 import { FAILOVER_MODES } from '../../domain/failover.ts';
 import { STRATEGIES } from '../../domain/strategy.ts';
+import { planText } from '../../report/plan-text.ts';
+import { planDocument } from '../../runbooks/plan-document.ts';
 import { compileFailover } from '../../runbooks/failover-plan.ts';
 import { FAILOVER_PRECONDITIONS, FAILOVER_STEPS } from '../../runbooks/failover.ts';
 import { requireSoundOrder } from '../../runbooks/order.ts';
@@ -89,6 +92,24 @@ test.each([
 test('a failover from a site to itself is refused by its option and value', () => {
   const request = { to: 'dr', from: 'dr', mode: 'forced', onFailure: 'ask' } as const;
   expect(() => compileFailover(SHAPE, request)).toThrow('--from');
+});
+
+test('is shown before it is made: what it does, in its order, and what is no way back', () => {
+  const deployment = parseConfig(EXAMPLE, 'tyk-dr.yaml').deployments['payments']!;
+  const shape = { ...SHAPE, sites: { london: SHAPE.sites['primary']!, paris: SHAPE.sites['dr']! } };
+  const shown = (plan: RecoverPlan): string =>
+    planText(
+      planDocument(plan, { planDigest: 'p', configDigest: 'c', deployment, forecast: 'not asked for' }),
+    );
+  const failover = compileFailover(shape, { to: 'paris', mode: 'graceful', onFailure: 'ask' });
+  const text = shown(failover);
+  expect(text).toMatch(/^Failover \(graceful\) of acme from london to paris/);
+  const places = failover.steps.map((id) => text.indexOf(` ${id} `));
+  expect(places.every((place) => place > 0)).toBe(true);
+  expect(text).toContain('the point of no return');
+  const standby = shown(compileReplicate(shape, { to: 'paris', onFailure: 'ask' }));
+  expect(standby).toMatch(/^Make paris of acme follow london/);
+  expect(standby).toContain('/var/lib/postgresql/15/main');
 });
 
 describe('the configuration of a strategy', () => {
