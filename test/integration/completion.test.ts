@@ -45,7 +45,7 @@ test('bash is offered commands, deployments, sites and kept runs', async () => {
   const { stdout: script } = await execa(process.execPath, [join(BIN, 'tyk-dr.js'), 'completion', 'bash']);
   const lines = ['tyk-dr rep', 'tyk-dr recover ', 'tyk-dr recover orders --to ', 'tyk-dr report rec'];
   const [commands, deployments, sites, runs] = await Promise.all(lines.map((line) => offered(script, line)));
-  expect(commands).toEqual(['report']);
+  expect(commands!.sort()).toEqual(['replicate', 'report']);
   expect(deployments).toEqual(['orders', 'payments']);
   expect(sites).toEqual(['london', 'paris']);
   expect(runs).toEqual(['rec-20260101-000000-0001']);
@@ -64,7 +64,7 @@ test.skipIf(!hasFish)('fish is offered the same, and files only where there is n
   };
   const lines = ['tyk-dr rep', 'tyk-dr recover orders --to ', 'tyk-dr --config re'];
   const [commands, sites, files] = await Promise.all(lines.map(complete));
-  expect(commands!.map((line) => line.split('\t')[0])).toEqual(['report']);
+  expect(commands!.map((line) => line.split('\t')[0]).sort()).toEqual(['replicate', 'report']);
   expect(sites!.map((line) => line.split('\t')[0])).toEqual(['london', 'paris']);
   expect(files).toEqual(['rep.txt']);
 });
