@@ -10,6 +10,7 @@ import type { StopTargetResult } from '../domain/plan.ts';
 import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { serves, servicesOf, type SiteService } from './site.ts';
+import { stopServices } from './stop-services.ts';
 
 /** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
 
@@ -99,10 +100,7 @@ function notFenced(site: string, reason: string, cause?: unknown): DrError {
 async function claimTarget(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
   const site = input.plan.to;
-  const stopped: string[] = [];
-  for (const service of concerned(call).reverse()) {
-    if (await stopService(service, signal)) stopped.push(service.name);
-  }
+  const stopped = await stopServices(concerned(call).reverse(), signal);
   const fence = await readFence(target.stateDir);
   if (fence !== undefined) await lowerFence(target.stateDir);
   const wasStandby = input.plan.component === undefined && (await noLongerFollows(call));

@@ -1,8 +1,9 @@
-import { chmod, chown, mkdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { unpackTree } from '../adapters/backup/tree.ts';
 import { readJson } from '../adapters/files/read-json.ts';
+import { rewrite } from '../adapters/files/rewrite.ts';
 import type { DashboardConfig, Deployment, GatewayConfig, PumpConfig, Site } from '../domain/config.ts';
 import { rewriteConf, type ConfKind, type Endpoints } from '../domain/tyk-conf.ts';
 import { manifestOf, openPart, type Where } from './open-set.ts';
@@ -66,9 +67,6 @@ export async function rewriteTo(
   { kind, tree, from }: TreeRestore,
 ): Promise<void> {
   const file = join(stagingDir, tree.config);
-  const before = await stat(file);
-  const conf = await readJson(file);
-  await writeFile(file, `${JSON.stringify(rewriteConf(kind, conf, from, endpoints), undefined, 2)}\n`);
-  await chmod(file, before.mode & 0o7777);
-  if (process.getuid?.() === 0) await chown(file, before.uid, before.gid);
+  const conf = rewriteConf(kind, await readJson(file), from, endpoints);
+  await rewrite(file, `${JSON.stringify(conf, undefined, 2)}\n`);
 }

@@ -14,6 +14,7 @@ import { idealMs, outOfOrder, repeatsOf } from './fleet/figures.ts';
 import { simulatedFleet, workerNames } from './fleet/members.ts';
 import { simulatedWorker, temporalServer, type Process } from './fleet/processes.ts';
 import { fleetTable, type FleetResult } from './fleet/table.ts';
+import { whole } from './options.ts';
 
 /** `npm run bench:fleet`: a thousand simulated deployments lose their site, on one machine with a real Temporal. */
 
@@ -204,12 +205,6 @@ function readOptions(): Options {
     kills: !values['no-kills'],
     json: values.json,
   };
-}
-
-function whole(argument: string, value: string): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= 1) return number;
-  throw new DrError('BAD_ARGUMENT', { argument, value, expected: 'a whole number from 1' });
 }
 
 function parse() {

@@ -1,11 +1,9 @@
-import { mkdtemp, chmod } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { beaconText, measureBeacon } from './beacon.ts';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { DrError } from '../domain/errors.ts';
-import { down } from '../lab/down.ts';
-import { DATABASES, makeLab, type Database, type Lab } from '../lab/layout.ts';
+import { DATABASES, type Database, type Lab } from '../lab/layout.ts';
 import { resetSite } from '../lab/reset.ts';
 import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { copyAndStart } from './bare-limit.ts';
@@ -13,6 +11,8 @@ import { deployEmptyStores, recoverByGuide } from './guide.ts';
 import { measureMongo } from './mongodb.ts';
 import { mongoResultOf, mongoTableOf } from './mongodb-result.ts';
 import { dropPageCache } from './page-cache.ts';
+import { whole } from './options.ts';
+import { forgetServers, withOwnLab } from './own-lab.ts';
 import { recoverByTykDr } from './recover.ts';
 import { resultOf, type Round } from './result.ts';
 import { backupSummary } from './backup-result.ts';
@@ -52,22 +52,16 @@ try {
 }
 
 async function main(options: Options): Promise<void> {
-  // The shell may name servers and configurations of its own: nothing here may reach them.
-  for (const name of Object.keys(process.env))
-    if (/^(TYK_DR_(?!LAB_)|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
-  const dir = await mkdtemp('/var/tmp/tyk-dr-bench-');
-  await chmod(dir, 0o755);
+  forgetServers();
   const { database } = options;
-  const lab = await makeLab(dir, {}, { scale: database === 'mongodb' ? 'small' : options.scale, database });
-  const end = (): void => void down(lab, true).finally(() => process.exit(130));
-  process.once('SIGINT', end).once('SIGTERM', end);
-  try {
-    const text = database === 'mongodb' ? await mongodb(lab, options) : await postgresql(lab, options);
-    process.stdout.write(`${text}\n`);
-  } finally {
-    if (options.keep) say(`end it with: npx tyk-dr lab --dir ${dir} down --destroy`);
-    else await down(lab, true);
-  }
+  await withOwnLab(
+    { scale: database === 'mongodb' ? 'small' : options.scale, database },
+    async (lab) => {
+      const text = await (database === 'mongodb' ? mongodb(lab, options) : postgresql(lab, options));
+      process.stdout.write(`${text}\n`);
+    },
+    options.keep ? (dir) => say(`end it with: npx tyk-dr lab --dir ${dir} down --destroy`) : undefined,
+  );
 }
 
 async function mongodb(lab: Lab, { mib, runs, json }: Options): Promise<string> {
@@ -133,12 +127,6 @@ function readOptions(): Options {
     json: values.json,
     keep: values.keep,
   };
-}
-
-function whole(argument: string, value: string): number {
-  const number = Number(value);
-  if (Number.isInteger(number) && number >= 1) return number;
-  throw new DrError('BAD_ARGUMENT', { argument, value, expected: 'a whole number from 1' });
 }
 
 function parse() {

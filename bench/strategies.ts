@@ -1,18 +1,18 @@
-import { chmod, mkdtemp, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { recordOfRun } from './last-record.ts';
 import { clockPoint } from '../domain/clock.ts';
-import { DrError } from '../domain/errors.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { replicates, STRATEGIES, type Strategy } from '../domain/strategy.ts';
 import { killSite } from '../lab/break.ts';
 import { parseWitness, type Answer } from '../lab/clients/witness.ts';
-import { down } from '../lab/down.ts';
-import { makeLab, outside, type Lab } from '../lab/layout.ts';
+import { outside, type Lab } from '../lab/layout.ts';
 import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { up } from '../lab/up.ts';
+import { whole } from './options.ts';
+import { forgetServers, withOwnLab } from './own-lab.ts';
 import { strategyTable, type StrategyResult } from './strategies-table.ts';
 import { tykDr } from './tyk-dr.ts';
 
@@ -39,8 +39,7 @@ try {
 }
 
 async function main({ scale, strategies, circles, json }: Options): Promise<void> {
-  for (const name of Object.keys(process.env))
-    if (/^(TYK_DR_(?!LAB_)|TEMPORAL_|PG|REDIS)/.test(name)) delete process.env[name];
+  forgetServers();
   const results: StrategyResult[] = [];
   for (const strategy of strategies) results.push(await measured(strategy, scale, circles));
   process.stdout.write(`${json ? JSON.stringify(results) : strategyTable(results, scale)}\n`);
@@ -48,12 +47,7 @@ async function main({ scale, strategies, circles, json }: Options): Promise<void
 
 async function measured(strategy: Strategy, scale: ScaleName, circles: number): Promise<StrategyResult> {
   say(`${strategy}:`);
-  const dir = await mkdtemp('/var/tmp/tyk-dr-bench-');
-  await chmod(dir, 0o755);
-  const lab = await makeLab(dir, {}, { scale, strategy });
-  const end = (): void => void down(lab, true).finally(() => process.exit(130));
-  process.once('SIGINT', end).once('SIGTERM', end);
-  try {
+  return withOwnLab({ scale, strategy }, async (lab) => {
     await up(lab, say);
     await tykDr(lab, ['backup', lab.deployment, '--no-verify']);
     const standby = replicates(strategy);
@@ -69,20 +63,15 @@ async function measured(strategy: Strategy, scale: ScaleName, circles: number): 
     say('  the primary site is killed');
     const killedAt = Date.now();
     await killSite(lab, 'primary');
-    const occurred = ['--occurred', new Date(killedAt).toISOString()];
-    await (standby
-      ? asked(lab, 'failover', 'dr', '--forced', ...occurred)
-      : asked(lab, 'recover', 'dr', ...occurred));
+    const [command, ...how] = standby ? ['failover', '--forced'] : ['recover'];
+    await asked(lab, command, 'dr', ...how, '--occurred', new Date(killedAt).toISOString());
     const record = await recordOfRun(lab, standby ? 'failover' : 'recover');
     return {
       strategy,
       ...forcedFigures(record, killedAt, await answers(lab)),
       graceful: graceful.map(gracefulFigures),
     };
-  } finally {
-    process.off('SIGINT', end).off('SIGTERM', end);
-    await down(lab, true);
-  }
+  });
 }
 
 function asked(lab: Lab, command: string, to: string, ...more: string[]): Promise<string> {
@@ -160,13 +149,10 @@ function readOptions(): Options {
     process.stdout.write(USAGE);
     process.exit(0);
   }
-  const circles = Number(values.circles);
-  if (!Number.isInteger(circles) || circles < 0 || circles > 100)
-    throw new DrError('BAD_ARGUMENT', { argument: '--circles', value: values.circles, expected: '0 to 100' });
   return {
     scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
     strategies: values.strategy.map((name) => choice('--strategy', STRATEGIES)(name)),
-    circles,
+    circles: whole('--circles', values.circles, 0, 100),
     json: values.json,
   };
 }

@@ -2,7 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { dashboardAlive } from '../adapters/tyk/dashboard.ts';
 import { DrError } from '../domain/errors.ts';
-import { GATEWAYS, localUrl, siteDir, sitePort, siteServices, type Lab, type SiteName } from './layout.ts';
+import {
+  GATEWAYS,
+  localUrl,
+  siteDir,
+  sitePort,
+  siteServices,
+  type Lab,
+  type SiteName,
+  type SiteServiceName,
+} from './layout.ts';
 import { declareService, nodeProgram, start } from './services.ts';
 import { startMongo } from './mongodb.ts';
 import { startPostgres } from './stores.ts';
@@ -51,8 +60,12 @@ export async function declareTyk(lab: Lab, site: SiteName): Promise<void> {
 }
 
 /** A Gateway that finds no Dashboard asks again only after five seconds: so it is started when there is one. */
-export async function startTyk(lab: Lab, site: SiteName): Promise<void> {
-  for (const service of siteServices(lab)) {
+export async function startTyk(
+  lab: Lab,
+  site: SiteName,
+  without: readonly SiteServiceName[] = [],
+): Promise<void> {
+  for (const service of siteServices(lab).filter((each) => !without.includes(each))) {
     if (service === 'postgres') await startPostgres(lab, site);
     else if (service === 'mongodb') await startMongo(lab, site);
     else await start(lab, `${site}-${service}`);

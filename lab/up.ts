@@ -99,7 +99,8 @@ async function startStandby(lab: Lab, site: SiteName): Promise<void> {
   if ((await readStandbyMark(siteDir(lab, site, 'state'))) === undefined) return;
   if (hasDatabase(lab, 'postgresql')) await startPostgres(lab, site);
   await start(lab, `${site}-redis`);
-  if (runsWarm(lab.strategy)) await startTyk(lab, site);
+  // A Pump that writes into stores which only follow would lose what it has taken.
+  if (runsWarm(lab.strategy)) await startTyk(lab, site, ['pump']);
 }
 
 async function awaitPostgres(lab: Lab, site: SiteName): Promise<void> {

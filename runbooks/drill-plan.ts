@@ -13,6 +13,7 @@ import { compilePlan, isNeeded, isPresent } from './plan.ts';
 import { PLANTED } from './plants.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, SiteShape } from './shape.ts';
+import { selectSteps } from './select-steps.ts';
 import { everyWorker, workersOf } from './workers.ts';
 
 /** Compiles what a drill is to rehearse into the plan that its workflow runs. Pure, as `plan.ts`. */
@@ -44,11 +45,7 @@ export function compileDrill(shape: DeploymentShape, request: DrillRequest): Rec
     ...(promotion === undefined ? {} : { promotion }),
     ...(scheduled === undefined ? {} : { scheduled }),
   };
-  const reasons = DRILL_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, drill) }));
-  const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
-  const leftOut = Object.fromEntries(
-    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
-  );
+  const { steps, leftOut } = selectSteps(DRILL_STEPS, (id) => whyLeftOut(id, shape, target, drill));
   if (plant !== undefined) refuseUnnoticeable(shape, steps, plant);
   requireSoundOrder(DRILL_STEPS, steps, Object.keys(leftOut));
   const onlySets = shape.hasDatabase && !shape.hasDatabaseLog;

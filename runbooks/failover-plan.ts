@@ -11,6 +11,7 @@ import { isPresent, otherSite } from './plan.ts';
 import { requireSoundOrder } from './order.ts';
 import type { RecoverStepId } from './recover.ts';
 import type { DeploymentShape, SiteShape } from './shape.ts';
+import { selectSteps } from './select-steps.ts';
 import { everyWorker, workersElsewhere, workersOf } from './workers.ts';
 
 /** Compiles a failover into the plan that its workflow runs. Pure, as `plan.ts`. */
@@ -33,13 +34,8 @@ export function compileFailover(shape: DeploymentShape, request: FailoverRequest
   const from = otherSite(shape, request.to, request.from);
   const source = knownSite(shape.deployment, shape.sites, from);
   const others = workersElsewhere(shape, from, request.to);
-  const reasons = FAILOVER_STEPS.map(({ id }) => ({
-    id,
-    why: whyLeftOut(id, shape, target, request, others),
-  }));
-  const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
-  const leftOut = Object.fromEntries(
-    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
+  const { steps, leftOut } = selectSteps(FAILOVER_STEPS, (id) =>
+    whyLeftOut(id, shape, target, request, others),
   );
   requireSoundOrder(FAILOVER_STEPS, steps, Object.keys(leftOut), FAILOVER_PRECONDITIONS);
   const approvals = (shape.approvals ?? []).filter(({ step }) => (steps as string[]).includes(step));

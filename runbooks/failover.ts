@@ -1,6 +1,5 @@
 import type { Step } from '../domain/step.ts';
 import type { Precondition } from './order.ts';
-import { RECOVER_STEPS } from './recover.ts';
 import { retold } from './retold.ts';
 
 /**
@@ -10,9 +9,6 @@ import { retold } from './retold.ts';
  */
 
 const MINUTE_MS = 60_000;
-
-const same = <Id extends string>(id: Id, after: readonly string[], more: Partial<Omit<Step, 'id'>> = {}) =>
-  retold(RECOVER_STEPS, id, { after, ...more });
 
 export const FAILOVER_STEPS = [
   {
@@ -25,7 +21,7 @@ export const FAILOVER_STEPS = [
     proof: 'each is a replica of the source; its newest watermark is within the limit',
     limitMs: MINUTE_MS,
   },
-  same('check-other-sites', ['check-replicas']),
+  retold('check-other-sites', ['check-replicas']),
   {
     id: 'drain-source',
     phase: 'infrastructure',
@@ -59,7 +55,7 @@ export const FAILOVER_STEPS = [
     proof: 'positions equal, so that nothing is lost',
     limitMs: 5 * MINUTE_MS,
   },
-  same('fence-source', ['check-replicas', 'check-other-sites', 'await-level']),
+  retold('fence-source', ['check-replicas', 'check-other-sites', 'await-level']),
   {
     id: 'take-command',
     phase: 'infrastructure',
@@ -90,16 +86,16 @@ export const FAILOVER_STEPS = [
     proof: 'it accepts writes on a new timeline',
     limitMs: 5 * MINUTE_MS,
   },
-  same('measure-loss', ['promote-redis', 'promote-database']),
-  same('start-dashboard', ['promote-redis', 'promote-database']),
-  same('prove-dashboard', ['start-dashboard']),
-  same('start-gateways', ['prove-dashboard']),
-  same('start-pump', ['prove-dashboard']),
-  same('prove-gateways', ['start-gateways']),
-  same('prove-apis', ['prove-gateways']),
-  same('prove-authentication', ['prove-gateways']),
-  same('switch-traffic', ['prove-apis', 'prove-authentication']),
-  same('prove-traffic', ['switch-traffic']),
+  retold('measure-loss', ['promote-redis', 'promote-database']),
+  retold('start-dashboard', ['promote-redis', 'promote-database']),
+  retold('prove-dashboard', ['start-dashboard']),
+  retold('start-gateways', ['prove-dashboard']),
+  retold('start-pump', ['prove-dashboard']),
+  retold('prove-gateways', ['start-gateways']),
+  retold('prove-apis', ['prove-gateways']),
+  retold('prove-authentication', ['prove-gateways']),
+  retold('switch-traffic', ['prove-apis', 'prove-authentication']),
+  retold('prove-traffic', ['switch-traffic']),
   {
     id: 'retire-source',
     phase: 'close-out',
@@ -111,13 +107,13 @@ export const FAILOVER_STEPS = [
     skippable: true,
     limitMs: 5 * MINUTE_MS,
   },
-  same('prove-analytics', ['prove-traffic', 'start-pump'], { phase: 'close-out' }),
-  same('measure-outage', ['prove-traffic']),
-  same('protect-database', ['prove-traffic']),
-  same('prove-dashboard-edit', ['prove-traffic']),
-  same('measure-performance', ['prove-traffic']),
-  same('prove-security', ['prove-traffic']),
-  same('write-record', []),
+  retold('prove-analytics', ['prove-traffic', 'start-pump'], { phase: 'close-out' }),
+  retold('measure-outage', ['prove-traffic']),
+  retold('protect-database', ['prove-traffic']),
+  retold('prove-dashboard-edit', ['prove-traffic']),
+  retold('measure-performance', ['prove-traffic']),
+  retold('prove-security', ['prove-traffic']),
+  retold('write-record', []),
 ] as const satisfies readonly Step[];
 
 export type FailoverStepId = (typeof FAILOVER_STEPS)[number]['id'];

@@ -8,6 +8,7 @@ import { plannedCriteria } from './criteria.ts';
 import { requireSoundOrder } from './order.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import type { DeploymentShape, RecoverRequest, SiteShape } from './shape.ts';
+import { selectSteps } from './select-steps.ts';
 import { workersElsewhere, workersOf } from './workers.ts';
 
 /**
@@ -62,12 +63,8 @@ export function compilePlan(shape: DeploymentShape, request: RecoverRequest): Re
     onFailure: request.onFailure,
     ...(shape.notifies ? { notifies: true } : {}),
   };
-  const reasons = RECOVER_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, target, plan) }));
-  const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
+  const { steps, leftOut } = selectSteps(RECOVER_STEPS, (id) => whyLeftOut(id, shape, target, plan));
   refuseUnused(request, steps);
-  const leftOut = Object.fromEntries(
-    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
-  );
   requireSoundOrder(RECOVER_STEPS, steps, Object.keys(leftOut));
   const approvals = (shape.approvals ?? []).filter(({ step }) => (steps as string[]).includes(step));
   const compiled = { ...plan, ...(approvals.length > 0 ? { approvals } : {}), steps, leftOut };

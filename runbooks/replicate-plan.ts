@@ -8,6 +8,7 @@ import { requireSoundOrder } from './order.ts';
 import { otherSite } from './plan.ts';
 import { REPLICATE_PRECONDITIONS, REPLICATE_STEPS, type ReplicateStepId } from './replicate.ts';
 import type { DeploymentShape } from './shape.ts';
+import { selectSteps } from './select-steps.ts';
 import { everyWorker, workersElsewhere, workersOf } from './workers.ts';
 
 /** Compiles what makes a site a standby into the plan that its workflow runs. Pure, as `plan.ts`. */
@@ -26,11 +27,7 @@ export function compileReplicate(shape: DeploymentShape, request: ReplicateReque
   const target = knownSite(shape.deployment, shape.sites, request.to);
   const from = otherSite(shape, request.to, request.from);
   const source = knownSite(shape.deployment, shape.sites, from);
-  const reasons = REPLICATE_STEPS.map(({ id }) => ({ id, why: whyLeftOut(id, shape, strategy) }));
-  const steps = reasons.filter(({ why }) => why === undefined).map(({ id }) => id);
-  const leftOut = Object.fromEntries(
-    reasons.flatMap(({ id, why }) => (why === undefined ? [] : [[id, why]])),
-  );
+  const { steps, leftOut } = selectSteps(REPLICATE_STEPS, (id) => whyLeftOut(id, shape, strategy));
   requireSoundOrder(REPLICATE_STEPS, steps, Object.keys(leftOut), REPLICATE_PRECONDITIONS);
   const others = workersElsewhere(shape, from, request.to);
   return {

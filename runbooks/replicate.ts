@@ -1,6 +1,5 @@
 import type { Step } from '../domain/step.ts';
 import type { Precondition } from './order.ts';
-import { RECOVER_STEPS } from './recover.ts';
 import { retold } from './retold.ts';
 
 /**
@@ -10,9 +9,6 @@ import { retold } from './retold.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
-
-const same = <Id extends string>(id: Id, after: readonly string[], more: Partial<Omit<Step, 'id'>> = {}) =>
-  retold(RECOVER_STEPS, id, { after, ...more });
 
 export const REPLICATE_STEPS = [
   {
@@ -36,7 +32,7 @@ export const REPLICATE_STEPS = [
     limitMs: MINUTE_MS,
   },
   // Configuration of Dashboard, Gateways and Pump comes from the newest set.
-  same('check-backup', ['check-standby']),
+  retold('check-backup', ['check-standby']),
   {
     id: 'open-replication',
     phase: 'infrastructure',
@@ -48,7 +44,7 @@ export const REPLICATE_STEPS = [
     undo: 'close-replication',
     limitMs: 2 * MINUTE_MS,
   },
-  same('hold-traffic', ['open-replication'], {
+  retold('hold-traffic', ['open-replication'], {
     purpose: 'Take a site that shares the clients out of their address while it is made anew.',
   }),
   {
@@ -83,8 +79,8 @@ export const REPLICATE_STEPS = [
     undo: 'undo-copy',
     limitMs: 5 * MINUTE_MS,
   },
-  same('restore-dashboard-config', ['claim-standby'], { undo: 'undo-switch' }),
-  same('restore-gateway-config', ['claim-standby'], { undo: 'undo-switch' }),
+  retold('restore-dashboard-config', ['claim-standby'], { undo: 'undo-switch' }),
+  retold('restore-gateway-config', ['claim-standby'], { undo: 'undo-switch' }),
   {
     id: 'restore-pump-config',
     phase: 'gateways',
@@ -148,8 +144,8 @@ export const REPLICATE_STEPS = [
     skippable: true,
     limitMs: MINUTE_MS,
   },
-  same('start-dashboard', ['prove-replicas', 'restore-dashboard-config']),
-  same('start-gateways', ['start-dashboard', 'restore-gateway-config']),
+  retold('start-dashboard', ['prove-replicas', 'restore-dashboard-config']),
+  retold('start-gateways', ['start-dashboard', 'restore-gateway-config']),
   {
     id: 'share-traffic',
     phase: 'traffic',
@@ -172,7 +168,7 @@ export const REPLICATE_STEPS = [
     skippable: true,
     limitMs: HOUR_MS,
   },
-  same('write-record', []),
+  retold('write-record', []),
 ] as const satisfies readonly Step[];
 
 export type ReplicateStepId = (typeof REPLICATE_STEPS)[number]['id'];

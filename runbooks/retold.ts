@@ -1,13 +1,12 @@
 import type { Step } from '../domain/step.ts';
+import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 
-/** Takes a row of another table over: the same step, with other rows before it. */
-export function retold<Id extends string>(
-  table: readonly Step[],
+/** Takes a row of a recovery over: the same step, after other ones. Its undo is taken over only where it is named. */
+export function retold<Id extends RecoverStepId>(
   id: Id,
-  changes: Partial<Omit<Step, 'id'>>,
+  after: readonly string[],
+  changes: Partial<Omit<Step, 'id' | 'after'>> = {},
 ): Step & { readonly id: Id } {
-  const row = table.find((step) => step.id === id);
-  if (!row) throw new Error(`${id} is not in the table that it is taken from`);
-  const { undo: _undo, ...kept } = row;
-  return { ...kept, ...changes, id };
+  const { undo: _undo, ...row }: Step = RECOVER_STEPS.find((step) => step.id === id)!;
+  return { ...row, after, ...changes, id };
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { compareAtEnd, compareExact } from '../../adapters/postgres/compare.ts';
 import { queryValue, waitReady, withClient } from '../../adapters/postgres/client.ts';
 import { createStanza, listBackups, runBackup } from '../../adapters/postgres/backup.ts';
-import { giveTo, writePgbackrestConfig } from '../../adapters/postgres/pgbackrest-config.ts';
+import { giveTo } from '../../adapters/postgres/pgbackrest-config.ts';
 import type { Pgbackrest } from '../../adapters/postgres/pgbackrest.ts';
 import { checkRelations, databaseFacts } from '../../adapters/postgres/proof.ts';
 import { stageRestore } from '../../adapters/postgres/restore.ts';
@@ -27,12 +27,13 @@ import type { StorePoint } from '../../domain/points.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { attestationOf } from '../copies.ts';
 import { databaseSource, discardAssembled } from '../database-source.ts';
-import { adminConnection, pgbackrestSite } from '../endpoints.ts';
+import { adminConnection } from '../endpoints.ts';
 import type { Call } from '../guard.ts';
 import { manifestOf, setOf } from '../open-set.ts';
-import { proof, requireProofs } from '../proofs.ts';
+import { proof } from '../proofs.ts';
 import { serviceOf } from '../site.ts';
 import { whileRunning } from '../while-running.ts';
+import { archiveAnew, generationOf, proveWritable } from './generation.ts';
 import { repositoryCheck } from './pgbackrest-check.ts';
 import { CONTROL_TABLES, sum } from './postgresql.ts';
 
@@ -206,16 +207,14 @@ function summarise(staged: StagedRestore<Proven>): string {
 }
 
 export async function start(call: Call): Promise<StepResult> {
-  const { input, deployment, target, signal } = call;
+  const { input, target, signal } = call;
   const config = clusterOf(call.target);
   const service = serviceOf(input.plan.to, target, 'database');
   let tool: Pgbackrest | undefined;
   if (input.plan.steps.includes('restore-database-data') && input.plan.drill === undefined) {
     // Before the first WAL of the new timeline is archived: into a repository that only this generation writes.
     await keepAside(config.pgbackrest.configFile, input.run);
-    tool = await writePgbackrestConfig(
-      await pgbackrestSite(config, deployment.backup, call.secret, generationOf(call)),
-    );
+    tool = await archiveAnew(call);
   }
   // Until its stanza exists the repository takes no WAL: made from the files while the server starts, it is there
   // before the first client writes.
@@ -231,12 +230,8 @@ export async function start(call: Call): Promise<StepResult> {
     waitReady(admin, { deadlineMs: START_TIMEOUT_MS, signal: either }),
   );
   try {
-    const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
+    const proofs = await proveWritable(client);
     const timeline = await queryValue<number>(client, 'SELECT timeline_id FROM pg_control_checkpoint()');
-    const proofs = [
-      proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
-    ];
-    requireProofs(proofs);
     return {
       summary: `${started ? 'started' : 'ran already'} on timeline ${timeline}`,
       observed: !started,
@@ -277,19 +272,7 @@ export async function discardOld({ target, input }: Call): Promise<boolean> {
 
 /** The socket folder is only known once the server runs. */
 async function makeStanza(call: Call): Promise<Pgbackrest> {
-  const { deployment, signal } = call;
-  const site = await pgbackrestSite(
-    clusterOf(call.target),
-    deployment.backup,
-    call.secret,
-    generationOf(call),
-  );
-  const tool = await writePgbackrestConfig(site);
-  await createStanza(tool, signal);
+  const tool = await archiveAnew(call);
+  await createStanza(tool, call.signal);
   return tool;
-}
-
-/** A folder of its own for each recovery: the epoch grows with every run and is the same for its retries. */
-function generationOf({ input }: Call): string {
-  return `${input.plan.to}-${input.epoch}`;
 }

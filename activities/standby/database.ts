@@ -1,28 +1,16 @@
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeDurably } from '../../adapters/files/durable.ts';
-import { keepAside } from '../../adapters/files/keep-aside.ts';
-import {
-  observeSwitch,
-  switchIn,
-  switchPaths,
-  writeLedger,
-  type StepKey,
-} from '../../adapters/files/switch-in.ts';
+import { observeSwitch, switchIn, switchPaths, type StepKey } from '../../adapters/files/switch-in.ts';
 import { createStanza } from '../../adapters/postgres/backup.ts';
 import { queryValue, waitReady, withClient, type Client } from '../../adapters/postgres/client.ts';
-import {
-  giveTo,
-  siteArchiveCommand,
-  writePgbackrestConfig,
-} from '../../adapters/postgres/pgbackrest-config.ts';
+import { siteArchiveCommand } from '../../adapters/postgres/pgbackrest-config.ts';
 import {
   ensureSlot,
   hasWal,
   limitSlots,
+  primaryPosition,
   slotOf,
   standbyPosition,
 } from '../../adapters/postgres/replication.ts';
+import { finishedResult, writeLedger } from '../../adapters/postgres/staging.ts';
 import {
   copyPrimary,
   isSameCluster,
@@ -35,12 +23,12 @@ import { DrError } from '../../domain/errors.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
-import { adminConnection, pgbackrestSite, requireRepository } from '../endpoints.ts';
+import { archiveAnew, proveWritable } from '../database/generation.ts';
+import { adminConnection, requireRepository } from '../endpoints.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
-import { proof, requireProofs } from '../proofs.ts';
 import { serviceOf } from '../site.ts';
 import { whileRunning } from '../while-running.ts';
-import { followed, following } from './followed.ts';
+import { following } from './followed.ts';
 
 /** PostgreSQL of a standby: its data made beside the old ones, started as one that follows, promoted. */
 
@@ -52,9 +40,6 @@ export function createStandbyDatabaseActivities(deps: Deps) {
   };
 }
 
-/** How the data came to be lies in them, as does the ledger: a repeated call tells the same. */
-const RESULT_FILE = 'tyk-dr-result.json';
-
 async function copyDatabase(call: Call): Promise<StepResult> {
   const { input, target, signal, deployment } = call;
   const cluster = clusterOf(target);
@@ -63,54 +48,47 @@ async function copyDatabase(call: Call): Promise<StepResult> {
   const state = await observeSwitch(paths, key);
   if (state === 'absent') {
     const making = { cluster, following: await following(call), stagingDir: paths.stagingDir, signal };
-    const summary = await make(call, making);
-    const archive = { command: siteArchiveCommand(cluster, requireRepository(deployment.backup)) };
-    await makeStandby(making, archive);
-    // Those of the source's own recovery came with its data.
-    for (const name of [RESULT_FILE, 'tyk-dr-step.json'])
-      await rm(join(paths.stagingDir, name), { force: true });
-    await writeDurably(join(paths.stagingDir, RESULT_FILE), JSON.stringify({ summary }));
-    await writeLedger(paths.stagingDir, key);
-    await giveTo(
-      cluster.runAs,
-      ...[RESULT_FILE, 'tyk-dr-step.json'].map((name) => join(paths.stagingDir, name)),
-    );
+    const how = await make(call, making);
+    await makeStandby(making, { command: siteArchiveCommand(cluster, requireRepository(deployment.backup)) });
+    // How the data came to be lies in them: a repeated call tells the same.
+    await writeLedger({ ...cluster, dataDir: paths.stagingDir, user: cluster.runAs }, key, how);
   }
   await switchIn(paths, key);
-  const { summary } = JSON.parse(await readFile(join(paths.dataDir, RESULT_FILE), 'utf8')) as {
-    summary: string;
-  };
-  return { summary, observed: state === 'done' };
+  return { summary: (await finishedResult<string>(paths.dataDir, key))!, observed: state === 'done' };
 }
 
 /** @returns how, for people */
 async function make(call: Call, making: Parameters<typeof copyPrimary>[0]): Promise<string> {
-  const { cluster } = making;
-  const systemIdentifier = await withClient(await followed(call), (client) =>
+  const { cluster, following: followed } = making;
+  const ask = <T>(work: (client: Client) => Promise<T>): Promise<T> => withClient(followed.source, work);
+  const systemIdentifier = await ask((client) =>
     queryValue<string>(client, 'SELECT system_identifier::text FROM pg_control_system()'),
   );
-  if (await isSameCluster(cluster, systemIdentifier)) {
-    call.progress('winding the old data back');
-    try {
-      const { divergedAt, needsWal } = await rewindCopy(making);
-      if (!(await withClient(await followed(call), (client) => hasWal(client, needsWal)))) {
-        call.progress('copying the source: it has no longer the WAL between the two');
-        await copyPrimary(making);
-        return `copied from the source: it has no longer ${needsWal}, from which the site’s own data would have to go on`;
-      }
-      return divergedAt === undefined
-        ? 'the site’s own data only lag behind'
-        : `the site’s own data wound back: they had parted at ${divergedAt}; the old ones stay beside`;
-    } catch (error) {
-      if (!(error instanceof DrError) || error.code !== 'TOOL_FAILED') throw error;
-      call.progress('copying the source: the old data cannot be wound back');
-      await copyPrimary(making);
-      return `copied from the source: the site’s own data could not be wound back (${lastLine(error)})`;
-    }
-  }
-  call.progress('copying the source');
+  if (!(await isSameCluster(cluster, systemIdentifier))) return copy(call, making);
+  call.progress('winding the old data back');
+  const rewound = await rewindCopy(making).catch((error: unknown) => {
+    if (!(error instanceof DrError) || error.code !== 'TOOL_FAILED') throw error;
+    return lastLine(error);
+  });
+  if (typeof rewound === 'string')
+    return copy(call, making, `the site’s own data could not be wound back (${rewound})`);
+  const { divergedAt, needsWal } = rewound;
+  if (!(await ask((client) => hasWal(client, needsWal))))
+    return copy(
+      call,
+      making,
+      `it has no longer ${needsWal}, from which the site’s own data would have to go on`,
+    );
+  return divergedAt === undefined
+    ? 'the site’s own data only lag behind'
+    : `the site’s own data wound back: they had parted at ${divergedAt}; the old ones stay beside`;
+}
+
+async function copy(call: Call, making: Parameters<typeof copyPrimary>[0], why?: string): Promise<string> {
+  const because = why === undefined ? '' : `: ${why}`;
+  call.progress(`copying the source${because}`);
   await copyPrimary(making);
-  return 'copied from the source';
+  return `copied from the source${because}`;
 }
 
 /** What the tool said at its end. */
@@ -174,26 +152,14 @@ async function promoteDatabase(call: Call): Promise<StepResult> {
     // The other site may come back: what it will need is kept from here on, within a limit.
     if (wasStandby) await ensureSlot(client, slotOf(input.plan.from));
     await limitSlots(client, deployment.replication!.database!.keepBytes);
-    // Before the first WAL of the new timeline: into a repository that only this generation writes.
-    await keepAside(config.pgbackrest.configFile, input.run);
-    const generation = `${input.plan.to}-${input.epoch}`;
-    const tool = await writePgbackrestConfig(
-      await pgbackrestSite(config, deployment.backup, call.secret, generation),
-    );
+    const tool = await archiveAnew(call);
     const [promoted, stanza] = await Promise.allSettled([
       promote(client, wasStandby, input.plan.to),
       createStanza(tool, signal, 'at-files'),
     ]);
     if (promoted.status === 'rejected') throw promoted.reason;
-    const timeline = await queryValue<number>(
-      client,
-      `SELECT ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int`,
-    );
-    const standby = await queryValue<boolean>(client, 'SELECT pg_is_in_recovery()');
-    const proofs = [
-      proof('it accepts writes', !standby, 'not in recovery', standby ? 'in recovery' : 'not in recovery'),
-    ];
-    requireProofs(proofs);
+    const proofs = await proveWritable(client);
+    const { timeline } = await primaryPosition(client);
     const how = wasStandby ? `promoted in ${formatDuration(promoted.value)}` : 'was promoted already';
     return {
       summary: `${how}, timeline ${timeline}${started ? '; it had to be started' : ''}`,

@@ -10,7 +10,6 @@ import { somebodyListens } from '../../adapters/host/ports.ts';
 import { readStandbyMark, removeStandbyMark, writeStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { forgetMaster } from '../../adapters/redis/replica.ts';
-import { stopService } from '../../adapters/service/service.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
@@ -20,6 +19,7 @@ import { guarded, type Call, type Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
+import { stopServices } from '../stop-services.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -95,9 +95,7 @@ async function checkStandby(call: Call, stores: readonly SourceStore[] = []): Pr
 /** A fence stays up until the data are those of one that follows: nothing may start on the old ones. */
 async function claimStandby({ worker, target, input, signal }: Call): Promise<StepResult> {
   const { to: site } = input.plan;
-  const stopped: string[] = [];
-  for (const service of servicesOf(site, target, { worker }).reverse())
-    if (await stopService(service, signal)) stopped.push(service.name);
+  const stopped = await stopServices(servicesOf(site, target, { worker }).reverse(), signal);
   return {
     summary: `${site} is ours: epoch ${input.epoch}; ${stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran'}`,
   };

@@ -17,7 +17,7 @@ import {
 } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis, type Client as Redis } from '../../adapters/redis/client.ts';
 import { ensureBacklog, holdWrites, redisPosition, releaseWrites } from '../../adapters/redis/replica.ts';
-import { serviceState, startService, stopService } from '../../adapters/service/service.ts';
+import { startService } from '../../adapters/service/service.ts';
 import type { CheckSourceResult, SourceStore, StopWritesResult } from '../../domain/plan.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
@@ -27,6 +27,7 @@ import { guarded, type Call, type Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
+import { stopServices } from '../stop-services.ts';
 
 /**
  * What happens at the site that serves, or served, while another one is made to follow it or takes over. It stays in its
@@ -144,10 +145,7 @@ async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
   const { worker, source, input, signal } = call;
   const { from } = input.plan;
   const ends: { store: 'redis' | 'database'; position: string }[] = [];
-  const { dashboard } = source;
-  if (dashboard && serves(worker, source, dashboard))
-    for (const service of servicesOf(from, source, { component: 'dashboard', worker }))
-      await stopService(service, signal);
+  await stopServices(servicesOf(from, source, { component: 'dashboard', worker }), signal);
   await atDatabase(call, async (client) => {
     await stopWrites(client);
     ends.push({ store: 'database', position: (await primaryPosition(client)).lsn });
@@ -188,10 +186,7 @@ async function resumeWritesAtSource(call: Call): Promise<StepResult> {
 
 async function retireSource({ worker, source, input, signal }: Call): Promise<StepResult> {
   const site = input.plan.from;
-  const stopped: string[] = [];
-  for (const service of servicesOf(site, source, { worker }).reverse())
-    if ((await serviceState(service)) === 'running' && (await stopService(service, signal)))
-      stopped.push(service.name);
+  const stopped = await stopServices(servicesOf(site, source, { worker }).reverse(), signal);
   return {
     summary: `${site}: ${stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran any more'}`,
     observed: stopped.length === 0,

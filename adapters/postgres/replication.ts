@@ -14,10 +14,8 @@ export interface PrimaryFacts {
   readonly walLevel: string;
   readonly maxWalSenders: number;
   readonly maxSlots: number;
-  readonly usedSlots: number;
   /** Pages can be compared after a crash: `pg_rewind` needs one of the two. */
   readonly rewindable: boolean;
-  readonly synchronousNames: string;
   readonly systemIdentifier: string;
 }
 
@@ -28,9 +26,7 @@ export async function primaryFacts(client: Client): Promise<PrimaryFacts> {
             current_setting('wal_level') AS "walLevel",
             current_setting('max_wal_senders')::int AS "maxWalSenders",
             current_setting('max_replication_slots')::int AS "maxSlots",
-            (SELECT count(*)::int FROM pg_replication_slots) AS "usedSlots",
             current_setting('data_checksums') = 'on' OR current_setting('wal_log_hints') = 'on' AS rewindable,
-            current_setting('synchronous_standby_names') AS "synchronousNames",
             (SELECT system_identifier::text FROM pg_control_system()) AS "systemIdentifier"`,
   );
   return rows[0]!;

@@ -1,6 +1,7 @@
-import { chmod, chown, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { chmod, readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrError } from '../../domain/errors.ts';
+import { rewrite } from '../files/rewrite.ts';
 import { addressOf, parseInfo, withClient, type Client, type RedisEndpoint } from './client.ts';
 
 /** A Redis that follows another one, and what either says of how far they are apart. */
@@ -120,12 +121,7 @@ export async function keptMaster(client: Client): Promise<KeptMaster> {
 export async function forgetMaster(configFile: string): Promise<boolean> {
   const text = await readFile(configFile, 'utf8').catch(() => '');
   if (text.replace(FOLLOWS, '') === text) return false;
-  const before = await stat(configFile);
-  const fresh = `${configFile}.tyk-dr`;
-  await writeFile(fresh, text.replace(FOLLOWS, ''), { mode: 0o600 });
-  await chmod(fresh, before.mode & 0o7777);
-  if (process.getuid?.() === 0) await chown(fresh, before.uid, before.gid);
-  await rename(fresh, configFile);
+  await rewrite(configFile, text.replace(FOLLOWS, ''));
   return true;
 }
 
