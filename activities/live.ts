@@ -11,6 +11,8 @@ export interface LiveState {
   /** The stores on this host run, and nobody has fenced the site. */
   readonly live: boolean;
   readonly fencedBy?: string;
+  /** The site whose stores its own follow. */
+  readonly standbyOf?: string;
   /** `redis running, database stopped`. */
   readonly summary: string;
 }
@@ -21,7 +23,8 @@ export async function liveState(worker: string, siteName: string, site: Site): P
   // What runs there is a rehearsal: no client is served, and nothing of it may be backed up or marked.
   if (drill) return { live: false, summary: `the drill ${drill.run} runs there` };
   const standby = await readStandbyMark(site.stateDir);
-  if (standby) return { live: false, summary: `standby: its stores follow ${standby.of}` };
+  if (standby)
+    return { live: false, standbyOf: standby.of, summary: `standby: its stores follow ${standby.of}` };
   const own = servicesOf(siteName, site, { worker });
   // Where all stores are managed and always run, what uses them tells which site lives.
   const managed = !site.redis?.service && !site.database?.service;

@@ -4,7 +4,6 @@ import { DrError } from '../domain/errors.ts';
 import { knownSite } from '../domain/known-site.ts';
 import { fingerprint, type LiveAnswer, type ObserveInput, type View } from '../domain/monitor.ts';
 import { sameHost } from '../domain/same-host.ts';
-import { readFence } from '../adapters/host/fence.ts';
 import { lockHolder } from '../adapters/temporal/lock.ts';
 import type { Deps } from './guard.ts';
 import { liveState } from './live.ts';
@@ -101,8 +100,8 @@ async function lookAtLive(deps: Deps, name: string): Promise<LiveAnswer[]> {
   );
   return Promise.all(
     own.map(async ([site, config]) => {
-      const { live, summary } = await liveState(deps.worker, site, config);
-      return { site, live, summary, fenced: (await readFence(config.stateDir)) !== undefined };
+      const { live, summary, fencedBy, standbyOf } = await liveState(deps.worker, site, config);
+      return { site, live, summary, fenced: fencedBy !== undefined || standbyOf !== undefined };
     }),
   );
 }

@@ -3,6 +3,7 @@ import { loadConfig } from '../adapters/config/load.ts';
 import { temporalSettings, unreachable } from '../adapters/temporal/connection.ts';
 import type { Config, Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { isRunbook, RUNBOOKS } from '../domain/failover.ts';
 import { lockId, SEARCH_ATTRIBUTES, WORKFLOW_QUEUE, workerQueue } from '../domain/messages.ts';
 import type { ping } from '../workflows/index.ts';
 
@@ -157,16 +158,19 @@ export async function findRun(door: Door, run: string | undefined): Promise<Work
   throw new DrError('UNKNOWN_RUN', { run: name });
 }
 
-/** The newest recovery. The lock is shared with what else changes a deployment, so the newest holder may be another. */
+/** Of workflows, those that keep the record of a run. */
+export const A_RUN = `WorkflowType IN (${RUNBOOKS.map((type) => `"${type}"`).join(', ')})`;
+
+/** The newest run that keeps a record. The lock is shared with what else changes a deployment, so the newest holder may be another. */
 async function newestOf({ client }: Door, deployment: string): Promise<WorkflowHandle> {
   const workflowId = lockId(deployment);
   try {
     const { runId, type } = await client.workflow.getHandle(workflowId).describe();
-    if (type === 'recover' || type === 'drill') return client.workflow.getHandle(workflowId, runId);
+    if (isRunbook(type)) return client.workflow.getHandle(workflowId, runId);
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
-  const query = `WorkflowId = "${workflowId}" AND (WorkflowType = "recover" OR WorkflowType = "drill")`;
+  const query = `WorkflowId = "${workflowId}" AND ${A_RUN}`;
   for await (const found of client.workflow.list({ query, pageSize: 1 }))
     return client.workflow.getHandle(workflowId, found.runId);
   throw new DrError('UNKNOWN_RUN', { run: deployment });

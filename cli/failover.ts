@@ -13,6 +13,7 @@ import { otherSite } from '../runbooks/plan.ts';
 import { compileReplicate } from '../runbooks/replicate-plan.ts';
 import type { DeploymentShape } from '../runbooks/shape.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
+import { workersNeeded } from '../runbooks/workers.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { bringFilesNow } from './bring-files.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
@@ -213,11 +214,4 @@ function showPlans(first: RecoverPlan, deployment: Deployment, digest: string): 
     };
     process.stdout.write(`${planText(planDocument(plan, facts))}\n${plan.next ? '\n' : ''}`);
   }
-}
-
-/** A source that is given up may be away with its workers. */
-function workersNeeded({ workers, failover }: RecoverPlan): string[] {
-  const { source, others: _others, live = [], ...needed } = workers;
-  const there = failover?.mode === 'forced' ? [] : [...source, ...live];
-  return [...new Set([...Object.values(needed).flat(), ...there])];
 }

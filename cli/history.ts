@@ -8,7 +8,7 @@ import { SEARCH_ATTRIBUTES } from '../domain/messages.ts';
 import { OUTCOME_CLASS, type Outcome } from '../domain/run.ts';
 import { historyEntry, historyLines, type HistoryEntry } from '../report/history.ts';
 import { choice, momentArgument, nameArgument, numberArgument } from './arguments.ts';
-import { deploymentOf, withDoor, type Door } from './client.ts';
+import { A_RUN, deploymentOf, withDoor, type Door } from './client.ts';
 import { keptSummaries } from './kept-runs.ts';
 import { memoSummary } from './memo-summary.ts';
 
@@ -108,7 +108,7 @@ async function retainedRuns({ client }: Door, names: readonly string[]): Promise
   const entries: HistoryEntry[] = [];
   let seen = 0;
   const key = defineSearchAttributeKey(SEARCH_ATTRIBUTES.deployment, 'KEYWORD');
-  for await (const found of client.workflow.list({ query: 'WorkflowType IN ("recover", "drill")' })) {
+  for await (const found of client.workflow.list({ query: A_RUN })) {
     if ((seen += 1) > MOST_RETAINED) break;
     const deployment = found.typedSearchAttributes.get(key);
     const summary = memoSummary(found.memo);

@@ -1,5 +1,6 @@
 import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { lossStanding } from '../adapters/beacon/standing.ts';
+import { isRunbook } from '../domain/failover.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
 import { monitorId } from '../domain/monitor.ts';
@@ -105,7 +106,7 @@ async function recordNow(
   { client }: Door,
   lock: WorkflowExecutionDescription,
 ): Promise<RunRecord | undefined> {
-  if (lock.type !== 'recover' && lock.type !== 'drill') return undefined;
+  if (!isRunbook(lock.type)) return undefined;
   const handle = client.workflow.getHandle(lock.workflowId, lock.runId);
   try {
     return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>

@@ -33,7 +33,12 @@ export interface NextRun {
   readonly planDigest: string;
 }
 
-export type Runbook = 'recover' | 'drill' | 'failover' | 'replicate';
+/** The workflows that keep the record of a run, by name. */
+export const RUNBOOKS = ['recover', 'drill', 'failover', 'replicate'] as const;
+export type Runbook = (typeof RUNBOOKS)[number];
+
+export const isRunbook = (workflow: string): workflow is Runbook =>
+  (RUNBOOKS as readonly string[]).includes(workflow);
 
 /** A run that this one goes on from, as its report has it. */
 export interface EarlierRun {

@@ -85,6 +85,7 @@ export function fingerprint({ sighted, outside, parts, lock }: View): string {
 export interface LiveAnswer {
   readonly site: string;
   readonly live: boolean;
+  /** Or made a standby of another, which lowers its fence: either way it has been given up. */
   readonly fenced: boolean;
   readonly summary: string;
 }

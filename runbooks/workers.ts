@@ -38,10 +38,11 @@ function workerKey(component: Recoverable): 'redis' | 'database' | 'dashboard' |
 }
 
 /** Every worker that the plan cannot do without. */
-export function workersNeeded({ workers }: Pick<RecoverPlan, 'workers'>): string[] {
+export function workersNeeded({ workers, failover }: Pick<RecoverPlan, 'workers' | 'failover'>): string[] {
   // A further site's worker may be away with its site; the run then says that nobody has looked there.
-  const { source: _source, others: _others, ...needed } = workers;
-  return [...new Set(Object.values(needed).flat())];
+  const { source: _source, others: _others, live = [], ...needed } = workers;
+  // A site that is given up may be away with its workers.
+  return [...new Set([...Object.values(needed).flat(), ...(failover?.mode === 'forced' ? [] : live)])];
 }
 
 /** Of the sites that this recovery neither gives up nor brings back. */

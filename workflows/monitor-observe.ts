@@ -108,7 +108,7 @@ export async function findServing(watch: Watch): Promise<boolean> {
       return own.length > 0 && own.every((answer) => answer.live);
     });
   const before = watch.serving;
-  // A site whose store has just died is not given up: only one that is fenced, or of which nobody answers.
+  // A site whose store has just died is not given up: only one that is fenced or follows another, or of which nobody answers.
   const mayHaveMoved = answers.filter(({ site }) => site === before).every(({ fenced }) => fenced);
   if (live.length === 1 && mayHaveMoved) [watch.serving] = live;
   else if (before === undefined)

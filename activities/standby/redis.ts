@@ -7,9 +7,15 @@ import {
   type StepKey,
 } from '../../adapters/files/switch-in.ts';
 import { run } from '../../adapters/process/run.ts';
-import { waitReady, withClient } from '../../adapters/redis/client.ts';
+import { waitReady, withClient, type RedisEndpoint } from '../../adapters/redis/client.ts';
 import { countKeys } from '../../adapters/redis/mark.ts';
-import { awaitLink, follow, forgetMaster, promoteRedis } from '../../adapters/redis/replica.ts';
+import {
+  awaitLink,
+  follow,
+  forgetMaster,
+  promoteRedis,
+  rememberMaster,
+} from '../../adapters/redis/replica.ts';
 import { shardsOf } from '../../adapters/redis/shards.ts';
 import { startService } from '../../adapters/service/service.ts';
 import type { RedisConfig } from '../../domain/config.ts';
@@ -55,25 +61,43 @@ async function followRedis(call: Call): Promise<StepResult> {
   const { input, target, source, signal } = call;
   const config = redisOf(target.redis);
   const service = serviceOf(input.plan.to, target, 'redis');
+  const master = await redisEndpoint(redisOf(source.redis), call.secret);
+  const notTold = await tellBefore(config, master);
   const started = await startService(service, signal);
   const replica = await redisEndpoint(config, call.secret);
   return whileRunning(service, signal, async (either) => {
     (await waitReady(replica, START_TIMEOUT_MS, either)).disconnect();
     const isWritable = runsWarm(input.plan.replicate!.strategy);
-    const master = await redisEndpoint(redisOf(source.redis), call.secret);
     const { notKept } = await follow(replica, master, isWritable);
     call.progress('copying from the master');
     const { offset } = await awaitLink(replica, { timeoutMs: COPY_TIMEOUT_MS, signal: either });
+    const amiss = [
+      ...(started && notTold !== undefined
+        ? [`it was a master while it started, and what anybody wrote into it then is gone: ${notTold}`]
+        : []),
+      ...(notKept === undefined
+        ? []
+        : [
+            `after a restart it would be a master again: ${notKept}; put replicaof into its configuration file`,
+          ]),
+    ];
     return {
       summary: `${started ? 'started' : 'ran already'}, follows ${input.plan.from} from offset ${offset}`,
       observed: !started,
-      ...(notKept === undefined
-        ? {}
-        : {
-            exception: `follow-redis: after a restart it would be a master again: ${notKept}; put replicaof into its configuration file`,
-          }),
+      ...(amiss.length === 0 ? {} : { exception: `follow-redis: ${amiss.join('; ')}` }),
     };
   });
+}
+
+/** @returns why it will start as a master. */
+async function tellBefore({ configFile }: RedisConfig, master: RedisEndpoint): Promise<string | undefined> {
+  if (configFile === undefined) return 'no configFile of it is configured';
+  try {
+    await rememberMaster(configFile, master);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 async function promote(call: Call): Promise<StepResult> {

@@ -47,8 +47,9 @@ export async function follow(
     if (source.password) await client.config('SET', 'masterauth', source.password.reveal());
     if (source.tls) await client.config('SET', 'tls-replication', 'yes');
     await client.config('SET', 'replica-read-only', isWritable ? 'no' : 'yes');
-    const follows = role === 'replica' && master?.host === source.host && master?.port === source.port;
-    if (!follows) await client.replicaof(source.host ?? '127.0.0.1', source.port ?? 6379);
+    const { host, port } = masterOf(source);
+    const follows = role === 'replica' && master?.host === host && master.port === port;
+    if (!follows) await client.replicaof(host, port);
     return keep(client);
   });
 }
@@ -126,6 +127,20 @@ export async function forgetMaster(configFile: string): Promise<boolean> {
 }
 
 const FOLLOWS = /^\s*(?:replicaof|slaveof)\s.*\n?/gim;
+const READ_ONLY = /^\s*(?:replica|slave)-read-only\s.*\n?/gim;
+
+/**
+ * A stopped server is told to be a replica from its first moment. As a master it would take the writes of whoever still
+ * has its address, and drop them once it follows.
+ */
+export async function rememberMaster(configFile: string, source: RedisEndpoint): Promise<void> {
+  const { host, port } = masterOf(source);
+  const text = (await readFile(configFile, 'utf8')).replace(FOLLOWS, '').replace(READ_ONLY, '');
+  const ended = text === '' || text.endsWith('\n') ? text : `${text}\n`;
+  await rewrite(configFile, `${ended}replicaof ${host} ${port}\nreplica-read-only yes\n`);
+}
+
+const masterOf = ({ host = '127.0.0.1', port = 6379 }: RedisEndpoint) => ({ host, port });
 
 /** Writes of clients wait, and are not refused, for so long; the stream to a replica goes on. */
 export async function holdWrites(client: Client, forMs: number): Promise<void> {

@@ -3,7 +3,7 @@ import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import type { DeploymentStatus } from '../../cli/backup-status.ts';
 import type { Finding } from '../../domain/doctor.ts';
 import type { RunRecord } from '../../domain/run.ts';
-import { killSite } from '../../lab/break.ts';
+import { heal, killSite, partition } from '../../lab/break.ts';
 import { compareJournal, type Store } from '../../lab/clients/journal.ts';
 import { siteDir, type SiteName } from '../../lab/layout.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
@@ -114,6 +114,12 @@ describe('a standby', () => {
     expect(back).toMatchObject({ outcome: 'REPLICATED', from: 'dr', to: 'primary' });
     expect(back!.earlier).toMatchObject([{ run: failover!.run }]);
     expect([await markOf('primary'), await markOf('dr')]).toMatchObject([{ of: 'dr' }, undefined]);
+    // Redis says so whenever it follows after it was a master: no write got in before.
+    for (const site of ['primary', 'dr']) {
+      const log = await lab.readLog(`${site}-redis`);
+      expect(log).toContain('MASTER <-> REPLICA sync');
+      expect(log).not.toContain('Before turning into a replica');
+    }
     // Whoever asks for APIs was served all the while.
     expect(failover!.witness!.failed).toBe(0);
   });
@@ -151,5 +157,25 @@ describe('a standby', () => {
     // What only the old site had after it was given up stays beside, and somebody hears of it.
     expect(ended[0]!.exceptions.join()).toContain('keep-abandoned: dr was given up');
     expect(await lost('dr')).toEqual(await lost('primary'));
+  });
+
+  test('takes over for whoever has lost a site that is silent with its workers; its run is found by the deployment', async () => {
+    await partition(lab.lab, 'dr');
+    const failing = lab.run(
+      ...['failover', '--all', '--from', 'dr', '--to', 'primary', '--forced', '--reason', 'dr is silent'],
+    );
+    const status = async (): Promise<string> => (await lab.run('status', 'acme')).stdout;
+    await expect
+      .poll(status, { timeout: 120_000, interval: 300 })
+      .toMatch(/fence-source .*could not be fenced: .*(no worker answers|fell silent)/);
+    await lab.expect('confirm', 'acme', '--reason', 'the carrier confirms the cut');
+    const answer = await failing;
+    expect(answer.exitCode, answer.stdout + answer.stderr).toBe(3);
+    const record = JSON.parse((await lab.run('status', 'acme', '--json')).stdout) as RunRecord;
+    expect(record).toMatchObject({ runbook: 'failover', mode: 'forced', from: 'dr', to: 'primary' });
+    expect(record.outcome, JSON.stringify(record.exceptions)).toMatch(/^RECOVERED/);
+    expect(record.exceptions.join()).toContain('the carrier confirms the cut');
+    expect(await lab.expect('history', 'acme')).toContain(record.run);
+    await heal(lab.lab, 'dr');
   });
 });

@@ -5,7 +5,7 @@ import { EXAMPLE } from '../../cli/init-example.ts';
 import { checkConfig } from '../../domain/config-check.ts';
 import type { Config } from '../../domain/config.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
-import { FAILOVER_MODES } from '../../domain/failover.ts';
+import { FAILOVER_MODES, type FailoverMode } from '../../domain/failover.ts';
 import { STRATEGIES } from '../../domain/strategy.ts';
 import { planText } from '../../report/plan-text.ts';
 import { planDocument } from '../../runbooks/plan-document.ts';
@@ -14,6 +14,7 @@ import { FAILOVER_PRECONDITIONS, FAILOVER_STEPS } from '../../runbooks/failover.
 import { requireSoundOrder } from '../../runbooks/order.ts';
 import { compileReplicate } from '../../runbooks/replicate-plan.ts';
 import { REPLICATE_PRECONDITIONS, REPLICATE_STEPS } from '../../runbooks/replicate.ts';
+import { everyWorker, workersNeeded } from '../../runbooks/workers.ts';
 import { FULL_SHAPE } from '../harness/shape.ts';
 
 const SHAPE = { ...FULL_SHAPE, strategy: 'pilot-light' as const };
@@ -48,6 +49,21 @@ describe('the tables', () => {
       );
     },
   );
+});
+
+describe('the workers that must be there', () => {
+  const needed = (mode: FailoverMode): string[] =>
+    workersNeeded(compileFailover(SHAPE, { to: 'dr', mode, onFailure: 'ask' }));
+  const [old, standby] = ['primary', 'dr'].map((site) => everyWorker(SHAPE.sites[site]!));
+
+  test('are those of both sites where nothing may be lost', () => {
+    expect(needed('graceful')).toEqual(expect.arrayContaining([...old!, ...standby!]));
+  });
+
+  test('are not those of a site that is given up: it may be away with them', () => {
+    expect(needed('forced')).toEqual(expect.arrayContaining(standby!));
+    expect(needed('forced').filter((worker) => old!.includes(worker))).toEqual([]);
+  });
 });
 
 describe.each(FAILOVER_MODES)('the plan of a %s failover', (mode) => {

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
@@ -6,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Deps } from '../../activities/guard.ts';
 import { createObserveActivities } from '../../activities/observe-site.ts';
 import { freePort } from '../../adapters/host/free-port.ts';
+import { removeStandbyMark, writeStandbyMark } from '../../adapters/host/standby-mark.ts';
 import type { Deployment } from '../../domain/config.ts';
 import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import {
@@ -127,6 +129,26 @@ async function see(worker: string, deployment: Deployment, known?: string): Prom
 }
 const seen = ({ parts }: View): Record<string, string> =>
   Object.fromEntries(parts.map((part) => [part.name, part.seen]));
+
+describe('which site serves', () => {
+  test('is no more the one that follows another: the monitor may move on, as from a fenced one', async () => {
+    const { url } = await serve(well);
+    const deployment = deploymentOf({ gateway: url, outside: url });
+    const { 'look-at-live': look } = eyesOf('primary', deployment);
+    const mock = () => new MockActivityEnvironment({}, { client: environment.client });
+    expect(await mock().run(look, 'acme')).toMatchObject([{ site: 'primary', fenced: false }]);
+    const { stateDir } = deployment.sites['primary']!;
+    await mkdir(stateDir, { recursive: true });
+    await writeStandbyMark(stateDir, { of: 'dr', run: 'failover-1', at: new Date().toISOString() });
+    try {
+      expect(await mock().run(look, 'acme')).toEqual([
+        { site: 'primary', live: false, fenced: true, summary: 'standby: its stores follow dr' },
+      ]);
+    } finally {
+      await removeStandbyMark(stateDir);
+    }
+  });
+});
 
 describe('one look', () => {
   test('at what is healthy; from another host an address that means this one is out of reach', async () => {
