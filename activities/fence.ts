@@ -3,7 +3,7 @@ import { somebodyListens } from '../adapters/host/ports.ts';
 import { removeStandbyMark } from '../adapters/host/standby-mark.ts';
 import { run } from '../adapters/process/run.ts';
 import { forgetMaster } from '../adapters/redis/replica.ts';
-import { serviceState, stopService } from '../adapters/service/service.ts';
+import { serviceState, startService, stopService } from '../adapters/service/service.ts';
 import type { Site } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
@@ -17,6 +17,7 @@ import { stopServices } from './stop-services.ts';
 export function createFenceActivities(deps: Deps) {
   return {
     'fence-source': guarded(deps, 'mutate', fenceSource),
+    'return-source': guarded(deps, 'release', returnSource),
     'claim-target': guarded(deps, 'mutate', claimTarget),
     'stop-target': guarded(deps, 'release', stopTarget),
     'look-at-target': guarded(deps, 'probe', lookAtTarget),
@@ -54,7 +55,6 @@ async function fenceSource(call: Call): Promise<StepResult> {
       left.push(service.name);
     });
   const services = servicesOf(site, source, { worker: call.worker }).reverse();
-  const isStore = ({ component }: SiteService): boolean => component === 'redis' || component === 'database';
   // What reaches clients is stopped with the stores, except where they are served from there until the traffic is switched.
   if (input.plan.failover?.mode !== 'graceful')
     await settled(services.filter((each) => !isStore(each)).map(stop));
@@ -71,10 +71,32 @@ async function fenceSource(call: Call): Promise<StepResult> {
   return { summary: `${site}: ${evidence.join('; ')}`, observed: before === by };
 }
 
+/**
+ * A graceful failover is given up before anybody was served from the standby: the stores of the source start again, with
+ * all that was ever acknowledged. What serves clients there was not stopped.
+ *
+ * @throws DrError FENCE_STAYS
+ */
+async function returnSource({ worker, source, input, signal }: Call): Promise<StepResult> {
+  const site = input.plan.from;
+  const by = await readFence(source.stateDir);
+  if (by !== undefined && by !== `run ${input.run}`)
+    throw new DrError('FENCE_STAYS', { site, reason: `it is that of ${by}` });
+  if (source.fence.command)
+    throw new DrError('FENCE_STAYS', { site, reason: 'its fence command may have isolated it' });
+  await lowerFence(source.stateDir);
+  const started: string[] = [];
+  for (const service of servicesOf(site, source, { worker }))
+    if (isStore(service) && (await startService(service, signal))) started.push(service.name);
+  return { summary: `${site}: fence lifted${started.length > 0 ? `, started ${started.join(', ')}` : ''}` };
+}
+
 /** Waits for all before it throws the first failure: none is stopped behind anybody's back. */
 async function settled(all: readonly Promise<unknown>[]): Promise<void> {
   for (const each of await Promise.allSettled(all)) if (each.status === 'rejected') throw each.reason;
 }
+
+const isStore = ({ component }: SiteService): boolean => component === 'redis' || component === 'database';
 
 const stoppedText = (mode: string | undefined): string =>
   mode === 'graceful' ? 'stores stopped' : 'services stopped';

@@ -9,7 +9,7 @@ import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { actorArgument, digestArgument, nameArgument, runArgument, textArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
 
-/** `tyk-dr retry`, `skip`, `done`, `undo`, `confirm`, `abort`, `pause`, `resume`: what a person decides about a run. */
+/** `tyk-dr retry`, `skip`, `done`, `undo`, `confirm`, `divert`, `abort`, `pause`, `resume`: what a person decides about a run. */
 
 type StepIs = 'optional' | 'named' | 'none';
 
@@ -23,8 +23,12 @@ const COMMANDS: Readonly<Record<DecisionKind, { readonly help: string; readonly 
   },
   undo: { help: 'Take back what a waiting step did; it waits again', step: 'named' },
   confirm: {
-    help: 'Assert that the source site cannot write, where the run could not fence it',
+    help: 'Assert that the source site cannot write, where the run could not fence it; or take a loss',
     step: 'optional',
+  },
+  divert: {
+    help: 'Give a failover up for the next way: another standby, or a recovery from the backup',
+    step: 'none',
   },
   abort: {
     help: 'Give a run up: the target is stopped and undone, the traffic is left alone',

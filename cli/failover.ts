@@ -4,10 +4,9 @@ import { configDigest, planDigest } from '../adapters/config/digest.ts';
 import { loadConfig } from '../adapters/config/load.ts';
 import type { Deployment } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
-import type { FailoverMode, NextRun } from '../domain/failover.ts';
+import type { FailoverMode } from '../domain/failover.ts';
 import type { RecoverInput, RecoverPlan } from '../domain/plan.ts';
 import { planText, titleOf } from '../report/plan-text.ts';
-import { compileFailover } from '../runbooks/failover-plan.ts';
 import { planDocument } from '../runbooks/plan-document.ts';
 import { otherSite } from '../runbooks/plan.ts';
 import { compileReplicate } from '../runbooks/replicate-plan.ts';
@@ -16,10 +15,10 @@ import { shapeOf } from '../runbooks/shape-of.ts';
 import { workersNeeded } from '../runbooks/workers.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { bringFilesNow } from './bring-files.ts';
+import { chain, runIdFor, takesOver } from './chain.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { failoverAll, missing } from './failover-all.ts';
 import { follow } from './follow.ts';
-import { runId } from './run-id.ts';
 import { startRun, toldOfStart } from './start-run.ts';
 
 /**
@@ -84,7 +83,7 @@ export function registerFailover(program: Command, config: () => string | undefi
         const mode = modeOf(options);
         const from = otherSite(shape, to, options.from);
         const acceptLoss = options.acceptLoss ?? false;
-        const plan = compileFailover(shape, { to, from, mode, onFailure, acceptLoss });
+        const plan = takesOver(shape, { to, from, mode, onFailure, acceptLoss });
         return mode === 'graceful' && options.rejoin ? [plan, rejoin(shape, from, to, onFailure)] : [plan];
       });
     });
@@ -100,7 +99,7 @@ export function registerFailover(program: Command, config: () => string | undefi
       const from = otherSite(shape, to, options.from);
       return [
         rejoin(shape, to, from, onFailure),
-        compileFailover(shape, { to, from, mode: 'graceful', onFailure }),
+        takesOver(shape, { to, from, mode: 'graceful', onFailure }),
         rejoin(shape, from, to, onFailure),
       ];
     }),
@@ -131,7 +130,7 @@ async function act(
   compile: (shape: DeploymentShape) => readonly RecoverPlan[],
 ): Promise<void> {
   const deployment = deploymentOf(await loadConfig(configPath), name);
-  const plan = chain(compile(shapeOf(name, deployment)));
+  const plan = chain(compile(shapeOf(name, deployment)), 'next');
   if (options.plan) return showPlans(plan, deployment, configDigest(deployment));
   await withDoor(configPath, (door) => start(door, name, plan, options));
 }
@@ -167,23 +166,6 @@ function modeOf({ graceful, forced }: FailoverOptions): FailoverMode {
 
 const rejoin = (shape: DeploymentShape, to: string, from: string, onFailure: 'ask' | 'abort'): RecoverPlan =>
   compileReplicate(shape, { to, from, onFailure });
-
-/** Each plan names the run behind it, so that what is approved is the whole of it. */
-function chain(plans: readonly RecoverPlan[], startsMs = Date.now()): RecoverPlan {
-  const [first, ...others] = plans as [RecoverPlan, ...RecoverPlan[]];
-  if (others.length === 0) return first;
-  // Their ids sort as they run.
-  const laterMs = startsMs + 1_000;
-  const plan = chain(others, laterMs);
-  const next: NextRun = {
-    run: runIdFor(plan, new Date(laterMs).toISOString()),
-    plan,
-    planDigest: planDigest(plan),
-  };
-  return { ...first, next };
-}
-
-const runIdFor = ({ failover }: RecoverPlan, at?: string): string => runId(failover ? 'fo' : 'rep', at);
 
 type StartOptions = Options & Partial<Pick<FailoverOptions, 'occurred' | 'detected'>>;
 

@@ -8,11 +8,11 @@ import { lockId } from '../domain/messages.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { Scenario } from '../domain/run.ts';
 import { fleetTarget } from '../runbooks/fleet.ts';
-import { compileFailover } from '../runbooks/failover-plan.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import type { DeploymentShape, RecoverRequest } from '../runbooks/shape.ts';
 import { workersNeeded } from '../runbooks/workers.ts';
+import { takesOver } from './chain.ts';
 import { deploymentOf, requireWorkers, type Door } from './client.ts';
 import { toldByWorker } from './failures.ts';
 import type { Ready } from './fleet-start.ts';
@@ -32,7 +32,7 @@ const COMPILE: Readonly<
 > = {
   recover: compilePlan,
   failover: (shape, { to, from, onFailure }) =>
-    compileFailover(shape, { ...{ to, mode: 'forced', onFailure }, ...(from === undefined ? {} : { from }) }),
+    takesOver(shape, { ...{ to, mode: 'forced', onFailure }, ...(from === undefined ? {} : { from }) }),
 };
 
 export interface FleetRequest extends Pick<

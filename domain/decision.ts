@@ -3,7 +3,7 @@ import { isPlain, shown } from './plain-text.ts';
 /** What people decide about a run in flight. Plain JSON: it travels through Temporal. */
 
 /** About a step that has failed for good. Which of them are offered depends on its row: see runbooks/choices.ts. */
-export const CHOICES = ['retry', 'skip', 'done', 'undo', 'confirm', 'abort'] as const;
+export const CHOICES = ['retry', 'skip', 'done', 'undo', 'confirm', 'divert', 'abort'] as const;
 export type Choice = (typeof CHOICES)[number];
 
 /** About a step, or about the run as a whole; each is an update of the workflow. */

@@ -15,20 +15,28 @@ export const REPLICATION_ERRORS = {
     (d) => `${d.site} is no standby that could be made or failed over to: ${d.reason}`,
     'Look which site serves with tyk-dr status. Nothing was changed.',
   ),
+  STANDBY_BROKEN: failed(
+    (d) => `${d.site} cannot take over as it is: ${d.reason}`,
+    'Mend it and retry; or go the next way (tyk-dr divert while the run waits, else tyk-dr recover). Nothing was changed.',
+  ),
   REPLICA_NOT_LEVEL: transient(
     (d) => `${d.store} at ${d.address} is not level with its source: ${d.reason}`,
     'Look at the log of the store and at the network between the sites, then retry. Nothing was lost: the source serves as before.',
   ),
   LAG_UNKNOWN: refused(
     (d) => `how far ${d.store} of ${d.site} is behind is not known: ${d.reason}`,
-    'Decide: fail over with a loss that nobody knows beforehand (--accept-loss), or bring the site back from a backup with tyk-dr recover.',
+    'Decide: fail over with a loss that nobody knows beforehand (tyk-dr confirm while the run waits, else --accept-loss), or recover from a backup (tyk-dr divert, else tyk-dr recover).',
   ),
   LAG_TOO_LARGE: refused(
     (d) => `${d.store} of ${d.site} is ${d.lag} behind; expected at most ${d.limit}`,
-    'Decide: fail over and lose that (--accept-loss), or bring the site back from a backup with tyk-dr recover, where that loses less.',
+    'Decide: fail over and lose that (tyk-dr confirm while the run waits, else --accept-loss), or recover from a backup where that loses less (tyk-dr divert, else tyk-dr recover).',
+  ),
+  FENCE_STAYS: failed(
+    (d) => `${d.site} stays fenced: ${d.reason}`,
+    'Its data are whole. Lift the fence by hand once you know that no other site writes: tyk-dr unfence, then start its services.',
   ),
   PROMOTION_FAILED: failed(
     (d) => `${d.store} of ${d.site} did not become the one that is written to: ${d.reason}`,
-    'Retry; or abort and bring the site back from a backup with tyk-dr recover. The old site is fenced and stays so.',
+    'Retry; or go the next way (tyk-dr divert while the run waits, else tyk-dr recover). The old site stays fenced.',
   ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -1,3 +1,4 @@
+import type { ErrorCode } from './error-table.ts';
 import type { RecoverPlan } from './plan.ts';
 import type { Outcome } from './run.ts';
 import type { Strategy } from './strategy.ts';
@@ -32,6 +33,20 @@ export interface NextRun {
   readonly plan: RecoverPlan;
   readonly planDigest: string;
 }
+
+/** A way that people may take instead, as the record has it. */
+export interface OtherWay {
+  readonly run: string;
+  readonly runbook: Runbook;
+  readonly to: string;
+}
+
+/** For people. */
+export const otherWayText = ({ runbook, to }: OtherWay): string =>
+  runbook === 'failover' ? `fail over to ${to}` : `recover on ${to} from the backup`;
+
+/** How much may be lost is for people to decide; it is known before anything is touched. */
+export const isAboutLag = (error: ErrorCode): boolean => error === 'LAG_TOO_LARGE' || error === 'LAG_UNKNOWN';
 
 /** The workflows that keep the record of a run, by name. */
 export const RUNBOOKS = ['recover', 'drill', 'failover', 'replicate'] as const;

@@ -104,6 +104,8 @@ export interface RecoverPlan {
   readonly replicate?: ReplicatePlan;
   /** What follows under the same lock, once this has ended well. */
   readonly next?: NextRun;
+  /** The next way, where this one cannot be gone to its end: people are offered it; it may name the one after it. */
+  readonly otherwise?: NextRun;
 }
 
 /** The input of the workflows `recover`, `drill`, `failover` and `replicate`. */

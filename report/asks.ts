@@ -1,5 +1,6 @@
 import { neededText, type NeededApproval } from '../domain/approvals.ts';
 import type { Choice } from '../domain/decision.ts';
+import { isAboutLag, otherWayText } from '../domain/failover.ts';
 import type { RunRecord, StepRecord } from '../domain/run.ts';
 
 /** What a person must do now, with what they need to decide it and the command to type. Pure. */
@@ -39,21 +40,28 @@ function approvalLines(record: RunRecord, { id }: StepRecord, needed: NeededAppr
   ];
 }
 
-const COMMANDS: Readonly<Record<Choice, (run: string, step: string) => string>> = {
+type Explained = Exclude<Choice, 'confirm' | 'divert'>;
+
+const COMMANDS: Readonly<Record<Explained, (run: string, step: string) => string>> = {
   retry: (run) => `tyk-dr retry ${run} --reason "..."`,
   skip: (run, step) => `tyk-dr skip ${run} ${step} --reason "..."   (go on without it; an exception)`,
   done: (run, step) => `tyk-dr done ${run} ${step} --reason "..."   (you have made it by hand; an exception)`,
   undo: (run, step) =>
     `tyk-dr undo ${run} ${step} --reason "..."   (take its effect back, then decide again)`,
-  confirm: (run) =>
-    `tyk-dr confirm ${run} --reason "..."   (the site cannot write, you know it; an exception)`,
   abort: (run) => `tyk-dr abort ${run} --reason "..."`,
 };
 
-function decisionLines(
-  { run }: RunRecord,
-  { id, error, choices = ['retry', 'abort'] }: StepRecord,
-): string[] {
+function commandOf(choice: Choice, { run, otherwise }: RunRecord, { id, error }: StepRecord): string {
+  if (choice === 'divert')
+    return `tyk-dr divert ${run} --reason "..."   (${otherWayText(otherwise!)} instead, as ${otherwise!.run})`;
+  if (choice !== 'confirm') return COMMANDS[choice](run, id);
+  const what = isAboutLag(error!.code) ? 'go on, and lose that' : 'the site cannot write, you know it';
+  return `tyk-dr confirm ${run} --reason "..."   (${what}; an exception)`;
+}
+
+function decisionLines(record: RunRecord, step: StepRecord): string[] {
+  const { run } = record;
+  const { id, error, choices = ['retry', 'abort'] } = step;
   const accept =
     error?.code === 'CONFIG_DRIFT'
       ? [
@@ -65,7 +73,7 @@ function decisionLines(
     `    hint: ${error?.hint ?? ''}`,
     ...outputLines(error?.output),
     '    decide with one of',
-    ...choices.map((choice) => `      ${COMMANDS[choice](run, id)}`),
+    ...choices.map((choice) => `      ${commandOf(choice, record, step)}`),
     ...accept,
   ];
 }

@@ -55,7 +55,7 @@ export const FAILOVER_STEPS = [
     proof: 'positions equal, so that nothing is lost',
     limitMs: 5 * MINUTE_MS,
   },
-  retold('fence-source', ['check-replicas', 'check-other-sites', 'await-level']),
+  retold('fence-source', ['check-replicas', 'check-other-sites', 'await-level'], { undo: 'return-source' }),
   {
     id: 'take-command',
     phase: 'infrastructure',
@@ -64,6 +64,7 @@ export const FAILOVER_STEPS = [
     where: 'target',
     purpose: 'Take command of the standby: from here on it is the site that serves.',
     proof: 'the epoch on it is this run’s, and it is no standby any more',
+    undo: 'give-back',
     limitMs: MINUTE_MS,
   },
   {
@@ -117,6 +118,12 @@ export const FAILOVER_STEPS = [
 ] as const satisfies readonly Step[];
 
 export type FailoverStepId = (typeof FAILOVER_STEPS)[number]['id'];
+
+/** A site that was given up does not get its command back: it may be gone, and what it has is not all. */
+export const FORCED_STEPS = FAILOVER_STEPS.map((step: Step): Step => {
+  const { undo: _undo, ...row } = step;
+  return step.id === 'fence-source' || step.id === 'take-command' ? row : step;
+});
 
 /** Whoever could still write is fenced before another may. */
 export const FAILOVER_PRECONDITIONS: readonly Precondition[] = [

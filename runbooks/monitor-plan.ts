@@ -5,6 +5,7 @@ import type { RecoverPlan } from '../domain/plan.ts';
 import type { Recoverable } from '../domain/run.ts';
 import { replicates as isReplicating } from '../domain/strategy.ts';
 import { compileFailover } from './failover-plan.ts';
+import { otherWays } from './other-ways.ts';
 import { compilePlan } from './plan.ts';
 import type { DeploymentShape } from './shape.ts';
 import { tableOf } from './tables.ts';
@@ -23,6 +24,8 @@ export function healPlan(shape: DeploymentShape, site: string, { component, name
 export interface Takeover {
   readonly workflow: Runbook;
   readonly plan: RecoverPlan;
+  /** What people may decide for instead, in this order. */
+  readonly otherWays?: readonly RecoverPlan[];
 }
 
 /**
@@ -32,11 +35,10 @@ export interface Takeover {
  * @throws DrError UNKNOWN_SITE, BAD_ARGUMENT
  */
 export function takeover(shape: DeploymentShape, from: string, to: string): Takeover {
-  if (replicates(shape))
-    return {
-      workflow: 'failover',
-      plan: compileFailover(shape, { from, to, mode: 'forced', onFailure: 'ask' }),
-    };
+  if (replicates(shape)) {
+    const plan = compileFailover(shape, { from, to, mode: 'forced', onFailure: 'ask' });
+    return { workflow: 'failover', plan, otherWays: otherWays(shape, plan) };
+  }
   const plan = compilePlan(shape, {
     ...{ from, to, backup: 'latest', scenario: 'infrastructure', inPlace: false, onFailure: 'ask' },
   });

@@ -283,9 +283,11 @@ function sourceSite(shape: DeploymentShape, request: RecoverRequest): string {
 /** The site from which a run goes: as it was said, or the only one besides the target. */
 export function otherSite(shape: DeploymentShape, to: string, from: string | undefined): string {
   const others = Object.keys(shape.sites).filter((site) => site !== to);
+  // Nobody serves from where only drills go.
+  const serving = others.length > 1 ? others.filter((site) => site !== shape.drill?.site) : others;
   if (from !== undefined) knownSite(shape.deployment, shape.sites, from);
   if (from !== undefined && from !== to) return from;
-  if (from === undefined && others.length === 1) return others[0]!;
+  if (from === undefined && serving.length === 1) return serving[0]!;
   throw new DrError('BAD_ARGUMENT', {
     argument: '--from',
     value: from ?? 'missing',

@@ -1,7 +1,7 @@
-import { runbookOf, type Runbook } from '../domain/failover.ts';
+import { runbookOf, type FailoverPlan, type Runbook } from '../domain/failover.ts';
 import type { Step } from '../domain/step.ts';
 import { DRILL_STEPS, type DrillStepId } from './drill.ts';
-import { FAILOVER_STEPS, type FailoverStepId } from './failover.ts';
+import { FAILOVER_STEPS, FORCED_STEPS, type FailoverStepId } from './failover.ts';
 import { RECOVER_STEPS, type RecoverStepId } from './recover.ts';
 import { REPLICATE_STEPS, type ReplicateStepId } from './replicate.ts';
 
@@ -17,7 +17,10 @@ const TABLES: Readonly<Record<Runbook, readonly Step<StepId>[]>> = {
 };
 
 /** The table of steps that a plan is made of. */
-export function tableOf(plan: Parameters<typeof runbookOf>[0]): readonly Step<StepId>[] {
+export function tableOf(
+  plan: Parameters<typeof runbookOf>[0] & { readonly failover?: Pick<FailoverPlan, 'mode'> },
+): readonly Step<StepId>[] {
+  if (plan.failover?.mode === 'forced') return FORCED_STEPS as readonly Step<StepId>[];
   return TABLES[runbookOf(plan)];
 }
 

@@ -23,7 +23,7 @@ export async function close(context: StepContext): Promise<RunRecord> {
   publish(record, { outcome: record.outcome!, phase: 'ended' });
   showDetails(record);
   await condition(allHandlersFinished);
-  if (recovered) return record;
+  if (recovered || goesAnotherWay(context)) return record;
   throw ApplicationFailure.create({
     message: record.error?.message ?? record.outcome!,
     type: record.outcome!,
@@ -31,6 +31,10 @@ export async function close(context: StepContext): Promise<RunRecord> {
     details: [record],
   });
 }
+
+/** Somebody has decided so: what comes of it is the story of the next run. */
+export const goesAnotherWay = ({ abort, record }: StepContext): boolean =>
+  abort?.kind === 'divert' && record.outcome !== 'RECOVERED_WITH_EXCEPTIONS';
 
 const ENDED_WELL: readonly Outcome[] = [
   'RECOVERED',

@@ -9,6 +9,7 @@ import {
   type DecisionKind,
 } from '../domain/decision.ts';
 import { DrError } from '../domain/errors.ts';
+import { isAboutLag, otherWayText } from '../domain/failover.ts';
 import type { RunRecord, StepRecord } from '../domain/run.ts';
 import { now, publish, showDetails } from './run-state.ts';
 import type { StepContext } from './step-context.ts';
@@ -21,7 +22,8 @@ const DESCRIPTIONS: Readonly<Record<DecisionKind, string>> = {
   skip: `Go on without the waiting step: it counts as an exception. Argument: {${WHO},"step":"prove-analytics"}`,
   done: `The waiting step was made by hand: go on; a later step shows whether it was. Argument: {${WHO},"step":"start-redis"}`,
   undo: `Take back what the waiting step did, then wait again. Argument: {${WHO},"step":"restore-redis-data"}`,
-  confirm: `Assert that the source site cannot write although we could not fence it. Argument: {${WHO}}`,
+  confirm: `Assert that the source site cannot write although we could not fence it; or take the loss of a standby that is behind. Argument: {${WHO}}`,
+  divert: `Go the next way that the plan names, under the same lock: what this run did to the target is stopped and undone. Argument: {${WHO}}`,
   abort: `Give the run up: stop and undo the target, leave the traffic. Argument: {${WHO}}`,
   pause: `Begin no further step; those that run go on to their end. Argument: {${WHO}}`,
   resume: `Go on after a pause. Argument: {${WHO}}`,
@@ -58,9 +60,11 @@ function decide(context: StepContext, kind: DecisionKind, args: DecisionArgs): s
   }
   if (kind === 'pause') record.paused = decision;
   if (kind === 'resume') delete record.paused;
-  if (kind === 'abort') context.abort ??= decision;
+  if (kind === 'abort' || kind === 'divert') context.abort ??= decision;
   publish(record, {});
   showDetails(record);
+  if (kind === 'divert')
+    return `divert: ${record.otherwise!.run} goes on: ${otherWayText(record.otherwise!)}`;
   if (kind !== 'abort') return `${kind}: ${meant}${AFTERWARDS[kind] ?? ''}`;
   return context.begun.length > 0
     ? 'aborting: the target is stopped and undone'
@@ -81,7 +85,9 @@ function apply(record: RunRecord, row: StepRecord, { kind, actor, reason }: Deci
   if (kind === 'retry' || kind === 'undo') row.state = 'running';
   if (kind === 'skip') except('skipped', `skipped by ${actor}: ${reason}`);
   if (kind === 'done') except('by-hand', `made by hand, says ${actor}: ${reason}`);
-  if (kind === 'confirm')
+  if (kind === 'confirm' && isAboutLag(row.error!.code))
+    except('done', `${row.error!.message}; ${actor} takes that: ${reason}`);
+  else if (kind === 'confirm')
     except(
       'done',
       `not fenced by us; asserted by ${actor}: ${reason}; it is fenced when its worker answers again`,

@@ -22,7 +22,10 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
     record.exceptions.push(`close-out was given up by ${actor} (${reason}); left to do: ${leftToDo(record)}`);
     return 'RECOVERED_WITH_EXCEPTIONS';
   }
-  record.error = stepError('ABORTED', { actor, reason });
+  record.error =
+    abort?.kind === 'divert'
+      ? stepError('DIVERTED', { actor, reason, run: record.otherwise!.run })
+      : stepError('ABORTED', { actor, reason });
   const failures = await CancellationScope.nonCancellable(() => stopAndUndo(context));
   record.exceptions.push(...failures);
   tellOfSource(record);
@@ -41,11 +44,14 @@ const stateOf = (record: RunRecord, id: string): StepState | undefined =>
 
 /** The site that was given up does not come back by itself: whoever reads the report must know. */
 function tellOfSource(record: RunRecord): void {
-  if (stateOf(record, 'fence-source') !== 'done') return;
+  if (stateOf(record, 'fence-source') !== 'done' || isUndone(record, 'fence-source')) return;
   addStates(record, {
     [`site ${record.from}`]: `fenced, services stopped; tyk-dr unfence ${record.deployment} ${record.from} lets it start again`,
   });
 }
+
+const isUndone = ({ componentStates }: RunRecord, id: string): boolean =>
+  componentStates?.[`effect of ${id}`]?.startsWith('undone') ?? false;
 
 /** Clients are served. What is left is housekeeping: no reason to stop a site that has just been recovered. */
 function leftToDo(record: RunRecord): string {
@@ -55,6 +61,11 @@ function leftToDo(record: RunRecord): string {
     .join(', ');
 }
 
+/** What lets the source be written to again. */
+const GIVES_BACK: readonly string[] = ['drain-source', 'stop-writes', 'fence-source', 'take-command'];
+
+const isServedFrom = ({ begun }: StepContext): boolean => begun.some(({ id }) => id === 'switch-traffic');
+
 /** Tries all of it, whatever fails. @returns a sentence for each part that failed. */
 async function stopAndUndo(context: StepContext): Promise<string[]> {
   const { record } = context;
@@ -62,6 +73,10 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
   for (const step of [...context.begun].reverse()) {
     if (step.undo === undefined) continue;
     const what = `effect of ${step.id}`;
+    if (isServedFrom(context) && GIVES_BACK.includes(step.id)) {
+      addStates(record, { [what]: `in place: clients may have written to ${record.to} since` });
+      continue;
+    }
     // Data are never switched back below a server that may still run.
     if (failures.some((failure) => failure.startsWith(NOT_STOPPED))) {
       addStates(record, { [what]: 'in place, not undone: the target could not be stopped' });

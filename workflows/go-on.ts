@@ -5,6 +5,7 @@ import { runbookOf, type EarlierRun, type NextRun } from '../domain/failover.ts'
 import type { RecoverInput } from '../domain/plan.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { runAttributes } from '../domain/run-attributes.ts';
+import { goesAnotherWay } from './close.ts';
 import { now } from './run-state.ts';
 import { attributePairs } from './search-attributes.ts';
 import type { StepContext } from './step-context.ts';
@@ -14,11 +15,14 @@ import type { StepContext } from './step-context.ts';
  *
  * @returns the record, where nothing follows
  */
-export async function goOn({ input }: StepContext, record: RunRecord): Promise<RunRecord> {
-  const { next } = input.plan;
-  if (!next) return record;
+export async function goOn(context: StepContext, record: RunRecord): Promise<RunRecord> {
+  const { input } = context;
+  const { next, otherwise } = input.plan;
   const earlier = [...(input.earlier ?? []), earlierRun(record)];
-  return follow({ ...input, earlier }, next, input.reason);
+  // Its clock counts on: the same disaster.
+  if (goesAnotherWay(context)) return follow({ ...input, earlier }, otherwise!, input);
+  if (!next) return record;
+  return follow({ ...input, earlier }, next, { reason: input.reason, declaredAt: now() });
 }
 
 function earlierRun(record: RunRecord): EarlierRun {
@@ -30,12 +34,16 @@ function earlierRun(record: RunRecord): EarlierRun {
   };
 }
 
+type Why = Pick<RecoverInput, 'reason' | 'declaredAt' | 'occurredAt' | 'detectedAt'>;
+
 /** Under the same lock: nobody else comes between the two. */
-export async function follow(input: RecoverInput, next: NextRun, reason: string): Promise<never> {
+export async function follow(input: RecoverInput, next: NextRun, why: Why): Promise<never> {
   const { run, plan, planDigest } = next;
+  const { reason, declaredAt, occurredAt, detectedAt } = why;
   const following: RecoverInput = {
-    ...{ run, plan, planDigest, configDigest: input.configDigest, actor: input.actor },
-    ...{ reason, declaredAt: now() },
+    ...{ run, plan, planDigest, configDigest: input.configDigest, actor: input.actor, reason, declaredAt },
+    ...(occurredAt === undefined ? {} : { occurredAt }),
+    ...(detectedAt === undefined ? {} : { detectedAt }),
     ...(input.earlier && { earlier: input.earlier }),
   };
   await makeContinueAsNewFunc({

@@ -175,14 +175,18 @@ async function tryTo(start: () => Promise<Tried>): Promise<Tried> {
   }
 }
 
-async function startRun(watch: Watch, { workflow, plan }: Takeover, said: Said): Promise<Tried> {
+async function startRun(watch: Watch, takeover: Takeover, said: Said): Promise<Tried> {
   const { deployment, priority } = watch.input.settings;
-  const workers = [...plan.workers.lead, ...plan.workers.target, ...allWorkers(watch)];
+  const { workflow, plan: bare, otherWays = [] } = takeover;
+  const workers = [...bare.workers.lead, ...bare.workers.target, ...allWorkers(watch)];
   const ask = <Answer>(summary: string, call: (asked: Asked) => Promise<Answer>) =>
     askAny<Asked, Answer>(workers, summary, call);
   const { digest } = await ask('Digest of the configuration', (call) => call['answer-ping'](deployment));
-  const planDigest = await ask('Digest of the plan', (call) => call['digest-plan'](plan));
-  const run = runIdOf(plan.failover ? 'fo' : 'rec', now(), uuid4().slice(0, 4));
+  const digestOf = (planned: RecoverPlan) =>
+    ask('Digest of the plan', (call) => call['digest-plan'](planned));
+  const plan = await withOtherWays(bare, otherWays, digestOf);
+  const planDigest = await digestOf(plan);
+  const run = newRunOf(plan);
   const input: RecoverInput = {
     ...{ run, plan, planDigest, configDigest: digest, actor: MONITOR_ACTOR, declaredAt: now() },
     ...{ detectedAt: now(), ...said },
@@ -205,6 +209,20 @@ async function startRun(watch: Watch, { workflow, plan }: Takeover, said: Said):
   };
   child.result().then(ended, ended);
   return { run };
+}
+
+const newRunOf = ({ failover }: RecoverPlan): string =>
+  runIdOf(failover ? 'fo' : 'rec', now(), uuid4().slice(0, 4));
+
+/** People who come to a failover that cannot go on find the next way ready. */
+async function withOtherWays(
+  plan: RecoverPlan,
+  [way, ...further]: readonly RecoverPlan[],
+  digestOf: (plan: RecoverPlan) => Promise<string>,
+): Promise<RecoverPlan> {
+  if (way === undefined) return plan;
+  const next = await withOtherWays(way, further, digestOf);
+  return { ...plan, otherwise: { run: newRunOf(next), plan: next, planDigest: await digestOf(next) } };
 }
 
 const workersOf = (watch: Watch, site: string): readonly string[] =>

@@ -30,5 +30,6 @@ export async function mayPromote(context: StepContext): Promise<boolean> {
 
 /** Goes on under the same lock as the recovery that was planned beside the drill. */
 export async function promote({ input }: StepContext): Promise<never> {
-  return follow(input, input.plan.drill!.promotion!, `promotion of the drill ${input.run}: ${input.reason}`);
+  const reason = `promotion of the drill ${input.run}: ${input.reason}`;
+  return follow(input, input.plan.drill!.promotion!, { reason, declaredAt: now() });
 }

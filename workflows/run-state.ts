@@ -1,7 +1,8 @@
 import { setCurrentDetails, upsertMemo, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
 import { sameBuild, type ServedBy } from '../domain/build.ts';
 import { clockPoint, rtoBasis } from '../domain/clock.ts';
-import { runbookOf } from '../domain/failover.ts';
+import type { Choice } from '../domain/decision.ts';
+import { otherWayText, runbookOf, type NextRun, type OtherWay } from '../domain/failover.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { leftOutText } from '../domain/left-out.ts';
 import {
@@ -31,6 +32,7 @@ export function openRecord(input: RecoverInput): RunRecord {
     runbook: runbookOf(plan),
     ...(plan.failover && { mode: plan.failover.mode }),
     ...(input.earlier && { earlier: input.earlier }),
+    ...(plan.otherwise && { otherwise: otherWay(plan.otherwise) }),
     workflowId: workflowInfo().workflowId,
     deployment: plan.deployment,
     tier: plan.tier,
@@ -73,6 +75,8 @@ export function openRecord(input: RecoverInput): RunRecord {
     alarms: [],
   };
 }
+
+const otherWay = ({ run, plan }: NextRun): OtherWay => ({ run, runbook: runbookOf(plan), to: plan.to });
 
 function notPart(why: LeftOut | undefined): Pick<StepRecord, 'state' | 'notPartOf'> {
   return { state: 'not-part', ...(why && { notPartOf: why }) };
@@ -185,11 +189,14 @@ function asked(record: RunRecord): string[] {
         '',
         `**${id} has failed**: ${error?.message ?? ''}`,
         '',
-        `${error?.hint ?? ''} Decide with one of the updates ${choices!.map((choice) => `\`${choice}\``).join(', ')}.`,
+        `${error?.hint ?? ''} Decide with one of the updates ${choices!.map((choice) => choiceText(record, choice)).join(', ')}.`,
         ...(error?.output ? ['', '```text', error.output.replaceAll('```', "'''"), '```'] : []),
       ]),
   ];
 }
+
+const choiceText = ({ otherwise }: RunRecord, choice: Choice): string =>
+  choice === 'divert' ? `\`divert\` (${otherWayText(otherwise!)})` : `\`${choice}\``;
 
 /** One line a reason, with the steps that it leaves out. */
 function leftOut(record: RunRecord): string[] {

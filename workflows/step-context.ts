@@ -75,10 +75,12 @@ const NOT_AFTER_MARGIN_MS = 5_000;
 
 export function stepInput(context: StepContext, step: string): StepInput {
   const { input, record, epoch, set, snapshots, acceptedConfigs } = context;
+  // What else could be done is of no use to an activity, and each of them would carry it through the history.
+  const { next: _next, otherwise: _otherwise, ...plan } = input.plan;
   return {
     run: input.run,
     step,
-    plan: input.plan,
+    plan,
     configDigest: input.configDigest,
     ...(acceptedConfigs.length === 0 ? {} : { acceptedConfigs: [...acceptedConfigs] }),
     epoch,

@@ -9,7 +9,7 @@ import {
 import { ERRORS, isErrorCode, type ErrorCode } from '../domain/error-table.ts';
 import type { FailureDetails, StepError, StepRecord } from '../domain/run.ts';
 import type { Step } from '../domain/step.ts';
-import { choicesOf } from '../runbooks/choices.ts';
+import { choicesOf, mayDivert } from '../runbooks/choices.ts';
 import type { StepId } from '../runbooks/tables.ts';
 import { now, publish, showDetails } from './run-state.ts';
 import { automaticAbort, giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
@@ -100,11 +100,21 @@ export async function settleFailure(
   }
   const first = !context.begun.some((begun) => begun.id !== step.id);
   // Nothing has been touched: whatever a look finds wrong is a refusal, and nobody need decide about it.
-  if (first && (step.risk === 'probe' || REFUSED_ON_ENTRY.includes(row.error.code))) {
+  const isRefused = step.risk === 'probe' || REFUSED_ON_ENTRY.includes(row.error.code);
+  if (first && isRefused && !isOffered(context, step, row.error)) {
     row.state = 'failed';
     throw new Refusal(row.error);
   }
   await askPerson(context, step, row);
+}
+
+/**
+ * Where there is another way, a standby that is behind or does not answer is laid before people. One that follows nobody
+ * is a mistake, and refused; but not any more where people have come here from another way.
+ */
+function isOffered({ input }: StepContext, step: Step<StepId>, { code }: StepError): boolean {
+  if (input.plan.onFailure === 'abort' || !mayDivert(step, input.plan)) return false;
+  return input.earlier !== undefined || ![...REFUSED_ON_ENTRY, 'STANDBY_IS_ANOTHER'].includes(code);
 }
 
 /** What activities/guard.ts refuses before a mutating step has done anything. */

@@ -32,6 +32,7 @@ export function createStandbySiteActivities(deps: Deps) {
     'undo-copy': guarded(deps, 'release', undoCopy),
     'keep-abandoned': guarded(deps, 'mutate', keepAbandoned),
     'take-command': guarded(deps, 'mutate', takeCommandOfStandby),
+    'give-back': guarded(deps, 'release', giveBack),
   };
 }
 
@@ -171,4 +172,11 @@ async function takeCommandOfStandby({ target, input }: Call): Promise<StepResult
   const was = await removeStandbyMark(target.stateDir);
   await lowerFence(target.stateDir);
   return { summary: `${to} is ours: epoch ${input.epoch}; it is the site that is to serve`, observed: !was };
+}
+
+/** The source is to be written to again: this site, which may have been promoted, must not start beside it. */
+async function giveBack({ target, input }: Call): Promise<StepResult> {
+  const { to, deployment } = input.plan;
+  await raiseFence(target.stateDir, `run ${input.run}`);
+  return { summary: `${to} is fenced; tyk-dr replicate ${deployment} --to ${to} makes it a standby again` };
 }

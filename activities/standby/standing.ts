@@ -1,3 +1,4 @@
+import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { parseLsn } from '../../adapters/postgres/lsn.ts';
 import { standbyPosition } from '../../adapters/postgres/replication.ts';
@@ -59,21 +60,21 @@ async function replicationStanding(
   };
 }
 
-/** @throws DrError STANDBY_IS_ANOTHER, LAG_TOO_LARGE, LAG_UNKNOWN */
+/** @throws DrError STANDBY_IS_ANOTHER, STANDBY_BROKEN, LAG_TOO_LARGE, LAG_UNKNOWN */
 async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   const { input } = call;
   const { to: site, from, failover } = input.plan;
   const { mode, maxLagMs, acceptLoss } = failover!;
+  const isMarked = (await readStandbyMark(call.target.stateDir))?.of === from;
   const standing = await standingOf({ ...call, plan: call.input.plan });
   const proofs: Proof[] = [];
   for (const each of standing) {
     const { store, role, streaming, lagMs } = each;
     const text = standingText(each);
-    if (role !== 'follows')
-      throw new DrError('STANDBY_IS_ANOTHER', {
-        site,
-        reason: `its ${store} ${text}; expected a replica of ${from}`,
-      });
+    if (role !== 'follows') {
+      const reason = `its ${store} ${text}; expected a replica of ${from}`;
+      throw new DrError(isMarked ? 'STANDBY_BROKEN' : 'STANDBY_IS_ANOTHER', { site, reason });
+    }
     if (mode === 'graceful' && !streaming)
       throw new DrError('STANDBY_IS_ANOTHER', {
         site,

@@ -1,11 +1,15 @@
+import { mkdir, rename, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../adapters/config/load.ts';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import type { DeploymentStatus } from '../../cli/backup-status.ts';
+import { clusterOf } from '../../domain/cluster.ts';
 import type { Finding } from '../../domain/doctor.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { heal, killSite, partition } from '../../lab/break.ts';
 import { compareJournal, type Store } from '../../lab/clients/journal.ts';
-import { siteDir, type SiteName } from '../../lab/layout.ts';
+import { configFile, siteDir, type SiteName } from '../../lab/layout.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
 import { Writer } from '../harness/writer.ts';
 
@@ -44,6 +48,9 @@ async function lost(site: SiteName): Promise<Record<Store, number>> {
     redis: await of('redis', (await writer.keys(site)).numbers),
   };
 }
+
+const clusterAt = async (site: SiteName): Promise<ReturnType<typeof clusterOf>> =>
+  clusterOf((await loadConfig(configFile(lab.lab))).deployments['acme']!.sites[site]!);
 
 const markOf = (site: SiteName) => readStandbyMark(siteDir(lab.lab, site, 'state'));
 
@@ -159,6 +166,30 @@ describe('a standby', () => {
     expect(await lost('dr')).toEqual(await lost('primary'));
   });
 
+  test('whose promotion fails is given up: the site goes on with all that it had, and can be followed again', async () => {
+    const before = await lost('dr');
+    await writer.start('dr');
+    await writer.acknowledged('redis', 20);
+    const { configFile: file } = (await clusterAt('primary')).pgbackrest;
+    await rename(file, `${file}.away`);
+    // It cannot be told to archive anew.
+    await mkdir(file);
+    const answer = await asked('failover', 'acme', '--to', 'primary', '--graceful');
+    await rmdir(file);
+    await rename(`${file}.away`, file);
+    const record = recordOf(answer);
+    expect(record.error?.message, answer.stdout).toContain('EISDIR');
+    expect(record).toMatchObject({ outcome: 'FAILED_UNDONE' });
+    await writer.acknowledged('redis', 20);
+    await writer.acknowledged('postgres', 20);
+    await writer.stop();
+    expect(await lost('dr')).toEqual(before);
+    expect(record.witness?.failed ?? 0).toBe(0);
+    expect(recordOf(await asked('replicate', 'acme', '--to', 'primary'))).toMatchObject({
+      outcome: 'REPLICATED',
+    });
+  });
+
   test('takes over for whoever has lost a site that is silent with its workers; its run is found by the deployment', async () => {
     await partition(lab.lab, 'dr');
     const failing = lab.run(
@@ -177,5 +208,24 @@ describe('a standby', () => {
     expect(record.exceptions.join()).toContain('the carrier confirms the cut');
     expect(await lab.expect('history', 'acme')).toContain(record.run);
     await heal(lab.lab, 'dr');
+  });
+
+  test('that is broken when it is needed: people are offered the backup, and it is recovered from it', async () => {
+    expect(recordOf(await asked('replicate', 'acme', '--to', 'dr')).outcome).toMatch(/^REPLICATED/);
+    await lab.expect('backup', 'acme', '--no-verify');
+    const { dataDir } = await clusterAt('dr');
+    await rename(join(dataDir, 'global', 'pg_control'), join(dataDir, 'pg_control.lost'));
+    await killSite(lab.lab, 'dr');
+    await killSite(lab.lab, 'primary');
+    const failing = lab.run('failover', 'acme', '--to', 'dr', '--forced', '--reason', 'a test');
+    const status = async (): Promise<string> => (await lab.run('status', 'acme')).stdout;
+    await expect.poll(status, { timeout: 120_000, interval: 300 }).toContain('tyk-dr divert ');
+    const told = await lab.expect('divert', 'acme', '--reason', 'its disk is gone');
+    expect(told).toMatch(/^divert: rec-\S+ goes on: recover on dr from the backup$/m);
+    const answer = await failing;
+    expect(answer.exitCode, answer.stdout + answer.stderr).toBe(3);
+    const record = JSON.parse((await lab.run('status', 'acme', '--json')).stdout) as RunRecord;
+    expect(record).toMatchObject({ runbook: 'recover', to: 'dr', earlier: [{ outcome: 'ABORTED' }] });
+    expect(record.outcome, JSON.stringify(record.exceptions)).toMatch(/^RECOVERED/);
   });
 });

@@ -94,7 +94,15 @@ export function fakes(overrides: Fakes = {}): { activities: Fakes; calls: string
   const calls: string[] = [];
   const ids = [
     ...[...DRILL_STEPS, ...FAILOVER_STEPS, ...REPLICATE_STEPS].map((step) => step.id as string),
-    ...['resume-writes', 'close-replication', 'unmark-standby', 'undo-copy', 'undo-traffic'],
+    ...[
+      'resume-writes',
+      'return-source',
+      'give-back',
+      'close-replication',
+      'unmark-standby',
+      'undo-copy',
+      'undo-traffic',
+    ],
     ...['watch-live', 'audit-isolation', 'list-made', 'tidy-target', 'unmark-target'],
     'stop-target',
     'look-at-target',
