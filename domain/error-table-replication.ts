@@ -31,6 +31,11 @@ export const REPLICATION_ERRORS = {
     (d) => `${d.store} of ${d.site} is ${d.lag} behind; expected at most ${d.limit}`,
     'Decide: fail over and lose that (tyk-dr confirm while the run waits, else --accept-loss), or recover from a backup where that loses less (tyk-dr divert, else tyk-dr recover).',
   ),
+  DIVERTED: failed(
+    (d) => `given up by ${d.actor} for another way, ${d.run}: ${d.reason}`,
+    'What the run had touched of the target is stopped. The other way goes on by itself, under the same lock.',
+    (d) => `tyk-dr status ${d.run}`,
+  ),
   FENCE_STAYS: failed(
     (d) => `${d.site} stays fenced: ${d.reason}`,
     'Its data are whole. Lift the fence by hand once you know that no other site writes: tyk-dr unfence, then start its services.',

@@ -281,11 +281,6 @@ export const ERRORS = {
     (d) => `aborted by ${d.actor}: ${d.reason}`,
     'What the run had touched of the target is left stopped and unserved; the report names the state of each component. A source that was fenced stays fenced unless the report says otherwise: tyk-dr unfence lets it serve again.',
   ),
-  DIVERTED: failed(
-    (d) => `given up by ${d.actor} for another way, ${d.run}: ${d.reason}`,
-    'What the run had touched of the target is stopped. The other way goes on by itself, under the same lock.',
-    (d) => `tyk-dr status ${d.run}`,
-  ),
   BUG: {
     class: 'bug',
     retryable: false,
