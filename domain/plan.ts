@@ -1,3 +1,4 @@
+import type { Abandoned } from './abandoned.ts';
 import type { ApprovalPolicy } from './approvals.ts';
 import type { PlannedCriterion } from './criteria.ts';
 import type { DrillPlan } from './drill.ts';
@@ -206,6 +207,11 @@ export interface MeasurePerformanceResult extends StepResult {
 
 export interface CheckReplicasResult extends StepResult {
   readonly standing: readonly StoreStanding[];
+}
+
+export interface KeepAbandonedResult extends StepResult {
+  /** Of the stores on the worker's host; absent where nothing was given up. */
+  readonly abandoned?: Abandoned;
 }
 
 /** Where each store stood when the last write was in it. */

@@ -5,6 +5,7 @@ import type { Choice, Decision, Wait } from './decision.ts';
 import type { DrillRecord } from './drill.ts';
 import type { ErrorClass } from './error-kinds.ts';
 import type { ErrorCode } from './error-table.ts';
+import type { Abandoned } from './abandoned.ts';
 import type { EarlierRun, FailoverMode, OtherWay, Runbook } from './failover.ts';
 import type { Acknowledgement } from './tell.ts';
 import type { StoreLoss } from './loss.ts';
@@ -240,6 +241,8 @@ export interface RunRecord {
   readonly mode?: FailoverMode;
   /** Those that it goes on from, under one lock. */
   readonly earlier?: readonly EarlierRun[];
+  /** What only the old data of a site had that was made to follow. */
+  abandoned?: Abandoned;
   /** What people may decide for where this run cannot go on. */
   readonly otherwise?: OtherWay;
   readonly workflowId: string;

@@ -13,6 +13,7 @@ import { drillHtml, kindOfRun } from './drill.ts';
 import { earlierLines, replicaLines } from './replicas.ts';
 import { lossLines, rpoText } from './loss.ts';
 import { htmlOf } from './document.ts';
+import { abandonedLines } from './abandoned.ts';
 import { lostItemLines } from './lost-items.ts';
 import { STYLE } from './html-style.ts';
 import { tabletopDocument } from './tabletop.ts';
@@ -127,7 +128,7 @@ function lost(record: RunRecord): string {
     lines.length === 0
       ? ''
       : `<section><h2>${title}</h2><ul>${lines.map((line) => `<li>${escape(line.trim())}</li>`).join('')}</ul></section>`;
-  return `${list('Goes on from', earlierLines(record))}${list('Stores of the standby', replicaLines(record))}${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
+  return `${list('Goes on from', earlierLines(record))}${list('Stores of the standby', replicaLines(record))}${list('What only the old site had', abandonedLines(record))}${list('What was lost', lossLines(record))}${list('What was lost, by name', lostItemLines(record))}`;
 }
 
 function card(title: string, value: string, below: string, tone: string): string {

@@ -13,6 +13,7 @@ import { forecastLines } from './forecast.ts';
 import { asks, outputLines } from './asks.ts';
 import { contactRows, type People } from './people.ts';
 import { lossLines, rpoText } from './loss.ts';
+import { abandonedLines } from './abandoned.ts';
 import { lostItemLines } from './lost-items.ts';
 import { earlierLines, replicaLines } from './replicas.ts';
 import { pointLines } from './points.ts';
@@ -46,6 +47,7 @@ export function textReport(record: RunRecord, people?: People): string {
     ...section('BACKUP SET', backupSet(record)),
     ...section('POINTS OF THE STORES', pointLines(record.points ?? [])),
     ...section('STORES OF THE STANDBY', replicaLines(record)),
+    ...section('WHAT ONLY THE OLD SITE HAD', abandonedLines(record)),
     ...section('WHAT WAS LOST', lossLines(record)),
     ...section('WHAT WAS LOST, BY NAME', lostItemLines(record)),
     ...section('FORECAST', recovers(record) ? forecast(record) : []),

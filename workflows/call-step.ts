@@ -1,4 +1,5 @@
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import { mergeAbandoned, type Abandoned } from '../domain/abandoned.ts';
 import { mergeLostItems, type LostItems } from '../domain/lost-items.ts';
 import { workerQueue } from '../domain/messages.ts';
 import type { StepResult } from '../domain/run.ts';
@@ -92,6 +93,10 @@ function merged(workers: readonly string[], results: readonly StepResult[]): Ste
     results.flatMap((result) => ('lostItems' in result ? [result.lostItems as LostItems] : [])),
   );
   if (lostItems) Object.assign(together, { lostItems });
+  const abandoned = mergeAbandoned(
+    results.flatMap((result) => ('abandoned' in result ? [result.abandoned as Abandoned] : [])),
+  );
+  if (abandoned) Object.assign(together, { abandoned });
   return states.length > 0
     ? Object.assign(together, { states: Object.assign({}, ...states) as unknown })
     : together;

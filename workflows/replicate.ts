@@ -54,5 +54,6 @@ async function tell(context: StepContext): Promise<void> {
   await runStep(context, 'start-dashboard');
   await runStep(context, 'start-gateways');
   await runStep(context, 'share-traffic');
-  await runStep(context, 'keep-abandoned');
+  const kept = await runStep(context, 'keep-abandoned');
+  if (kept?.abandoned) context.record.abandoned = kept.abandoned;
 }

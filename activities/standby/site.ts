@@ -13,13 +13,16 @@ import { forgetMaster } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
-import type { SourceStore } from '../../domain/plan.ts';
+import { countAbandoned } from '../../domain/abandoned.ts';
+import type { MarkedStore } from '../../domain/beacon.ts';
+import type { KeepAbandonedResult, SourceStore } from '../../domain/plan.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
+import { nameAbandoned } from './abandoned.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -141,28 +144,33 @@ async function undoCopy({ target, input }: Call): Promise<StepResult> {
  * After a graceful failover the old data hold nothing that the new ones lack. After any other they may: clients were told
  * that a write was taken which nobody else has seen.
  */
-async function keepAbandoned(call: Call): Promise<StepResult> {
+async function keepAbandoned(call: Call): Promise<KeepAbandonedResult> {
   const { worker, target, input, deployment } = call;
   const mark = await readStandbyMark(target.stateDir);
   const failover = /\b(?:fo|rec)-\S+/.exec(mark?.fencedBy ?? '')?.[0];
   const record =
     failover === undefined ? undefined : await readRun(deployment.backup, input.plan.deployment, failover);
   const wasGraceful = record?.mode === 'graceful';
-  const folders = [
-    serves(worker, target, target.redis) ? target.redis?.dataDir : undefined,
-    serves(worker, target, target.database) ? clusterIfOurs(target)?.dataDir : undefined,
-  ].filter((folder) => folder !== undefined);
-  const kept: string[] = [];
-  for (const dataDir of folders) {
+  const folders = {
+    redis: serves(worker, target, target.redis) ? target.redis?.dataDir : undefined,
+    database: serves(worker, target, target.database) ? clusterIfOurs(target)?.dataDir : undefined,
+  };
+  const kept: Partial<Record<MarkedStore, string>> = {};
+  for (const [store, dataDir] of Object.entries(folders) as [MarkedStore, string | undefined][]) {
+    if (dataDir === undefined) continue;
     const paths = switchPaths(dataDir, input.run);
     // A site that was never given up has abandoned nothing.
     if (mark?.fencedBy === undefined || wasGraceful) await discardUndo(paths);
-    else if (await exists(paths.undoDir)) kept.push(paths.undoDir);
+    else if (await exists(paths.undoDir)) kept[store] = paths.undoDir;
   }
-  if (kept.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
+  const places = Object.values(kept);
+  if (places.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
+  const abandoned = await nameAbandoned(call, kept);
+  const count = countAbandoned(abandoned);
   return {
-    summary: `kept what only ${input.plan.to} had: ${kept.join(', ')}`,
-    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark!.fencedBy}; what it had taken after that is in ${kept.join(' and ')}; remove it when nobody needs it`,
+    summary: `kept what only ${input.plan.to} had (${count} by name): ${places.join(', ')}`,
+    abandoned,
+    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark!.fencedBy}; what it had taken after that is in ${places.join(' and ')} (${count} by name in the report); remove it when nobody needs it`,
   };
 }
 

@@ -33,7 +33,7 @@ export async function withScratchRedis<T>(
   signal?: AbortSignal,
   database = 0,
   door?: ScratchDoor,
-  appendOnly = false,
+  appendOnly: boolean | 'cut-off' = false,
 ): Promise<T> {
   const folder = await scratchFolder('redis');
   const socket = join(folder, 's');
@@ -43,8 +43,8 @@ export async function withScratchRedis<T>(
     'unixsocketperm 700',
     `dir ${dataDir}`,
     `appendonly ${appendOnly ? 'yes' : 'no'}`,
-    // What is to be proven is proven whole.
-    'aof-load-truncated no',
+    // What is to be proven is proven whole. A server that was killed may have written half of its last command.
+    `aof-load-truncated ${appendOnly === 'cut-off' ? 'yes' : 'no'}`,
     'save ""',
     'dbfilename dump.rdb',
     `databases ${Math.max(16, database + 1)}`,
