@@ -2,16 +2,19 @@
 # The clients' address: by the commands of its owner. What `status` says is believed, and nothing else.
 # ---------------------------------------------------------------------------------------------------------------------
 
-# Percent of the clients that a site has.
-share_of() { # SITE
+# Percent of the clients that the target has, into SHARE. Never in $(...): what fails there would end only that.
+ask_share() {
   TYK_DR_RUN="$RUN" "${TRAFFIC_STATUS[@]}" >"$WORK/traffic-status" || fail 10 'the status command of traffic: failed' 'Run it by hand, mend it, and run the script again.'
-  awk -v site="$1" 'NF { lines += 1; share = NF > 1 ? $2 + 0 : 100; if ($1 == site) found = share } END { print found + 0 }' "$WORK/traffic-status"
+  SHARE=$(awk -v site="$TO" 'NF { share = NF > 1 ? $2 + 0 : 100; if ($1 == site) found = share } END { print found + 0 }' "$WORK/traffic-status")
 }
 
-has_all() { [ "$(share_of "$TO")" = 100 ]; }
-has_none() { [ "$(share_of "$TO")" = 0 ]; }
+has_all() { ask_share && [ "$SHARE" = 100 ]; }
+has_none() { ask_share && [ "$SHARE" = 0 ]; }
 
-check_traffic() { proof 'the status command tells where the clients are sent' pass 'sites' "$TO $(share_of "$TO") %"; }
+check_traffic() {
+  ask_share
+  proof 'the status command tells where the clients are sent' pass 'sites' "$TO $SHARE %"
+}
 
 hold-traffic() {
   SUMMARY="$TO had no traffic"
@@ -32,6 +35,7 @@ switch-traffic() {
 }
 
 prove_standing() {
-  proof 'the status command names the target' "$(if has_all; then echo pass; else echo fail; fi)" "$TO 100 %" "$TO $(share_of "$TO") %"
+  ask_share
+  proof 'the status command names the target' "$(if [ "$SHARE" = 100 ]; then echo pass; else echo fail; fi)" "$TO 100 %" "$TO $SHARE %"
   DOORS=('')
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,6 +83,44 @@ test('a command is asked what came of it', async () => {
   ]);
   expect(await readFile(`${shares}-call`, 'utf8')).toBe('paris 100 rec-1\n');
 });
+
+test.each(['check_traffic', 'hold-traffic', 'switch-traffic', 'prove_standing'])(
+  'a status command that fails ends %s, and nothing is told of any share',
+  async (step) => {
+    const touched = join(folder, `touched-by-${step}`);
+    const traffic = {
+      ...{ kind: 'command', switch: ['touch', touched], holdOut: ['touch', touched], status: ['false'] },
+      url: 'http://127.0.0.1:9',
+    };
+    const told = await inScript(traffic, `${step}; echo went on`);
+    expect(told.trim().split('\n')).toEqual([
+      'error: the status command of traffic: failed',
+      'hint: Run it by hand, mend it, and run the script again.',
+    ]);
+    expect(existsSync(touched)).toBe(false);
+  },
+);
+
+test('a secret that cannot be read ends what asks for it, also while something is waited for', async () => {
+  const traffic = { kind: 'command', switch: ['true'], status: ['true'], url: 'http://127.0.0.1:9' };
+  const lines = 'GATEWAY_SECRET=file:/nowhere; wait_for 3 has_loaded http://127.0.0.1:9; echo went on';
+  const told = await inScript(traffic, lines);
+  expect(told.match(/^error: .*$/gm)).toEqual(['error: the secret file:/nowhere cannot be read']);
+  expect(told).not.toContain('went on');
+});
+
+test.each(['check_traffic', 'hold-traffic', 'switch-traffic'])(
+  'a HAProxy that is away ends %s',
+  async (step) => {
+    const traffic = {
+      ...{ kind: 'haproxy', socket: join(folder, 'no.sock'), backend: BACKEND, url: 'http://127.0.0.1:9' },
+      servers: { london: ['p1'], paris: ['d1'] },
+    };
+    const told = await inScript(traffic, `${step}; echo "went on: $SUMMARY"`);
+    expect(told).toContain(`error: HAProxy does not answer at ${join(folder, 'no.sock')}`);
+    expect(told).not.toContain('went on');
+  },
+);
 
 test('HAProxy: what drains comes in, and no share is left', async () => {
   const proxy = await startTestHaproxy(['p1', 'd1'], { out: ['d1'] });
