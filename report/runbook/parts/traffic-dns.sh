@@ -26,7 +26,14 @@ ask_records() {
 
 data_of() { awk '{ print $2 }' | sort | xargs; }
 
+# The records of the target. A site that gets no clients, one for drills, has none: the switch would delete the name.
+own_records() {
+  records_of "$TO"
+  if [ "${#RECORDS[@]}" = 0 ]; then fail 10 "$DNS_NAME has no records declared for $TO" 'Add traffic.records of it to tyk-dr.yaml and export again.'; fi
+}
+
 check_traffic() {
+  own_records
   need dig bind9-dnsutils
   need nsupdate bind9-dnsutils
   ask_records
@@ -39,7 +46,7 @@ hold-traffic() { SUMMARY="$DNS_NAME goes on to lead where it did: a DNS record c
 # Only where the records are still those that were seen: a change of somebody else is not overwritten.
 switch-traffic() {
   local data record
-  records_of "$TO"
+  own_records
   ask_records
   {
     printf 'server %s %s\nzone %s\n' "$DNS_SERVER" "$DNS_PORT" "$DNS_ZONE"
@@ -56,7 +63,7 @@ switch-traffic() {
 
 prove_standing() {
   local found
-  records_of "$TO"
+  own_records
   ask_records
   found=$(data_of <"$WORK/dns-now")
   proof "the name server answers for $DNS_NAME" "$(if [ "$found" = "$(printf 'x %s\n' "${RECORDS[@]}" | data_of)" ]; then echo pass; else echo fail; fi)" \

@@ -34,9 +34,15 @@ set_server() { # SERVER 'state ready'|'state maint'|'weight 100%'
   if [ -n "${answer//[[:space:]]/}" ]; then fail 10 "HAProxy refused $1 $2: $answer" 'Its runtime socket must be of level admin.'; fi
 }
 
+# The servers of the target. A site that gets no clients, one for drills, has none: the switch would take out all there are.
+own_servers() {
+  servers_of "$TO"
+  if [ "${#SERVERS[@]}" = 0 ]; then fail 10 "the backend $HAPROXY_BACKEND has no servers declared for $TO" 'Add traffic.servers of it to tyk-dr.yaml and export again.'; fi
+}
+
 is_ours() { # SERVER
   local server
-  servers_of "$TO"
+  own_servers
   for server in "${SERVERS[@]}"; do if [ "$server" = "$1" ]; then return 0; fi; done
   return 1
 }
@@ -45,7 +51,7 @@ check_traffic() {
   local server
   command -v socat >/dev/null || need perl perl
   ask_states
-  servers_of "$TO"
+  own_servers
   for server in "${SERVERS[@]}"; do
     if ! grep -q "^$server " <<<"$STATES"; then fail 10 "the backend $HAPROXY_BACKEND has no server $server" 'Correct traffic.servers in tyk-dr.yaml and export again.'; fi
   done

@@ -47,6 +47,16 @@ describe('a name', () => {
     expect(await named.ask('api.example.test', 'A')).toEqual(['127.0.0.1']);
   });
 
+  test('of a site that has no records is refused before anything changes, and not deleted', async () => {
+    const lines = (step: string): string => `records_of() { RECORDS=(); }; ${step}; echo went on`;
+    for (const step of ['check_traffic', 'switch-traffic', 'prove_standing'])
+      expect((await inScript(dns(), lines(step))).trim().split('\n')).toEqual([
+        'error: api.example.test. has no records declared for paris',
+        'hint: Add traffic.records of it to tyk-dr.yaml and export again.',
+      ]);
+    expect(await named.ask('api.example.test', 'A')).toEqual(['127.0.0.1']);
+  });
+
   test('is checked, switched and proven', async () => {
     const steps =
       'check_traffic; prove_standing; switch-traffic; echo "$SUMMARY"; prove_standing; echo "${DOORS[*]}"';
@@ -121,6 +131,23 @@ test.each(['check_traffic', 'hold-traffic', 'switch-traffic'])(
     expect(told).not.toContain('went on');
   },
 );
+
+test('HAProxy: a switch to a site without servers takes nobody out', async () => {
+  const proxy = await startTestHaproxy(['p1', 'd1']);
+  try {
+    const traffic = {
+      ...{ kind: 'haproxy', socket: proxy.socket, backend: BACKEND, url: proxy.url },
+      servers: { london: ['p1'], paris: ['d1'] },
+    };
+    for (const step of ['check_traffic', 'switch-traffic'])
+      expect(await inScript(traffic, `servers_of() { SERVERS=(); }; ${step}; echo went on`)).toMatch(
+        /^\nerror: the backend \S+ has no servers declared for paris\nhint: /,
+      );
+    expect(await serverStates(proxy.socket, BACKEND)).toMatchObject([{ admin: 'ready' }, { admin: 'ready' }]);
+  } finally {
+    await proxy.close();
+  }
+});
 
 test('HAProxy: what drains comes in, and no share is left', async () => {
   const proxy = await startTestHaproxy(['p1', 'd1'], { out: ['d1'] });
