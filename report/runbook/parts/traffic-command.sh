@@ -22,7 +22,7 @@ hold-traffic() {
   SUMMARY="$TO keeps its traffic: no holdOut command is configured"
   if [ "${#TRAFFIC_HOLD[@]}" = 0 ]; then return; fi
   TYK_DR_SITE="$TO" TYK_DR_RUN="$RUN" "${TRAFFIC_HOLD[@]}" || fail 10 'the holdOut command failed' 'Run it by hand, mend it, and run the script again.'
-  wait_for 30 has_none || fail 10 "the holdOut command ended well, and $TO has traffic" 'See what the status command of traffic: says.'
+  wait_for "$TRAFFIC_HOLDS_SECONDS" has_none || fail 10 "the holdOut command ended well, and $TO has traffic after $TRAFFIC_HOLDS_SECONDS s" 'See what the status command of traffic: says.'
   SUMMARY="$TO is held out"
 }
 
@@ -30,7 +30,7 @@ switch-traffic() {
   SUMMARY="$TO already had all traffic"
   if has_all; then return; fi
   TYK_DR_SITE="$TO" TYK_DR_PERCENT=100 TYK_DR_RUN="$RUN" "${TRAFFIC_SWITCH[@]}" || fail 10 'the switch command failed' 'Run it by hand, mend it, and run the script again.'
-  wait_for 30 has_all || fail 10 "the switch command ended well, and $TO has not all traffic" 'See what the status command of traffic: says.'
+  wait_for "$TRAFFIC_HOLDS_SECONDS" has_all || fail 10 "the switch command ended well, and $TO has not all traffic after $TRAFFIC_HOLDS_SECONDS s" 'See what the status command of traffic: says.'
   SUMMARY="$TO has all traffic, the status command says"
 }
 

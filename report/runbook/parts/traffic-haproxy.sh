@@ -95,7 +95,7 @@ switch-traffic() {
   done <<<"$STATES"
   # Shares that an interrupted switch may have left.
   while read -r name state rest; do set_server "$name" 'weight 100%'; done <<<"$STATES"
-  wait_for 30 all_as_wanted || fail 10 "the servers of $TO in $HAPROXY_BACKEND did not come up" 'HAProxy’s own health checks say no: look at its statistics.'
+  wait_for "$HAPROXY_UP_SECONDS" all_as_wanted || fail 10 "the servers of $TO in $HAPROXY_BACKEND did not come up within $HAPROXY_UP_SECONDS s" 'HAProxy’s own health checks say no: look at its statistics.'
   if [ -n "$HAPROXY_STATE_FILE" ]; then
     haproxy 'show servers state' >"$HAPROXY_STATE_FILE.new"
     mv -f "$HAPROXY_STATE_FILE.new" "$HAPROXY_STATE_FILE"

@@ -111,6 +111,19 @@ test.each(['check_traffic', 'hold-traffic', 'switch-traffic', 'prove_standing'])
   },
 );
 
+test('a command that takes its time is waited for as long as the configuration says', async () => {
+  const traffic = {
+    ...{ kind: 'command', switch: ['true'], status: ['echo', 'london'], holdsWithin: '1500ms' },
+    url: 'http://127.0.0.1:9',
+  };
+  const told = await inScript(traffic, 'echo "waits $TRAFFIC_HOLDS_SECONDS s"; switch-traffic');
+  expect(told).toMatch(
+    /waits 2 s[^]*error: the switch command ended well, and paris has not all traffic after 2 s/,
+  );
+  const files = await exportedExample();
+  expect(files.files['recover-paris.sh']).toContain('\nHAPROXY_UP_SECONDS=30\n');
+});
+
 test('a secret that cannot be read ends what asks for it, also while something is waited for', async () => {
   const traffic = { kind: 'command', switch: ['true'], status: ['true'], url: 'http://127.0.0.1:9' };
   const lines = 'GATEWAY_SECRET=file:/nowhere; wait_for 3 has_loaded http://127.0.0.1:9; echo went on';
