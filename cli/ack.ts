@@ -5,8 +5,8 @@ import { DrError } from '../domain/errors.ts';
 import { ACKNOWLEDGE, acknowledgeObjection, tellId, type AcknowledgeArgs } from '../domain/tell.ts';
 import { actorArgument, runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
-import { refusal, TAKEN_DEADLINE_MS } from './decide.ts';
 import { soon } from './run-record.ts';
+import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr ack`: somebody has heard, and nobody further is told. */
 
@@ -20,7 +20,9 @@ export function registerAck(program: Command, config: () => string | undefined):
       const refused = acknowledgeObjection({ actor });
       if (refused) throw refused;
       await withDoor(config(), async (door) => {
-        const answer = await acknowledge(door, run, await listener(door, run), { actor });
+        const args: AcknowledgeArgs = { actor };
+        const update = { kind: ACKNOWLEDGE, args, to: run, run };
+        const answer = await sendUpdate(door, await listener(door, run), update);
         process.stdout.write(`${answer}\n`);
       });
     });
@@ -40,19 +42,4 @@ async function listener(door: Door, name: string): Promise<WorkflowHandle> {
   }
   const state = `over (${status.name.toLowerCase()}), and nobody is being told of it any more`;
   throw new DrError('NOTHING_TO_DECIDE', { run: name, decision: 'ack', state });
-}
-
-async function acknowledge(
-  door: Door,
-  run: string,
-  handle: WorkflowHandle,
-  args: AcknowledgeArgs,
-): Promise<string> {
-  return door.client
-    .withDeadline(Date.now() + TAKEN_DEADLINE_MS, () =>
-      handle.executeUpdate<string, [AcknowledgeArgs]>(ACKNOWLEDGE, { args: [args] }),
-    )
-    .catch((error: unknown) => {
-      throw refusal(error, run, 'ack');
-    });
 }
