@@ -47,7 +47,6 @@ export async function fleetState(door: Door, site: string): Promise<FleetState> 
 /** Until all have ended, or the person lets go with Ctrl-C; the fleet does not mind either way. */
 export async function followFleet(door: Door, site: string, json: boolean): Promise<void> {
   const show = json ? jsonLines() : process.stdout.isTTY ? screen() : plainLines();
-  let silent = false;
   const last = await watch({
     what: 'the fleet',
     back: `tyk-dr fleet show ${site} --watch`,
@@ -57,9 +56,8 @@ export async function followFleet(door: Door, site: string, json: boolean): Prom
     },
     show: ({ record }) => {
       if (record) show(record);
-      else if (!silent) notice('no worker answers; the fleet waits until one is back');
-      silent = record === undefined;
     },
+    answered: ({ record }) => record !== undefined,
     notice,
   });
   if (last?.record === undefined) return;
