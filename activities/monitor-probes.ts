@@ -12,7 +12,7 @@ import { redisEndpoint } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { hideByForm } from './hide-secrets.ts';
 import { answersAsExpected, sendProbe } from './probes.ts';
-import { servicesOf, type SiteService } from './site.ts';
+import { serves, servicesOf, type SiteService } from './site.ts';
 
 /**
  * What one observer can find out of a site within a moment. Every probe has a hard limit of its own, so that one that
@@ -78,7 +78,7 @@ export async function probeParts(watching: Watching): Promise<PartView[]> {
     of: { readonly worker?: string | undefined },
     probe: (own: boolean) => Promise<Found>,
   ): Promise<PartView> => {
-    const own = (of.worker ?? site.worker) === deps.worker;
+    const own = serves(deps.worker, site, of);
     const found = await within(probe(own), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
       seen: 'down',
       why: cut(textOf(error)),

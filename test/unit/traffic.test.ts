@@ -144,7 +144,7 @@ describe('traffic: in the configuration', () => {
 
 describe('weights', () => {
   const server = (name: string, weight: number, more: Partial<ServerState> = {}): ServerState => ({
-    ...{ name, weight, configWeight: weight, admin: 'ready', maintenance: false, up: true },
+    ...{ name, weight, configWeight: weight, admin: 'ready', up: true },
     ...more,
   });
 
