@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
 import { ACKNOWLEDGE, acknowledgeObjection, tellId, type AcknowledgeArgs } from '../domain/tell.ts';
 import { actorArgument, runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
-import { soon } from './run-record.ts';
+import { described, soon } from './run-record.ts';
 import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr ack`: somebody has heard, and nobody further is told. */
@@ -35,11 +35,7 @@ async function listener(door: Door, name: string): Promise<WorkflowHandle> {
   if (status.name === 'RUNNING') return handle;
   const run = String(memo?.['run'] ?? name);
   const teller = door.client.workflow.getHandle(tellId(workflowId.replace(/^run\//, ''), run));
-  try {
-    if ((await soon(door, () => teller.describe())).status.name === 'RUNNING') return teller;
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
+  if ((await described(door, teller))?.status.name === 'RUNNING') return teller;
   const state = `over (${status.name.toLowerCase()}), and nobody is being told of it any more`;
   throw new DrError('NOTHING_TO_DECIDE', { run: name, decision: 'ack', state });
 }

@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
 import { FLEET_QUERY, fleetClass, fleetId, type FleetMember, type FleetRecord } from '../domain/fleet.ts';
 import { fleetReport, fleetScreen } from '../report/fleet.ts';
@@ -6,7 +6,7 @@ import type { Door } from './client.ts';
 import { exitWithClass } from './exit.ts';
 import { cutOff, isTemporalLost } from './failures.ts';
 import { redraw } from './redraw.ts';
-import { soon } from './run-record.ts';
+import { described, soon } from './run-record.ts';
 import { watch } from './watch.ts';
 
 /** Shows a fleet as it goes, on one screen, and ends with its report. */
@@ -28,10 +28,9 @@ export interface FleetState {
 /** @throws DrError FLEET_UNKNOWN, RUN_CUT_OFF; what says that Temporal itself is away */
 export async function fleetState(door: Door, site: string): Promise<FleetState> {
   const handle = fleetHandle(door, site);
-  const { status } = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError ? new DrError('FLEET_UNKNOWN', { site }) : error;
-  });
-  if (status.name === 'RUNNING') {
+  const found = await described(door, handle);
+  if (!found) throw new DrError('FLEET_UNKNOWN', { site });
+  if (found.status.name === 'RUNNING') {
     const record = await soon(door, () => handle.query<FleetRecord>(FLEET_QUERY)).catch(() => undefined);
     return { record, ended: false };
   }
