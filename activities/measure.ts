@@ -21,7 +21,7 @@ import { SNAPSHOT_KINDS } from '../domain/snapshot.ts';
 import { adminConnection, currentGeneration } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { liveState } from './live.ts';
-import { gatewaysOn, serves } from './site.ts';
+import { serves, treesOn } from './site.ts';
 import { replicationFigures } from './standby/figures.ts';
 import { asActivity } from './to-failure.ts';
 
@@ -208,14 +208,6 @@ function figuresOf(manifest: Manifest, verifiedAt: string | undefined): SetFigur
       },
     },
   };
-}
-
-function treesOn(worker: string, site: Site) {
-  return [
-    ...(site.dashboard && serves(worker, site, site.dashboard) ? [site.dashboard] : []),
-    ...gatewaysOn(worker, site),
-    ...(site.pump && serves(worker, site, site.pump) ? [site.pump] : []),
-  ];
 }
 
 /** When an entry of a configuration tree was changed, made, moved or removed last. Undefined where there are none. */

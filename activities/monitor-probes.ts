@@ -12,7 +12,7 @@ import { redisEndpoint } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { hideByForm } from './hide-secrets.ts';
 import { answersAsExpected, sendProbe } from './probes.ts';
-import { servicesOf, type SiteService } from './site.ts';
+import { serves, servicesOf, type SiteService } from './site.ts';
 
 /**
  * What one observer can find out of a site within a moment. Every probe has a hard limit of its own, so that one that
@@ -39,10 +39,15 @@ export async function probeOutside(watching: Watching): Promise<View['outside']>
   const { traffic, probes } = deployment;
   if (!traffic) return { seen: 'unseen' };
   const asked = probes.filter(({ proves }) => proves === 'api').slice(0, MOST_PROBES);
+  if (asked.length === 0) {
+    const hello = await gatewayHello(traffic.url, limits(limitMs));
+    return hello && hello.details['redis'] !== 'fail'
+      ? { seen: 'up' }
+      : { seen: 'down', why: hello ? 'it says that Redis fails' : '/hello is not answered' };
+  }
   const call = { deployment, secret: deps.secret.bind(deps) };
-  const [hello, ...answers] = await Promise.all([
-    gatewayHello(traffic.url, limits(limitMs)),
-    ...asked.map(async (probe) => {
+  const answers = await Promise.all(
+    asked.map(async (probe) => {
       const answer = await within(
         sendProbe(call, traffic.url, probe, limits(limitMs)),
         limitMs,
@@ -54,14 +59,10 @@ export async function probeOutside(watching: Watching): Promise<View['outside']>
         why: `${probe.name} was answered ${answer.status || (answer.error ?? 'with nothing')}`,
       };
     }),
-  ]);
-  if (answers.length > 0)
-    return answers.some(({ right }) => right)
-      ? { seen: 'up' }
-      : { seen: 'down', why: cut(answers.map(({ why }) => why).join('; ')) };
-  return hello && hello.details['redis'] !== 'fail'
+  );
+  return answers.some(({ right }) => right)
     ? { seen: 'up' }
-    : { seen: 'down', why: hello ? 'it says that Redis fails' : '/hello is not answered' };
+    : { seen: 'down', why: cut(answers.map(({ why }) => why).join('; ')) };
 }
 
 /** Enough to tell one broken upstream from a site that serves nothing. */
@@ -78,7 +79,7 @@ export async function probeParts(watching: Watching): Promise<PartView[]> {
     of: { readonly worker?: string | undefined },
     probe: (own: boolean) => Promise<Found>,
   ): Promise<PartView> => {
-    const own = (of.worker ?? site.worker) === deps.worker;
+    const own = serves(deps.worker, site, of);
     const found = await within(probe(own), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
       seen: 'down',
       why: cut(textOf(error)),

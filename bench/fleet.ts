@@ -2,19 +2,17 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { freePort } from '../adapters/host/free-port.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { isTemporalLost } from '../cli/failures.ts';
 import { startFleet } from '../cli/fleet-start.ts';
-import { DrError } from '../domain/errors.ts';
 import { FLEET_QUERY, type FleetLimits, type FleetRecord } from '../domain/fleet.ts';
 import { idealMs, outOfOrder, repeatsOf } from './fleet/figures.ts';
 import { simulatedFleet, workerNames } from './fleet/members.ts';
 import { simulatedWorker, temporalServer, type Process } from './fleet/processes.ts';
 import { fleetTable, type FleetResult } from './fleet/table.ts';
-import { whole } from './options.ts';
+import { parsed, whole } from './options.ts';
 
 /** `npm run bench:fleet`: a thousand simulated deployments lose their site, on one machine with a real Temporal. */
 
@@ -196,7 +194,14 @@ function resultOf(
 }
 
 function readOptions(): Options {
-  const { values } = parse();
+  const values = parsed(USAGE, {
+    deployments: { type: 'string', default: '1000' },
+    'at-once': { type: 'string', default: '32' },
+    workers: { type: 'string', default: '8' },
+    seconds: { type: 'string', default: '40' },
+    'no-kills': { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  });
   return {
     deployments: whole('--deployments', values.deployments),
     atOnce: whole('--at-once', values['at-once']),
@@ -205,28 +210,6 @@ function readOptions(): Options {
     kills: !values['no-kills'],
     json: values.json,
   };
-}
-
-function parse() {
-  try {
-    return parseArgs({
-      options: {
-        deployments: { type: 'string', default: '1000' },
-        'at-once': { type: 'string', default: '32' },
-        workers: { type: 'string', default: '8' },
-        seconds: { type: 'string', default: '40' },
-        'no-kills': { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    process.stderr.write(USAGE);
-    throw new DrError('BAD_ARGUMENT', {
-      argument: 'bench:fleet',
-      value: String(error),
-      expected: USAGE.trim(),
-    });
-  }
 }
 
 function shown(ms: number): string {

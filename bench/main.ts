@@ -1,8 +1,6 @@
-import { parseArgs } from 'node:util';
 import { beaconText, measureBeacon } from './beacon.ts';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
-import { DrError } from '../domain/errors.ts';
 import { DATABASES, type Database, type Lab } from '../lab/layout.ts';
 import { resetSite } from '../lab/reset.ts';
 import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
@@ -11,7 +9,7 @@ import { deployEmptyStores, recoverByGuide } from './guide.ts';
 import { measureMongo } from './mongodb.ts';
 import { mongoResultOf, mongoTableOf } from './mongodb-result.ts';
 import { dropPageCache } from './page-cache.ts';
-import { whole } from './options.ts';
+import { parsed, whole } from './options.ts';
 import { forgetServers, withOwnLab } from './own-lab.ts';
 import { recoverByTykDr } from './recover.ts';
 import { resultOf, type Round } from './result.ts';
@@ -116,7 +114,16 @@ async function round(lab: Lab, { truth }: Scene): Promise<Round & { notDropped: 
 }
 
 function readOptions(): Options {
-  const { values } = parse();
+  const values = parsed(USAGE, {
+    database: { type: 'string', default: 'postgresql' },
+    only: { type: 'string', default: 'all' },
+    mib: { type: 'string', default: DEFAULT_MIB },
+    seconds: { type: 'string', default: '60' },
+    scale: { type: 'string', default: 'default' },
+    runs: { type: 'string', default: '3' },
+    json: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
+  });
   return {
     database: choice('--database', DATABASES)(values.database),
     only: choice('--only', ['all', 'backup', 'beacon'] as const)(values.only),
@@ -127,26 +134,6 @@ function readOptions(): Options {
     json: values.json,
     keep: values.keep,
   };
-}
-
-function parse() {
-  try {
-    return parseArgs({
-      options: {
-        database: { type: 'string', default: 'postgresql' },
-        only: { type: 'string', default: 'all' },
-        mib: { type: 'string', default: DEFAULT_MIB },
-        seconds: { type: 'string', default: '60' },
-        scale: { type: 'string', default: 'default' },
-        runs: { type: 'string', default: '3' },
-        json: { type: 'boolean', default: false },
-        keep: { type: 'boolean', default: false },
-      },
-    });
-  } catch (error) {
-    process.stderr.write(USAGE);
-    throw new DrError('BAD_ARGUMENT', { argument: 'bench', value: String(error), expected: USAGE.trim() });
-  }
 }
 
 function shown(ms: number): string {

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { recordOfRun } from './last-record.ts';
@@ -11,7 +10,7 @@ import { parseWitness, type Answer } from '../lab/clients/witness.ts';
 import { outside, type Lab } from '../lab/layout.ts';
 import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { up } from '../lab/up.ts';
-import { whole } from './options.ts';
+import { parsed, whole } from './options.ts';
 import { forgetServers, withOwnLab } from './own-lab.ts';
 import { strategyTable, type StrategyResult } from './strategies-table.ts';
 import { tykDr } from './tyk-dr.ts';
@@ -136,19 +135,12 @@ function longest(record: RunRecord, ids: readonly string[]): number | undefined 
 }
 
 function readOptions(): Options {
-  const { values } = parseArgs({
-    options: {
-      scale: { type: 'string', default: 'default' },
-      strategy: { type: 'string', multiple: true, default: [...STRATEGIES] },
-      circles: { type: 'string', default: '1' },
-      json: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+  const values = parsed(USAGE, {
+    scale: { type: 'string', default: 'default' },
+    strategy: { type: 'string', multiple: true, default: [...STRATEGIES] },
+    circles: { type: 'string', default: '1' },
+    json: { type: 'boolean', default: false },
   });
-  if (values.help) {
-    process.stdout.write(USAGE);
-    process.exit(0);
-  }
   return {
     scale: choice('--scale', Object.keys(SCALES) as ScaleName[])(values.scale),
     strategies: values.strategy.map((name) => choice('--strategy', STRATEGIES)(name)),

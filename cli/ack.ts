@@ -1,12 +1,12 @@
 import { userInfo } from 'node:os';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
 import { ACKNOWLEDGE, acknowledgeObjection, tellId, type AcknowledgeArgs } from '../domain/tell.ts';
 import { actorArgument, runArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
-import { refusal, TAKEN_DEADLINE_MS } from './decide.ts';
-import { soon } from './run-record.ts';
+import { described, soon } from './run-record.ts';
+import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr ack`: somebody has heard, and nobody further is told. */
 
@@ -20,7 +20,9 @@ export function registerAck(program: Command, config: () => string | undefined):
       const refused = acknowledgeObjection({ actor });
       if (refused) throw refused;
       await withDoor(config(), async (door) => {
-        const answer = await acknowledge(door, run, await listener(door, run), { actor });
+        const args: AcknowledgeArgs = { actor };
+        const update = { kind: ACKNOWLEDGE, args, to: run, run };
+        const answer = await sendUpdate(door, await listener(door, run), update);
         process.stdout.write(`${answer}\n`);
       });
     });
@@ -33,26 +35,7 @@ async function listener(door: Door, name: string): Promise<WorkflowHandle> {
   if (status.name === 'RUNNING') return handle;
   const run = String(memo?.['run'] ?? name);
   const teller = door.client.workflow.getHandle(tellId(workflowId.replace(/^run\//, ''), run));
-  try {
-    if ((await soon(door, () => teller.describe())).status.name === 'RUNNING') return teller;
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-  }
+  if ((await described(door, teller))?.status.name === 'RUNNING') return teller;
   const state = `over (${status.name.toLowerCase()}), and nobody is being told of it any more`;
   throw new DrError('NOTHING_TO_DECIDE', { run: name, decision: 'ack', state });
-}
-
-async function acknowledge(
-  door: Door,
-  run: string,
-  handle: WorkflowHandle,
-  args: AcknowledgeArgs,
-): Promise<string> {
-  return door.client
-    .withDeadline(Date.now() + TAKEN_DEADLINE_MS, () =>
-      handle.executeUpdate<string, [AcknowledgeArgs]>(ACKNOWLEDGE, { args: [args] }),
-    )
-    .catch((error: unknown) => {
-      throw refusal(error, run, 'ack');
-    });
 }

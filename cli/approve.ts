@@ -80,7 +80,8 @@ async function approve(
 /** What is signed names the run and its plan: both come from the run itself. */
 async function recordToApprove(door: Door, run: string): Promise<RunRecord> {
   const record = await currentRecord(door, await findRun(door, run));
-  if (!record) throw new DrError('DECISION_NOT_TAKEN', { run, decision: 'approve', queue: WORKFLOW_QUEUE });
+  if (!record)
+    throw new DrError('DECISION_NOT_TAKEN', { run, to: run, decision: 'approve', queue: WORKFLOW_QUEUE });
   if (record.outcome !== undefined)
     throw new DrError('NOTHING_TO_DECIDE', { run, decision: 'approve', state: `over (${record.outcome})` });
   return record;

@@ -1,13 +1,10 @@
 import { userInfo } from 'node:os';
-import { WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
 import type { Command } from 'commander';
 import { whoAndWhyProblem, type DecisionArgs, type DecisionKind } from '../domain/decision.ts';
 import { DrError } from '../domain/errors.ts';
-import { isErrorCode } from '../domain/error-table.ts';
-import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { actorArgument, digestArgument, nameArgument, runArgument, textArgument } from './arguments.ts';
 import { findRun, withDoor, type Door } from './client.ts';
+import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr retry`, `skip`, `done`, `undo`, `confirm`, `divert`, `abort`, `pause`, `resume`: what a person decides about a run. */
 
@@ -93,7 +90,7 @@ async function decide(
 ): Promise<void> {
   requireWhoAndWhy(args);
   await withDoor(config, async (door) => {
-    process.stdout.write(`${await sendDecision(door, kind, run, args, TAKEN_DEADLINE_MS)}\n`);
+    process.stdout.write(`${await sendDecision(door, kind, run, args)}\n`);
   });
 }
 
@@ -114,7 +111,7 @@ export async function sendDecision<Args>(
   kind: string,
   run: string,
   args: Args,
-  deadlineMs: number,
+  deadlineMs?: number,
 ): Promise<string> {
   const handle = await findRun(door, run);
   const { status } = await handle.describe();
@@ -125,22 +122,8 @@ export async function sendDecision<Args>(
       state: `over (${status.name.toLowerCase()})`,
     });
   }
-  return door.client
-    .withDeadline(Date.now() + deadlineMs, () => handle.executeUpdate<string, [Args]>(kind, { args: [args] }))
-    .catch((error: unknown) => {
-      throw refusal(error, run, kind);
-    });
-}
-
-/** Workers take a decision at once; a commander must not wait longer to learn that none is there. */
-export const TAKEN_DEADLINE_MS = 5_000;
-
-export function refusal(error: unknown, run: string, kind: string): unknown {
-  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)
-    // Without the cause: it would look as if Temporal were away.
-    return new DrError('DECISION_NOT_TAKEN', { run, decision: kind, queue: WORKFLOW_QUEUE });
-  if (!(error instanceof WorkflowUpdateFailedError) || !(error.cause instanceof ApplicationFailure))
-    return error;
-  const { type, message } = error.cause;
-  return isErrorCode(type) ? DrError.told(type, message, { run }) : error;
+  return sendUpdate(door, handle, {
+    ...{ kind, args, to: run, run },
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  });
 }

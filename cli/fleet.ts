@@ -1,15 +1,17 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { DrError } from '../domain/errors.ts';
-import { FLEET_STOP, fleetClass } from '../domain/fleet.ts';
+import { FLEET_STOP, fleetClass, type StopFleetArgs } from '../domain/fleet.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import { fleetReport, forecastLines, notTakenLines } from '../report/fleet.ts';
 import { actorArgument, nameArgument, textArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
+import { requireWhoAndWhy } from './decide.ts';
 import { exitWithClass } from './exit.ts';
 import { lookAtAll } from './fleet-look.ts';
 import { startTurn } from './fleet-start.ts';
 import { fleetHandle, fleetState, followFleet } from './follow-fleet.ts';
+import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr fleet`: the deployments that `recover --all` recovers: shown, one more brought in, stopped. */
 
@@ -48,17 +50,16 @@ export function registerFleet(program: Command, config: () => string | undefined
     .requiredOption('--reason <text>', 'why; kept in the record', textArgument('--reason'))
     .option('--actor <name>', 'who; default the login name', actorArgument('--actor'))
     .action(async (lost: string, { reason, actor = userInfo().username }: PersonOptions) => {
-      const answer = await withDoor(config(), async (door) => {
-        await running(door, lost);
-        return fleetHandle(door, lost).executeUpdate<string, [{ actor: string; reason: string }]>(
-          FLEET_STOP,
-          {
-            args: [{ actor, reason }],
-          },
-        );
-      });
+      const args = { actor, reason };
+      requireWhoAndWhy(args);
+      const answer = await withDoor(config(), (door) => stop(door, lost, args));
       process.stdout.write(`${answer}\n`);
     });
+}
+
+async function stop(door: Door, site: string, args: StopFleetArgs): Promise<string> {
+  if ((await fleetState(door, site)).ended) throw new DrError('FLEET_ENDED', { site });
+  return sendUpdate(door, fleetHandle(door, site), { kind: FLEET_STOP, args, to: `the fleet of ${site}` });
 }
 
 async function show(door: Door, site: string, json: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { DrError } from '../domain/errors.ts';
 import { FLEET_QUERY, fleetClass, fleetId, type FleetMember, type FleetRecord } from '../domain/fleet.ts';
 import { fleetReport, fleetScreen } from '../report/fleet.ts';
@@ -6,7 +6,7 @@ import type { Door } from './client.ts';
 import { exitWithClass } from './exit.ts';
 import { cutOff, isTemporalLost } from './failures.ts';
 import { redraw } from './redraw.ts';
-import { soon } from './run-record.ts';
+import { described, soon } from './run-record.ts';
 import { watch } from './watch.ts';
 
 /** Shows a fleet as it goes, on one screen, and ends with its report. */
@@ -28,10 +28,9 @@ export interface FleetState {
 /** @throws DrError FLEET_UNKNOWN, RUN_CUT_OFF; what says that Temporal itself is away */
 export async function fleetState(door: Door, site: string): Promise<FleetState> {
   const handle = fleetHandle(door, site);
-  const { status } = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError ? new DrError('FLEET_UNKNOWN', { site }) : error;
-  });
-  if (status.name === 'RUNNING') {
+  const found = await described(door, handle);
+  if (!found) throw new DrError('FLEET_UNKNOWN', { site });
+  if (found.status.name === 'RUNNING') {
     const record = await soon(door, () => handle.query<FleetRecord>(FLEET_QUERY)).catch(() => undefined);
     return { record, ended: false };
   }
@@ -47,7 +46,6 @@ export async function fleetState(door: Door, site: string): Promise<FleetState> 
 /** Until all have ended, or the person lets go with Ctrl-C; the fleet does not mind either way. */
 export async function followFleet(door: Door, site: string, json: boolean): Promise<void> {
   const show = json ? jsonLines() : process.stdout.isTTY ? screen() : plainLines();
-  let silent = false;
   const last = await watch({
     what: 'the fleet',
     back: `tyk-dr fleet show ${site} --watch`,
@@ -57,9 +55,8 @@ export async function followFleet(door: Door, site: string, json: boolean): Prom
     },
     show: ({ record }) => {
       if (record) show(record);
-      else if (!silent) notice('no worker answers; the fleet waits until one is back');
-      silent = record === undefined;
     },
+    answered: ({ record }) => record !== undefined,
     notice,
   });
   if (last?.record === undefined) return;

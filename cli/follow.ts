@@ -23,14 +23,10 @@ export interface Display {
 /** Whom to call about a run. */
 export type PeopleOf = (record: RunRecord) => People | undefined;
 
-/** A worker under load may miss a question; one that misses so many in a row is away. */
-const SILENT_LOOKS = 3;
-
 /** Until the run ends, or the person detaches with Ctrl-C; the run does not mind either way. */
 export async function follow(door: Door, handle: WorkflowHandle, run: string, json: boolean): Promise<void> {
   const people: PeopleOf = ({ deployment }) => door.config.deployments[deployment];
   const display = json ? jsonLines() : process.stdout.isTTY ? liveScreen(people) : plainLines(people);
-  let silent = 0;
   let missed = '';
   let shown = { run, executionId: '' };
   const last = await watch({
@@ -47,9 +43,7 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
       return { state, ended: state.ended };
     },
     show: ({ record, missing }) => {
-      silent = record ? 0 : silent + 1;
       if (record) display.show(record);
-      else if (silent === SILENT_LOOKS) display.notice('no worker answers; the run waits until one is back');
       const queues = missing.map(({ queue }) => queue).join();
       // Once when it is missed; the table of a terminal is drawn anew and shows it as long as it is.
       if (queues !== missed || (queues !== '' && process.stdout.isTTY && !json))
@@ -59,6 +53,7 @@ export async function follow(door: Door, handle: WorkflowHandle, run: string, js
         );
       missed = queues;
     },
+    answered: ({ record }) => record !== undefined,
     notice: (text) => display.notice(text),
   });
   if (last?.record === undefined) return;

@@ -1,7 +1,7 @@
-import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { MONITOR_QUERY, monitorId, type MonitorSummary } from '../domain/monitor.ts';
 import type { Door } from './client.ts';
-import { soon } from './run-record.ts';
+import { described, queried } from './run-record.ts';
 
 /** The monitor of a deployment as it stands in Temporal. */
 
@@ -13,22 +13,15 @@ export interface FoundMonitor {
   readonly fromNotes: boolean;
 }
 
-const QUERY_DEADLINE_MS = 1_500;
-
 /** Undefined where there has never been one, or Temporal has forgotten it. */
 export async function findMonitor(door: Door, deployment: string): Promise<FoundMonitor | undefined> {
   const handle = door.client.workflow.getHandle(monitorId(deployment));
-  const found = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  });
+  const found = await described(door, handle);
   if (!found) return undefined;
   const isRunning = found.status.name === 'RUNNING';
   const noted = notesOf(found);
   if (!isRunning) return { isRunning, summary: noted, fromNotes: true };
-  const asked = await door.client
-    .withDeadline(Date.now() + QUERY_DEADLINE_MS, () => handle.query<MonitorSummary>(MONITOR_QUERY))
-    .catch(() => undefined);
+  const asked = await queried<MonitorSummary>(door, handle, MONITOR_QUERY);
   return { isRunning, summary: asked ?? noted, fromNotes: asked === undefined };
 }
 

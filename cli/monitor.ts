@@ -18,8 +18,9 @@ import { monitorInput } from '../runbooks/monitor-input.ts';
 import type { monitor } from '../workflows/index.ts';
 import { actorArgument, durationArgument, nameArgument, textArgument } from './arguments.ts';
 import { deploymentOf, TASK_TIMEOUT_MS, withDoor, type Door } from './client.ts';
-import { refusal, requireWhoAndWhy, TAKEN_DEADLINE_MS } from './decide.ts';
+import { requireWhoAndWhy } from './decide.ts';
 import { findMonitor } from './monitor-handle.ts';
+import { sendUpdate } from './send-update.ts';
 
 /** `tyk-dr monitor`: starts the monitor of a deployment, shows what it sees, and holds it back during maintenance. */
 
@@ -81,13 +82,7 @@ async function send(door: Door, name: string, kind: string, args: MonitorArgs): 
   if (!(await findMonitor(door, name))?.isRunning)
     throw new DrError('MONITOR_NOT_RUNNING', { deployment: name });
   const handle = door.client.workflow.getHandle(monitorId(name));
-  return door.client
-    .withDeadline(Date.now() + TAKEN_DEADLINE_MS, () =>
-      handle.executeUpdate<string, [MonitorArgs]>(kind, { args: [args] }),
-    )
-    .catch((error: unknown) => {
-      throw refusal(error, monitorId(name), kind);
-    });
+  return sendUpdate(door, handle, { kind, args, to: `the monitor of ${name}` });
 }
 
 async function startOrShow(door: Door, name: string, options: MonitorOptions): Promise<void> {

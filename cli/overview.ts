@@ -1,4 +1,4 @@
-import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { lossStanding } from '../adapters/beacon/standing.ts';
 import { isRunbook } from '../domain/failover.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
@@ -17,7 +17,7 @@ import { memoSummary } from './memo-summary.ts';
 import { notesOf } from './monitor-handle.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { standbySeen } from './standby-seen.ts';
-import { soon } from './run-record.ts';
+import { described, queried } from './run-record.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 
 /** All deployments at once, for `tyk-dr status`: what each one's lock holds, and what that waits for. */
@@ -33,10 +33,11 @@ export async function overviewOf(door: Door): Promise<OverviewRow[]> {
 
 async function rowOf(door: Door, name: string): Promise<OverviewRow> {
   const { tier, objectives } = shapeOf(name, deploymentOf(door.config, name));
+  const found = (id: string) => described(door, door.client.workflow.getHandle(id));
   const [lock, backup, monitor, loss, drills, replication] = await Promise.all([
-    described(door, lockId(name)),
-    described(door, backupId(name)),
-    described(door, monitorId(name)),
+    found(lockId(name)),
+    found(backupId(name)),
+    found(monitorId(name)),
     lossStanding(name, deploymentOf(door.config, name)).catch(() => undefined),
     drillsFor(door, name),
     standbySeen(door, name),
@@ -92,29 +93,10 @@ function monitorOf(
 
 const iso = ({ startTime }: WorkflowExecutionDescription): string => startTime.toISOString();
 
-/** Undefined where there is no such workflow. */
-async function described(door: Door, id: string): Promise<WorkflowExecutionDescription | undefined> {
-  try {
-    return await soon(door, () => door.client.workflow.getHandle(id).describe());
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
-}
-
-async function recordNow(
-  { client }: Door,
-  lock: WorkflowExecutionDescription,
-): Promise<RunRecord | undefined> {
+async function recordNow(door: Door, lock: WorkflowExecutionDescription): Promise<RunRecord | undefined> {
   if (!isRunbook(lock.type)) return undefined;
-  const handle = client.workflow.getHandle(lock.workflowId, lock.runId);
-  try {
-    return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
-      handle.query<RunRecord>(RECORD_QUERY),
-    );
-  } catch {
-    return undefined;
-  }
+  const handle = door.client.workflow.getHandle(lock.workflowId, lock.runId);
+  return queried<RunRecord>(door, handle, RECORD_QUERY, QUERY_DEADLINE_MS);
 }
 
 /** What is said of a missing worker need not be said twice. */

@@ -1,4 +1,9 @@
-import { WorkflowFailedError, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowFailedError,
+  WorkflowNotFoundError,
+  type WorkflowExecutionDescription,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { DrError } from '../domain/errors.ts';
 import { RECORD_QUERY } from '../domain/messages.ts';
@@ -29,15 +34,12 @@ export interface RunState {
 
 /** The run as it stands. @throws DrError RUN_CUT_OFF, UNKNOWN_RUN, BUG; what says that Temporal itself is away */
 export async function runState(door: Door, handle: WorkflowHandle): Promise<RunState> {
-  const description = await soon(door, () => handle.describe()).catch((error: unknown) => {
-    throw error instanceof WorkflowNotFoundError
-      ? new DrError('UNKNOWN_RUN', { run: handle.workflowId })
-      : error;
-  });
+  const description = await described(door, handle);
+  if (!description) throw new DrError('UNKNOWN_RUN', { run: handle.workflowId });
   const { status, memo, runId: executionId } = description;
   const run = String(memo?.['run'] ?? handle.workflowId);
   if (status.name === 'RUNNING') {
-    const asked = await queried(door, handle);
+    const asked = await queried<RunRecord>(door, handle, RECORD_QUERY);
     const record = asked && withoutReturned(asked, description);
     const missing = missingWorkers(description, Date.now(), record);
     return { run, executionId, memo, record, missing, ended: false };
@@ -54,7 +56,7 @@ export async function recordOfExecution(
 ): Promise<RunRecord | undefined> {
   const handle = door.client.workflow.getHandle(workflowId, executionId);
   for (let asked = 0; asked < MOST_QUESTIONS; asked += 1) {
-    const record = await queried(door, handle);
+    const record = await queried<RunRecord>(door, handle, RECORD_QUERY);
     if (record) return record;
   }
   return undefined;
@@ -71,11 +73,28 @@ export function soon<T>({ client }: Door, call: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + ANSWER_DEADLINE_MS, call);
 }
 
-async function queried({ client }: Door, handle: WorkflowHandle): Promise<RunRecord | undefined> {
+/** Undefined where there is no such workflow, or Temporal has forgotten it. */
+export async function described(
+  door: Door,
+  handle: WorkflowHandle,
+): Promise<WorkflowExecutionDescription | undefined> {
   try {
-    return await client.withDeadline(Date.now() + QUERY_DEADLINE_MS, () =>
-      handle.query<RunRecord>(RECORD_QUERY),
-    );
+    return await soon(door, () => handle.describe());
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined where no worker answers within a moment. */
+export async function queried<T>(
+  { client }: Door,
+  handle: WorkflowHandle,
+  query: string,
+  deadlineMs = QUERY_DEADLINE_MS,
+): Promise<T | undefined> {
+  try {
+    return await client.withDeadline(Date.now() + deadlineMs, () => handle.query<T>(query));
   } catch {
     return undefined;
   }

@@ -7,6 +7,8 @@ import { exitDetached } from './exit.ts';
 const LOOK_EVERY_MS = 400;
 /** So long may Temporal be away: longer than its restart takes, shorter than anybody would stare at a screen. */
 const PATIENCE_MS = 5 * 60_000;
+/** A worker under load may miss a question; one that misses so many in a row is away. */
+const SILENT_LOOKS = 3;
 
 export interface Watched<T> {
   /** What it is called: `the run`. */
@@ -15,6 +17,8 @@ export interface Watched<T> {
   readonly back: string;
   look(): Promise<{ readonly state: T; readonly ended: boolean }>;
   show(state: T): void;
+  /** Whether a worker has answered; absent where none is asked. */
+  answered?(state: T): boolean;
   /** A sentence about the watching itself. */
   notice(text: string): void;
 }
@@ -37,7 +41,7 @@ export async function watch<T>(watched: Watched<T>, patienceMs = PATIENCE_MS): P
 }
 
 async function untilEnded<T>(
-  { what, look, show, notice }: Watched<T>,
+  { what, look, show, answered, notice }: Watched<T>,
   patienceMs: number,
   signal: AbortSignal,
 ): Promise<{ state: T } | undefined> {
@@ -45,6 +49,7 @@ async function untilEnded<T>(
     signal.addEventListener('abort', () => resolve(undefined), { once: true }),
   );
   let lostAt: number | undefined;
+  let silent = 0;
   while (!signal.aborted) {
     try {
       const seen = await Promise.race([look(), letGo]);
@@ -52,6 +57,8 @@ async function untilEnded<T>(
       if (lostAt !== undefined) notice('Temporal answers again');
       lostAt = undefined;
       show(seen.state);
+      silent = answered?.(seen.state) === false ? silent + 1 : 0;
+      if (silent === SILENT_LOOKS) notice(`no worker answers; ${what} waits until one is back`);
       if (seen.ended) return seen;
     } catch (error) {
       if (!isTemporalLost(error)) throw error;

@@ -3,6 +3,7 @@ import type { Deployment, TrafficConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 import type { DnsTraffic } from './config-traffic.ts';
 import { formatDuration } from './duration.ts';
+import { absolute, spelledRecords } from './traffic.ts';
 
 /** A `traffic:` section that would leave clients with nothing, or could not be carried out. */
 
@@ -71,10 +72,10 @@ const LONGEST_TTL_S = 2_147_483_647;
 
 function recordsAreSound({ zone, name, type, ttl, records }: DnsTraffic): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const bare = (text: string): string => text.replace(/\.$/, '').toLowerCase();
-  if (bare(name) !== bare(zone) && !bare(name).endsWith(`.${bare(zone)}`))
+  const isZone = absolute(name) === absolute(zone);
+  if (!isZone && !absolute(name).endsWith(`.${absolute(zone)}`))
     problems.push({ path: ['name'], message: `'${name}'; expected a name in the zone ${zone}` });
-  if (type === 'CNAME' && bare(name) === bare(zone))
+  if (type === 'CNAME' && isZone)
     problems.push({
       path: ['type'],
       message: 'CNAME; expected A or AAAA, as a zone itself can have no CNAME',
@@ -95,7 +96,10 @@ function recordsAreSound({ zone, name, type, ttl, records }: DnsTraffic): Config
         });
     });
   }
-  const spelled = Object.entries(records).map(([site, own]) => [site, [...own].sort().join(' ')] as const);
+  // As the name server answers: two spellings of one address are one answer.
+  const spelled = Object.entries(records)
+    .filter(([, own]) => own.every((record) => FORMS[type].fits(record)))
+    .map(([site, own]) => [site, spelledRecords(type, own).join(' ')] as const);
   for (const [site, text] of spelled) {
     const twin = spelled.find(([other, theirs]) => other !== site && theirs === text)?.[0];
     if (twin !== undefined && site > twin)

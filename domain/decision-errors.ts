@@ -4,7 +4,7 @@ import { refused, type ErrorEntry } from './error-kinds.ts';
 
 export const DECISION_ERRORS = {
   DECISION_NOT_TAKEN: refused(
-    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.run}`,
+    (d) => `no worker on the task queue ${d.queue} has taken '${d.decision}' of ${d.to}`,
     'Start a worker of any site; then look whether the run still waits before you decide again.',
     (d) => `tyk-dr status ${d.run}`,
   ),

@@ -18,6 +18,10 @@ export function fleetOfTurn(workflowId: string | undefined): string | undefined 
 
 export const FLEET_QUERY = 'fleet';
 export const FLEET_STOP = 'stop';
+export interface StopFleetArgs {
+  readonly actor: string;
+  readonly reason: string;
+}
 export const FLEET_SIGNALS = {
   /** A deployment asks for its turn. */
   ask: 'ask',

@@ -34,3 +34,6 @@ export function standingText({ role, streaming, lagBytes, lagMs, problem }: Stor
   ];
   return parts.join(', ');
 }
+
+export const summaryOf = (standing: readonly StoreStanding[]): string =>
+  standing.map((each) => `${each.store} ${standingText(each)}`).join('; ') || 'no store is on this host';

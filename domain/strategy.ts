@@ -8,3 +8,12 @@ export const replicates = (strategy: Strategy): boolean => strategy !== 'backup-
 
 /** Whether Dashboard and Gateways of the standby run already, and only have to be shown their stores. */
 export const runsWarm = (strategy: Strategy): boolean => strategy === 'warm-standby' || strategy === 'hot';
+
+/** Whether a site is one of a pair that replicates: not of another strategy, and not the one that is there for drills. */
+export const replicatesAt = (
+  {
+    strategy,
+    drill,
+  }: { readonly strategy: Strategy; readonly drill?: { readonly site?: string | undefined } | undefined },
+  site: string,
+): boolean => replicates(strategy) && site !== drill?.site;

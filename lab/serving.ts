@@ -12,7 +12,7 @@ export async function servingSite(lab: Lab): Promise<{ site?: SiteName; why: str
   const states = await haproxyStates(lab);
   const ready = SITES.filter((site) =>
     GATEWAYS.some((gateway) =>
-      states.some(({ name, maintenance }) => name === serverName(site, gateway) && !maintenance),
+      states.some(({ name, admin }) => name === serverName(site, gateway) && admin !== 'maint'),
     ),
   );
   const [site] = ready;

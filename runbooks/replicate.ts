@@ -130,7 +130,8 @@ export const REPLICATE_STEPS = [
     risk: 'probe',
     where: 'target',
     purpose: 'See that the standby is level: what the source writes arrives.',
-    proof: 'each store streams, and a watermark of the last seconds is in it',
+    proof:
+      'each store streams and has what was written before, and a watermark of the last seconds comes through',
     limitMs: 5 * MINUTE_MS,
   },
   {

@@ -11,6 +11,8 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
+import { whoAndWhyProblem } from '../domain/decision.ts';
+import { DrError } from '../domain/errors.ts';
 import {
   FLEET_QUERY,
   FLEET_SIGNALS,
@@ -22,6 +24,7 @@ import {
   type FleetInput,
   type FleetMember,
   type FleetRecord,
+  type StopFleetArgs,
 } from '../domain/fleet.ts';
 import { nextTurns } from '../domain/fleet-turns.ts';
 import { now } from './run-state.ts';
@@ -36,11 +39,6 @@ const askSignal = defineSignal<[Asking]>(FLEET_SIGNALS.ask);
 const standingSignal = defineSignal<[string, string | undefined]>(FLEET_SIGNALS.standing);
 const endedSignal = defineSignal<[string, Ending]>(FLEET_SIGNALS.ended);
 const goSignal = defineSignal<[boolean]>(FLEET_SIGNALS.go);
-
-interface Person {
-  readonly actor: string;
-  readonly reason: string;
-}
 
 /** Whoever starts the turns may have died over it: those that are still to come after this long do not. */
 const ARRIVAL_PATIENCE_MS = 30_000;
@@ -80,11 +78,13 @@ function listen(record: FleetRecord): void {
     const member = record.members.find((each) => each.deployment === deployment);
     if (member && member.state !== 'ended') end(member, ending);
   });
-  setHandler(defineUpdate<string, [Person]>(FLEET_STOP), (person: Person) => stop(record, person), {
+  setHandler(defineUpdate<string, [StopFleetArgs]>(FLEET_STOP), (args: StopFleetArgs) => stop(record, args), {
     description: 'No further deployment begins. Argument: {"actor":"NAME","reason":"WHY"}.',
-    validator: (person: Person | undefined) => {
-      if (!person?.actor || !person.reason)
-        throw ApplicationFailure.nonRetryable('expected actor and reason', 'BAD_ARGUMENT');
+    validator: (args: StopFleetArgs) => {
+      const problem = whoAndWhyProblem(args);
+      if (!problem) return;
+      const { message, code } = new DrError('BAD_ARGUMENT', { ...problem });
+      throw ApplicationFailure.nonRetryable(message, code);
     },
   });
 }
@@ -112,7 +112,7 @@ function end(member: FleetMember, ending: Ending): void {
   delete member.waitsFor;
 }
 
-async function stop(record: FleetRecord, { actor, reason }: Person): Promise<string> {
+async function stop(record: FleetRecord, { actor, reason }: StopFleetArgs): Promise<string> {
   record.stopped ??= { actor, reason, at: now() };
   const queued = record.members.filter(({ state }) => state === 'queued');
   await Promise.all(queued.map((member) => refuseTurn(member, record)));

@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
+import { canonical } from '../../adapters/config/digest.ts';
 import { digestBelow } from '../../adapters/files/digest-tree.ts';
 import type { TreePrint } from '../../domain/doctor.ts';
 import { Secret } from '../../domain/secret.ts';
 import { replicates } from '../../domain/strategy.ts';
-import { rewriteConf, type Endpoints, type Json } from '../../domain/tyk-conf.ts';
+import { rewriteConf, type Endpoints } from '../../domain/tyk-conf.ts';
 import { certificatesOf } from '../certificates.ts';
 import { readConf } from '../conf-file.ts';
 import { treesOn, type Tree } from '../site.ts';
@@ -36,7 +37,7 @@ async function printOf(host: Host, tree: Tree, key: string): Promise<TreePrint> 
     const same = rewriteConf(kind, conf, root, commonEndpoints(host, tree));
     const fields = Object.entries(same).map(([field, value]) => ({
       name: `${config}: ${field}`,
-      digest: keyed(sorted(value)),
+      digest: keyed(canonical(value)),
     }));
     const files = await Promise.all(
       include.map(async (entry) => ({
@@ -102,13 +103,4 @@ function commonEndpoints({ site, deployment }: Host, { url }: Tree): Endpoints {
       ...(deployment.secrets.certificate === undefined ? {} : { certificate: secret }),
     },
   };
-}
-
-/** JSON whose objects have their fields in one order. */
-function sorted(value: Json): string {
-  return JSON.stringify(value, (_, item: Json) =>
-    typeof item === 'object' && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : item,
-  );
 }

@@ -23,7 +23,7 @@ interface Reference {
 /** Everything that a backup or a recovery would ask this host for. */
 function referencesOf({ worker, site, deployment }: Host): Reference[] {
   const { backup, secrets, probes, analytics, traffic, replication } = deployment;
-  const leads = (traffic?.worker ?? site.worker) === worker;
+  const leads = serves(worker, site, traffic);
   const own = <T extends { worker?: string | undefined }>(component: T | undefined): T | undefined =>
     component && serves(worker, site, component) ? component : undefined;
   const database = own(site.database);

@@ -9,7 +9,7 @@ import { clusterIfOurs } from '../../domain/cluster.ts';
 import type { ClusterConfig, RedisConfig, Site } from '../../domain/config.ts';
 import { fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
-import { replicates } from '../../domain/strategy.ts';
+import { replicatesAt } from '../../domain/strategy.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { serves } from '../site.ts';
 import { followed } from '../standby/followed.ts';
@@ -21,7 +21,7 @@ import type { Host } from './host.ts';
  */
 export async function checkReplication(host: Host): Promise<Finding[]> {
   const { deployment, siteName, site } = host;
-  if (!replicates(deployment.strategy) || siteName === deployment.drill?.site) return [];
+  if (!replicatesAt(deployment, siteName)) return [];
   const mark = await readStandbyMark(site.stateDir);
   const source = mark && deployment.sites[mark.of];
   if (source) return checkStandby(host, source);

@@ -2,6 +2,7 @@ import { doubtful, fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
 import { TIER_DEFAULTS } from '../../domain/objectives.ts';
+import { serves } from '../site.ts';
 import { driverOf } from '../traffic/choose.ts';
 import type { Host } from './host.ts';
 
@@ -12,7 +13,7 @@ const MOST_OF_RTO = 0.1;
 export async function checkTraffic(host: Host): Promise<Finding[]> {
   const { deployment, site, siteName, worker, where, signal, secret } = host;
   const { traffic, drill } = deployment;
-  if (!traffic || (traffic.worker ?? site.worker) !== worker || siteName === drill?.site) return [];
+  if (!traffic || !serves(worker, site, traffic) || siteName === drill?.site) return [];
   const driver = driverOf(deployment, { run: 'doctor', signal, secret })!;
   try {
     const [found] = await driver.check(siteName);

@@ -7,13 +7,19 @@ import { readJson } from '../../adapters/files/read-json.ts';
 import {
   discardPlaced,
   placed,
+  placedByOthers,
   placeEntries,
   placePaths,
   undoPlacing,
   type PlacePaths,
 } from '../../adapters/files/place-entries.ts';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
-import { serviceState, startService, stopService } from '../../adapters/service/service.ts';
+import {
+  serviceState,
+  startService,
+  stopService,
+  type ServiceTarget,
+} from '../../adapters/service/service.ts';
 import { lockHolder } from '../../adapters/temporal/lock.ts';
 import { gatewayHello, reload } from '../../adapters/tyk/gateway.ts';
 import type { BringFilesResult } from '../../domain/backup.ts';
@@ -66,28 +72,35 @@ export async function bringFiles(
   const { manifest } = await manifestOf(where);
   if (manifest.site !== mark.of)
     return { summary: `${set} is of ${manifest.site}, and ${input.site} follows ${mark.of}: left alone` };
+  const trees = treesOf(call, mark.of, source);
   const changes: Change[] = [];
-  for (const tree of treesOf(call, mark.of, source)) {
-    call.progress(`comparing ${tree.name}`);
-    const change = await stage(call, where, source, tree);
-    if (change) changes.push(change);
+  const names = (): string[] => changes.map(({ tree }) => tree.name);
+  try {
+    for (const tree of trees) {
+      call.progress(`comparing ${tree.name}`);
+      const change = await stage(call, where, source, tree);
+      if (change) changes.push(change);
+    }
+    if (changes.length === 0) return { summary: `${input.site} has the files of ${set}`, observed: true };
+    // As late as can be. A run that begins after this has the higher epoch, and restores what it needs itself.
+    const holder = await lockOf();
+    if (holder !== undefined || !(await readStandbyMark(site.stateDir))) {
+      for (const { paths, isPlaced } of changes) if (!isPlaced) await undoPlacing(paths);
+      return { summary: `left alone: ${holder ?? 'it follows no more'} is under way`, left: names() };
+    }
+    for (const { tree, paths, key, isPlaced } of changes)
+      if (!isPlaced) await placeEntries(paths, key, entriesOf(tree));
+  } catch (error) {
+    // Nobody has read any of it yet. A call that is broken off goes on elsewhere.
+    if (!call.signal.aborted)
+      for (const { tree } of trees) await undoPlacing(placePaths(tree.root, input.run));
+    throw error;
   }
-  const names = changes.map(({ tree }) => tree.name);
-  if (changes.length === 0) return { summary: `${input.site} has the files of ${set}`, observed: true };
-  // As late as can be. A run that begins after this has the higher epoch, and restores what it needs itself.
-  const holder = await lockOf();
-  if (holder !== undefined || !(await readStandbyMark(site.stateDir))) {
-    for (const { paths, isPlaced } of changes) if (!isPlaced) await undoPlacing(paths);
-    return { summary: `left alone: ${holder ?? 'it follows no more'} is under way`, left: names };
-  }
-  for (const { tree, paths, key, isPlaced } of changes)
-    if (!isPlaced) await placeEntries(paths, key, entriesOf(tree));
-  const told = await Promise.all(changes.map((change) => makeRead(call, change)));
-  for (const { paths } of changes) await discardPlaced(paths);
+  const told = await settled(changes.map((change) => readOrPutBack(call, change)));
   const warnings = told.flatMap(({ warning }) => warning ?? []);
   return {
     summary: `${set} to ${input.site}: ${told.map(({ summary }) => summary).join('; ')}`,
-    brought: names,
+    brought: names(),
     ...(warnings.length > 0 ? { warning: warnings.join('; ') } : {}),
   };
 }
@@ -109,6 +122,8 @@ interface Change {
   readonly isPlaced: boolean;
   /** The file that the program reads when it starts, not only what lies beside it. */
   readonly conf: boolean;
+  /** Of calls that were killed before anybody had read what they had put in place. */
+  readonly unread: readonly PlacePaths[];
 }
 
 const entriesOf = ({ tree }: TreeRestore): string[] => [tree.config, ...tree.include];
@@ -123,7 +138,8 @@ async function stage(
   const { input, site, deployment, secret } = call;
   const paths = placePaths(tree.tree.root, input.run);
   const key = { run: input.run, step: `${input.step}/${tree.name}`, set: where.set! };
-  if (await placed(paths, key)) return { tree, paths, key, isPlaced: true, conf: true };
+  const unread = await placedByOthers(paths.root, key);
+  if (await placed(paths, key)) return { tree, paths, key, isPlaced: true, conf: true, unread };
   // Half of an earlier attempt.
   await undoPlacing(paths);
   await unpackInto(paths.stagingDir, where, tree);
@@ -148,9 +164,10 @@ async function stage(
   const differing = await differingEntries(paths, entriesOf(tree));
   if (differing.length === 0) {
     await undoPlacing(paths);
-    return undefined;
+    return unread.length === 0 ? undefined : { tree, paths, key, isPlaced: true, conf: true, unread };
   }
-  return { tree, paths, key, isPlaced: false, conf: differing.includes(config) };
+  const conf = differing.includes(config) || unread.length > 0;
+  return { tree, paths, key, isPlaced: false, conf, unread };
 }
 
 /** What the set does not hold was never brought: it may be the standby's own. */
@@ -166,6 +183,30 @@ async function differingEntries(
   return differing;
 }
 
+/** All of them come to their end before the first that failed is told. */
+async function settled<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return Promise.all(works);
+}
+
+/** What a program does not take is put back: it differs again at the next call, which brings it again. */
+async function readOrPutBack(call: BackupCall, change: Change): Promise<Told> {
+  const { tree, paths, unread } = change;
+  const service = serviceOfTree(call, tree);
+  const ran = service !== undefined && (await serviceState(service)) === 'running';
+  try {
+    const told = ran ? await makeRead(call, change, service) : { summary: tree.name };
+    for (const each of [paths, ...unread]) await discardPlaced(each);
+    return told;
+  } catch (error) {
+    if (call.signal.aborted) throw error;
+    await undoPlacing(paths);
+    // It ran before, and whatever kept it from starting again may have been its new file.
+    if (ran) await startService(service, call.signal).catch(() => false);
+    throw error;
+  }
+}
+
 const READY_TIMEOUT_MS = 90_000;
 
 interface Told {
@@ -174,13 +215,9 @@ interface Told {
 }
 
 /** A program reads its file when it starts, a Gateway what lies beside it when it reloads. What is stopped stays so. */
-async function makeRead(call: BackupCall, { tree, conf }: Change): Promise<Told> {
-  const { input, site, worker, deployment, signal } = call;
+async function makeRead(call: BackupCall, { tree, conf }: Change, service: ServiceTarget): Promise<Told> {
+  const { input, deployment, signal } = call;
   const { kind, name, listen } = tree;
-  const service = servicesOf(input.site, site, { component: kind, worker }).find(
-    (each) => kind !== 'gateway' || each.name === `gateway ${name}`,
-  );
-  if (!service || (await serviceState(service)) !== 'running') return { summary: name };
   if (kind === 'gateway' && !conf) {
     await reload(listen!, await call.secret(deployment.secrets.gateway));
     return { summary: `${name} reloaded` };
@@ -202,4 +239,13 @@ async function makeRead(call: BackupCall, { tree, conf }: Change): Promise<Told>
         }),
     });
   return { summary: `${name} started again` };
+}
+
+function serviceOfTree(
+  { input, site, worker }: BackupCall,
+  { kind, name }: TreeRestore,
+): ServiceTarget | undefined {
+  return servicesOf(input.site, site, { component: kind, worker }).find(
+    (each) => kind !== 'gateway' || each.name === `gateway ${name}`,
+  );
 }

@@ -5,7 +5,7 @@ import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import type { ReplicationFigures, SlotFigures } from '../../domain/figures.ts';
 import { rpoOf } from '../../domain/objectives.ts';
-import { replicates } from '../../domain/strategy.ts';
+import { replicatesAt } from '../../domain/strategy.ts';
 import { adminConnection } from '../endpoints.ts';
 import type { Deps } from '../guard.ts';
 import { serves } from '../site.ts';
@@ -26,7 +26,7 @@ export async function replicationFigures(
 ): Promise<ReplicationFigures | undefined> {
   const deployment = deps.deployment(name);
   const site = deployment.sites[siteName]!;
-  if (!replicates(deployment.strategy) || siteName === deployment.drill?.site) return undefined;
+  if (!replicatesAt(deployment, siteName)) return undefined;
   const own = {
     deployment: name,
     maxLagMs: deployment.replication?.maxLag ?? rpoOf(deployment),

@@ -1,6 +1,5 @@
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
-import { parseLsn } from '../../adapters/postgres/lsn.ts';
 import { standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import { redisPosition } from '../../adapters/redis/replica.ts';
@@ -9,7 +8,7 @@ import type { MarkedStore } from '../../domain/beacon.ts';
 import { clusterOf } from '../../domain/cluster.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { CheckReplicasResult, StopWritesResult } from '../../domain/plan.ts';
-import { standingText, type StoreStanding } from '../../domain/replication.ts';
+import { standingText, summaryOf } from '../../domain/replication.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
@@ -19,6 +18,8 @@ import type { ReplicationStanding } from '../../domain/monitor.ts';
 import { notMeasured, proof } from '../proofs.ts';
 import { markedStores } from '../watermarks.ts';
 import { standingOf } from './lag.ts';
+import { valueOf } from './position.ts';
+import { proveReplicas } from './prove-replicas.ts';
 
 /** How far the stores of a standby are behind: by watermarks, and in bytes where the source can be asked. */
 
@@ -102,9 +103,6 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   return { summary: summaryOf(standing), proofs, standing };
 }
 
-const summaryOf = (standing: readonly StoreStanding[]): string =>
-  standing.map((each) => `${each.store} ${standingText(each)}`).join('; ') || 'no store is on this host';
-
 /** While clients wait: a standby that is not level by then is asked about, and writes go on. */
 const LEVEL_TIMEOUT_MS = 20_000;
 const LEVEL_POLL_MS = 20;
@@ -127,27 +125,26 @@ async function untilReached(
   call: Call,
   { store, position: end }: StopWritesResult['ends'][number],
 ): Promise<{ store: string; end: string; position: string }> {
-  let last = 'nothing';
+  let last: string | undefined;
   const position = await awaitUntil(
     async () => {
-      last = (await positionAt(call, store)) ?? 'nothing';
+      last = await positionAt(call, store);
       return valueOf(store, last) >= valueOf(store, end) ? last : undefined;
     },
     {
       ...{ timeoutMs: LEVEL_TIMEOUT_MS, everyMs: LEVEL_POLL_MS, signal: call.signal },
       late: () =>
         new DrError('REPLICA_NOT_LEVEL', {
-          ...{ store, address: call.input.plan.to, reason: `it is at ${last}, the source ended at ${end}` },
+          ...{
+            store,
+            address: call.input.plan.to,
+            reason: `it is at ${last ?? 'nothing'}, the source ended at ${end}`,
+          },
         }),
     },
   );
   return { store, end, position };
 }
-
-const valueOf = (store: MarkedStore, position: string): bigint => {
-  if (position === 'nothing') return -1n;
-  return store === 'database' ? parseLsn(position) : BigInt(position);
-};
 
 async function positionAt(call: Call, store: MarkedStore): Promise<string | undefined> {
   const { target, secret } = call;
@@ -159,48 +156,4 @@ async function positionAt(call: Call, store: MarkedStore): Promise<string | unde
   return withRedis(await redisEndpoint(target.redis!, secret), async (client) =>
     String((await redisPosition(client)).offset),
   );
-}
-
-/** A watermark is written every second or so. */
-const FRESH_MS = 5_000;
-const PROVE_TIMEOUT_MS = 60_000;
-
-async function proveReplicas(call: Call): Promise<CheckReplicasResult> {
-  const isMarked = call.deployment.beacon !== undefined;
-  let standing: readonly StoreStanding[] = [];
-  const isLevel = ({ role, streaming, lagMs, lagBytes }: StoreStanding): boolean =>
-    role === 'follows' &&
-    streaming === true &&
-    lagBytes !== undefined &&
-    (!isMarked || (lagMs ?? Infinity) <= FRESH_MS);
-  await awaitUntil(
-    async () => {
-      standing = await standingOf({ ...call, plan: call.input.plan });
-      return standing.every(isLevel) ? true : undefined;
-    },
-    {
-      ...{ timeoutMs: PROVE_TIMEOUT_MS, everyMs: 200, signal: call.signal },
-      late: () => {
-        const late = standing.find((each) => !isLevel(each))!;
-        return new DrError('REPLICA_NOT_LEVEL', {
-          ...{ store: late.store, address: call.input.plan.to, reason: standingText(late) },
-        });
-      },
-    },
-  );
-  return {
-    summary: summaryOf(standing),
-    standing,
-    proofs: standing.flatMap((each) => [
-      proof(`${each.store} streams`, true, 'follows', standingText(each)),
-      isMarked
-        ? proof(
-            `a watermark of the last seconds is in ${each.store}`,
-            true,
-            `at most ${formatDuration(FRESH_MS)} old`,
-            formatDuration(each.lagMs!),
-          )
-        : notMeasured(`lag of ${each.store}`, 'no beacon is configured'),
-    ]),
-  };
 }

@@ -24,7 +24,6 @@ export function dnsDriver(traffic: DnsTraffic, { secret }: At): TrafficDriver {
   };
 
   const replace = async (wanted: RecordSet): Promise<Moved> => {
-    for (const tool of TOOLS) await requireTool(tool, 'the host of the traffic’s worker');
     const before = await seen();
     const now = `${absolute(traffic.name)} is ${wanted.records.join(', ') || 'without a record'}`;
     if (sameSet(before, wanted)) return { changed: false, what: now, notes: [] };

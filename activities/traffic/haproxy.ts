@@ -57,7 +57,7 @@ export function haproxyDriver(traffic: HaproxyTraffic, { signal }: At): TrafficD
     const busy = drains ? going.filter(({ up }) => up) : [];
     for (const server of busy) await set(server, 'drain');
     const left = busy.length === 0 ? [] : await drained(new Set(busy.map(({ name }) => name)));
-    for (const server of going) await set({ ...server, admin: 'drain' }, 'maint');
+    for (const server of going) await set(server, 'maint');
     return left;
   };
   const drained = async (names: ReadonlySet<string>): Promise<string[]> => {

@@ -1,6 +1,7 @@
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../../adapters/files/durable.ts';
+import { readJsonIfThere } from '../../adapters/files/read-json.ts';
 import type { Found } from './driver.ts';
 
 /**
@@ -24,13 +25,8 @@ export async function keepFound(stateDir: string, run: string, found: Found): Pr
 
 /** Undefined where the run has changed nothing, or its change has been put back. */
 export async function keptBy(stateDir: string, run: string): Promise<Found | undefined> {
-  try {
-    const kept = JSON.parse(await readFile(fileOf(stateDir), 'utf8')) as Kept;
-    return kept.run === run ? kept.found : undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+  const kept = await readJsonIfThere<Kept>(fileOf(stateDir));
+  return kept?.run === run ? kept.found : undefined;
 }
 
 export async function forgetFound(stateDir: string): Promise<void> {

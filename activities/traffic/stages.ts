@@ -61,10 +61,9 @@ function whyAtOnce({ input: { plan } }: Call, { shares, able }: Standing): strin
     : undefined;
 }
 
-/** From the one that is reached already: a call that was killed while it held a share checks that again. */
+/** None that would take from the target what it has; the one that it has: a call that was killed while it held it checks that again. */
 function left(steps: readonly number[], share: number): readonly number[] {
-  const reached = steps.findLastIndex((percent) => percent <= share + ROUNDING);
-  return reached === -1 ? steps : steps.slice(reached);
+  return steps.filter((percent) => percent >= share - ROUNDING);
 }
 
 /** Holds the share, and looks how the target does with it. @throws Error that names the check that failed */

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { durableRename, writeDurably } from './durable.ts';
 import { exists } from './exists.ts';
@@ -33,6 +33,15 @@ export async function placed(paths: PlacePaths, key: StepKey): Promise<boolean> 
   return (
     ledger?.done === true && ledger.run === key.run && ledger.step === key.step && ledger.set === key.set
   );
+}
+
+/** What calls of this step in other runs have begun to place, and neither discarded nor undone: they were killed. */
+export async function placedByOthers(root: string, { run, step }: StepKey): Promise<PlacePaths[]> {
+  const names = await readdir(root).catch(() => []);
+  const runs = names.flatMap((name) => /^\.tyk-dr-old-(.+)$/.exec(name)?.[1] ?? []);
+  const others = runs.filter((each) => each !== run).map((each) => placePaths(root, each));
+  const ledgers = await Promise.all(others.map(readLedger));
+  return others.filter((_, index) => ledgers[index]?.step === step);
 }
 
 /** Moves every staged entry into the root. The undo folder holds the ledger, so that an undo knows what was new. */

@@ -23,3 +23,13 @@ export async function readJson(path: string): Promise<JsonObject> {
   if (!isObject(value)) throw unreadable('it is no object');
   return value;
 }
+
+/** One of our own small files, which may not be there. @throws DrError FILE_UNREADABLE */
+export async function readJsonIfThere<T>(path: string): Promise<T | undefined> {
+  try {
+    return (await readJson(path)) as unknown as T;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}

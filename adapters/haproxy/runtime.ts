@@ -16,8 +16,6 @@ export type AdminState = 'ready' | 'drain' | 'maint';
 
 export interface ServerState {
   readonly name: string;
-  /** Whether an administrator has put it into maintenance. */
-  readonly maintenance: boolean;
   readonly admin: AdminState;
   /** Whether HAProxy holds it for able to answer. */
   readonly up: boolean;
@@ -81,7 +79,6 @@ export async function serverStates(socket: string, backend: string): Promise<Ser
       const admin = adminState(Number(column(fields, 'srv_admin_state')));
       return {
         name: column(fields, 'srv_name'),
-        maintenance: admin === 'maint',
         admin,
         up: column(fields, 'srv_op_state') === '2',
         weight: Number(column(fields, 'srv_uweight')),

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StepInput } from '../../domain/plan.ts';
 import { writeDurably } from '../files/durable.ts';
-import { readJson } from '../files/read-json.ts';
+import { readJsonIfThere } from '../files/read-json.ts';
 import type { Listing } from './listing.ts';
 
 /**
@@ -29,12 +29,12 @@ export function isDrillFile(stateDir: string, path: string): boolean {
   );
 }
 
-export async function readDrillMark(stateDir: string): Promise<DrillMark | undefined> {
-  return read<DrillMark>(join(stateDir, MARK));
+export function readDrillMark(stateDir: string): Promise<DrillMark | undefined> {
+  return readJsonIfThere(join(stateDir, MARK));
 }
 
-export async function readListing(stateDir: string, worker: string): Promise<Listing | undefined> {
-  return read<Listing>(before(stateDir, worker));
+export function readListing(stateDir: string, worker: string): Promise<Listing | undefined> {
+  return readJsonIfThere(before(stateDir, worker));
 }
 
 /** The list first: whoever finds the mark finds it as well. */
@@ -50,13 +50,4 @@ export async function writeDrillMark(
 
 export async function removeDrillMark(stateDir: string, worker: string): Promise<void> {
   for (const file of [join(stateDir, MARK), before(stateDir, worker)]) await rm(file, { force: true });
-}
-
-async function read<T>(file: string): Promise<T | undefined> {
-  try {
-    return (await readJson(file)) as unknown as T;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

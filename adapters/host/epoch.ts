@@ -1,6 +1,7 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DrError } from '../../domain/errors.ts';
+import { readJsonIfThere } from '../files/read-json.ts';
 
 /**
  * The lease on a site's host: which run is in command. It stands outside Temporal, so that a step of an older run
@@ -28,13 +29,8 @@ export async function takeCommand(stateDir: string, { epoch, run }: Lease, site:
 }
 
 /** The run in command, or undefined. */
-export async function readLease(stateDir: string): Promise<Lease | undefined> {
-  try {
-    return JSON.parse(await readFile(leaseFile(stateDir), 'utf8')) as Lease;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+export function readLease(stateDir: string): Promise<Lease | undefined> {
+  return readJsonIfThere(leaseFile(stateDir));
 }
 
 export const leaseFile = (stateDir: string): string => join(stateDir, 'epoch.json');

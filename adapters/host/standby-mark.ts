@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../files/durable.ts';
-import { readJson } from '../files/read-json.ts';
+import { readJsonIfThere } from '../files/read-json.ts';
 
 /**
  * The mark of a standby in the state folder of its site: its stores run and are replicas of another site's, so that it is
@@ -19,13 +19,8 @@ export interface StandbyMark {
 
 export const standbyFile = (stateDir: string): string => join(stateDir, 'standby.json');
 
-export async function readStandbyMark(stateDir: string): Promise<StandbyMark | undefined> {
-  try {
-    return (await readJson(standbyFile(stateDir))) as unknown as StandbyMark;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
+export function readStandbyMark(stateDir: string): Promise<StandbyMark | undefined> {
+  return readJsonIfThere(standbyFile(stateDir));
 }
 
 export async function writeStandbyMark(stateDir: string, mark: StandbyMark): Promise<void> {

@@ -189,6 +189,7 @@ function switchSettings(traffic: TrafficConfig): string[] {
         `HAPROXY_SOCKET=${word(traffic.socket)}`,
         `HAPROXY_BACKEND=${word(traffic.backend)}`,
         `HAPROXY_STATE_FILE=${word(traffic.stateFile ?? '')}`,
+        `HAPROXY_UP_SECONDS=${seconds(traffic.upTimeout)}`,
       ];
     case 'dns':
       return [
@@ -207,9 +208,13 @@ function switchSettings(traffic: TrafficConfig): string[] {
         list('TRAFFIC_SWITCH', traffic.switch),
         list('TRAFFIC_STATUS', traffic.status),
         list('TRAFFIC_HOLD', traffic.holdOut ?? []),
+        `TRAFFIC_HOLDS_SECONDS=${seconds(traffic.holdsWithin)}`,
       ];
   }
 }
+
+/** Whole ones, as bash counts; not fewer than configured. */
+const seconds = (ms: number): number => Math.ceil(ms / 1000);
 
 function dataFolders({ redis, database }: Site): string[] {
   return [

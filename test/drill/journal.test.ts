@@ -293,8 +293,8 @@ const sets = async (): Promise<string[]> =>
 
 /** Which servers clients may reach, as far as it is up to us. */
 const servers = async (): Promise<string[]> =>
-  (await serverStates(haproxySocket(lab.lab), 'gateways')).flatMap(({ name, maintenance }) =>
-    maintenance ? [] : [name],
+  (await serverStates(haproxySocket(lab.lab), 'gateways')).flatMap(({ name, admin }) =>
+    admin === 'maint' ? [] : [name],
   );
 /** A set whose tables of APIs are damaged; the site gets them back. @returns its id. */
 async function setTakenWhile(damage: string): Promise<string> {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { newSetId } from '../../adapters/backup/repository.ts';
+import { placeEntries, placePaths } from '../../adapters/files/place-entries.ts';
 import { removeStandbyMark, writeStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { bringFiles } from '../../activities/standby/bring-files.ts';
 import type { BringFilesResult } from '../../domain/backup.ts';
@@ -21,6 +22,8 @@ let scene: ConfigScene;
 let gateway: Server;
 let commands: string;
 const asked: string[] = [];
+/** The Gateway does not reload. */
+let refuses = false;
 
 /** The standby, with a Gateway that says what it was told. */
 let standby: Site;
@@ -32,6 +35,7 @@ beforeAll(async () => {
   commands = join(dir, 'commands');
   gateway = createServer((request, response) => {
     asked.push(request.url ?? '');
+    if (refuses && request.url !== '/hello') response.statusCode = 500;
     response.end(JSON.stringify({ status: 'pass', version: 'v5.3.8', details: {} }));
   }).listen(0, '127.0.0.1');
   await once(gateway, 'listening');
@@ -146,4 +150,58 @@ test('a Gateway that runs reloads what lies beside its file, and is started agai
   expect(await readFile(commands, 'utf8')).toBe('start\nstop\nstart\n');
   expect(await confThere()).toMatchObject({ enable_jsvm: false });
   expect(await leftBehind()).toEqual([]);
+});
+
+test('what a Gateway does not take is put back, so that the next call brings it again', async () => {
+  await writeFiles(scene.gateway, { 'middleware/auth.js': 'third' });
+  await seal();
+  refuses = true;
+  await expect(bring()).rejects.toMatchObject({ code: 'PROOF_FAILED' });
+  expect(await readFile(own('middleware', 'auth.js'), 'utf8')).toBe('second');
+  expect(await leftBehind()).toEqual([]);
+  refuses = false;
+  expect((await bring()).summary).toMatch(/gw1 reloaded$/);
+  expect(await readFile(own('middleware', 'auth.js'), 'utf8')).toBe('third');
+});
+
+test('a Gateway that does not start with its new file starts with its old one', async () => {
+  const { service } = standby.gateways[0]!;
+  const before = { ...service };
+  Object.assign(service, {
+    start: ['sh', '-c', `grep -q broken ${own('tyk.conf')} && exit 1; echo start >> ${commands}`],
+  });
+  await writeFiles(scene.gateway, { 'tyk.conf': { listen_port: 1, broken: true } });
+  await seal();
+  await writeFile(commands, 'start\n');
+  await expect(bring()).rejects.toMatchObject({ code: 'SERVICE_FAILED' });
+  expect(await readFile(commands, 'utf8')).toBe('start\nstop\nstart\n');
+  expect(await confThere()).toMatchObject({ enable_jsvm: false });
+  expect(await leftBehind()).toEqual([]);
+  Object.assign(service, before);
+});
+
+test('a set that cannot be brought leaves nothing behind', async () => {
+  await writeFiles(scene.gateway, { 'tyk.conf': 'no JSON' });
+  await seal();
+  await expect(bring()).rejects.toMatchObject({ code: 'FILE_UNREADABLE' });
+  expect(await leftBehind()).toEqual([]);
+  expect(await confThere()).toMatchObject({ enable_jsvm: false });
+});
+
+test('what an earlier call had put in place when it was killed is brought again, as nobody has read it', async () => {
+  await writeFiles(scene.gateway, { 'tyk.conf': { listen_port: 1, enable_jsvm: true } });
+  const set = await seal();
+  const killed = placePaths(own(), 'bak-killed');
+  await mkdir(killed.stagingDir);
+  await bring();
+  // As it was after the files were put in place and before anything was told of them.
+  await writeFiles(killed.stagingDir, { 'tyk.conf': await readFile(own('tyk.conf')) });
+  await placeEntries(killed, { run: 'bak-killed', step: 'bring-files/gw1', set }, ['tyk.conf']);
+  // Those of a recovery are its own.
+  const other = placePaths(own(), 'rec-1');
+  await placeEntries(other, { run: 'rec-1', step: 'restore-gateway-config/gw1', set }, ['tyk.conf']);
+  await writeFile(commands, 'start\n');
+  expect((await bring('fo-1')).left).toEqual(['gw1']);
+  expect((await bring()).summary).toMatch(/gw1 started again$/);
+  expect(await leftBehind()).toEqual(['.tyk-dr-old-rec-1']);
 });

@@ -17,11 +17,13 @@ import { runBeacon } from '../../activities/beacon.ts';
 import { checkReplication } from '../../activities/doctor/replication.ts';
 import type { Deps } from '../../activities/guard.ts';
 import { replicationFigures } from '../../activities/standby/figures.ts';
+import { proveReplicas } from '../../activities/standby/prove-replicas.ts';
 import type { Deployment } from '../../domain/config.ts';
 import type { HostFigures } from '../../domain/figures.ts';
 import { judgeReplication } from '../../domain/judge-replication.ts';
 import type { MarkedStore } from '../../domain/beacon.ts';
 import { Secret } from '../../domain/secret.ts';
+import type { StepInput } from '../../domain/plan.ts';
 import { standbyExposure } from '../../domain/standby-exposure.ts';
 import { ADMIN_PASSWORD, startTestCluster, type TestCluster } from '../harness/postgres.ts';
 import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../harness/redis.ts';
@@ -184,6 +186,26 @@ async function doctorAt(site: 'primary' | 'dr'): Promise<string[]> {
   return found.map(({ severity, message }) => `${severity} ${message}`);
 }
 
+/** What the step says that proves a new standby, on the standby's host. */
+async function proven(): Promise<string[]> {
+  const { sites } = deps.deployment('acme');
+  const { proofs } = await proveReplicas({
+    ...{ worker: 'dr', deployment: deps.deployment('acme'), target: sites['dr']!, source: sites['primary']! },
+    ...{ signal: new AbortController().signal, progress: () => undefined },
+    input: { plan: { deployment: 'acme', from: 'primary', to: 'dr' } } as StepInput,
+    secret: (reference) => deps.secret(reference),
+  });
+  return proofs!.map(({ name, verdict, actual }) => `${verdict}: ${name}: ${actual}`);
+}
+
+test('a standby is proven by a watermark that is written while one looks', async () => {
+  const lines = await proven();
+  for (const store of ['redis', 'database'])
+    expect(lines).toContainEqual(
+      expect.stringMatching(`^pass: a watermark of the last seconds is in ${store}: .* behind$`) as string,
+    );
+});
+
 test('an idle primary is not taken for a lag, whatever the tools say of it', async () => {
   await until('redis', ({ markedAt }) => markedAt !== undefined);
   await until('database', ({ markedAt }) => markedAt !== undefined);
@@ -204,6 +226,18 @@ test('an idle primary is not taken for a lag, whatever the tools say of it', asy
   expect(told(hosts)).toEqual([]);
   // What would be lost is another matter: no watermark says of the last seconds that they have arrived.
   expect(standbyExposure(hosts, 'primary', 'database')!.exposureMs).toBeGreaterThan(1_000);
+});
+
+test('a beacon that stands still is no proof, however level its last watermark is', async () => {
+  const lines = await proven();
+  for (const store of ['redis', 'database']) {
+    expect(lines).toContainEqual(expect.stringMatching(`^pass: ${store} streams: follows, `) as string);
+    expect(lines).toContainEqual(
+      expect.stringMatching(
+        `^not-measured: a watermark of the last seconds is in ${store}: .*the beacon of primary writes none; the newest here is of 20`,
+      ) as string,
+    );
+  }
 });
 
 test('a door that would not open again is found while the stream still runs', async () => {

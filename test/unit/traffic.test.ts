@@ -71,6 +71,24 @@ describe('traffic: in the configuration', () => {
       'the same as those of london',
     ],
     [
+      'two sites with the same address, spelled differently',
+      {
+        ...{ ...DNS, type: 'AAAA' },
+        records: { london: ['2001:db8::1'], paris: ['2001:DB8:0:0:0:0:0:1'] },
+      },
+      'the same as those of london',
+    ],
+    [
+      'two sites with the same name, with and without its dot and capitals',
+      { ...DNS, type: 'CNAME', records: { london: ['edge.example.net'], paris: ['Edge.Example.net.'] } },
+      'the same as those of london',
+    ],
+    [
+      'two sites with the same address, once and twice',
+      { ...DNS, records: { london: ['192.0.2.1'], paris: ['192.0.2.1', '192.0.2.1'] } },
+      'the same as those of london',
+    ],
+    [
       'a name outside the zone',
       { ...DNS, name: 'api.example.com' },
       'expected a name in the zone example.org',
@@ -126,7 +144,7 @@ describe('traffic: in the configuration', () => {
 
 describe('weights', () => {
   const server = (name: string, weight: number, more: Partial<ServerState> = {}): ServerState => ({
-    ...{ name, weight, configWeight: weight, admin: 'ready', maintenance: false, up: true },
+    ...{ name, weight, configWeight: weight, admin: 'ready', up: true },
     ...more,
   });
 

@@ -42,6 +42,25 @@ test('a server that stays away is given up with the way back, once it was waited
   expect(said).toContain('Come back with: tyk-dr status rec-1 --watch');
 });
 
+test('a worker that misses a question or two is not away; one that misses more is told of once', async () => {
+  const look =
+    (state: string, ended = false) =>
+    () =>
+      Promise.resolve({ state, ended });
+  const silent = look('');
+  const answered = (state: string): boolean => state !== '';
+  const looks = [silent, silent, look('a'), silent, silent, silent, silent, look('b', true)];
+  const shown: string[] = [];
+  await watch({
+    ...watched(looks),
+    answered,
+    show: (state) => (shown.push(state), undefined),
+    notice: (text) => shown.push(text),
+  });
+  const away = 'no worker answers; the run waits until one is back';
+  expect(shown).toEqual(['', '', 'a', '', '', '', away, '', 'b']);
+});
+
 test('what is not the absence of the server is not waited for', async () => {
   await expect(watch(watched([() => Promise.reject(new Error('a bug'))]))).rejects.toThrow('a bug');
 });

@@ -11,8 +11,9 @@ import type { Door } from '../../cli/client.ts';
 import { lookAtAll } from '../../cli/fleet-look.ts';
 import { startTurn } from '../../cli/fleet-start.ts';
 import { main } from '../../cli/main.ts';
+import { sendUpdate } from '../../cli/send-update.ts';
 import type { Config } from '../../domain/config.ts';
-import { fleetClass, type FleetRecord } from '../../domain/fleet.ts';
+import { FLEET_STOP, fleetClass, type FleetRecord } from '../../domain/fleet.ts';
 import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverPlan, StepInput } from '../../domain/plan.ts';
 import { writeDeployment } from '../harness/deployment.ts';
@@ -190,6 +191,36 @@ describe('a fleet', () => {
     });
   });
 
+  test('refuses a stop without a reason in the words of the table; one that no worker takes ends soon', async () => {
+    const door = { client: environment.client } as unknown as Door;
+    const { fakes: gated, letGo } = held('told');
+    const update = { kind: FLEET_STOP, to: 'the fleet of lands' };
+    let handle!: Awaited<ReturnType<typeof begin>>;
+    await told(gated, async () => {
+      handle = await begin(environment, fleetInput('lands', { all: 1 }), [ready('told', 'critical')]);
+      await awaitFleet(handle, ({ members }) => members.length === 1);
+      await expect(
+        sendUpdate(door, handle, { ...update, args: { actor: 'ann', reason: 'x\ny' } }),
+      ).rejects.toMatchObject({
+        code: 'BAD_ARGUMENT',
+        message: expect.stringMatching(/^reason is /) as string,
+      });
+      letGo();
+      await handle.result();
+    });
+    const alone = await environment.client.workflow.start('fleet', {
+      ...{ workflowId: 'fleet/nobody', taskQueue: WORKFLOW_QUEUE, args: [fleetInput('nobody', { all: 1 })] },
+    });
+    await expect(
+      sendUpdate(door, alone, { ...update, args: { actor: 'ann', reason: 'x' }, deadlineMs: 500 }),
+    ).rejects.toMatchObject({
+      code: 'DECISION_NOT_TAKEN',
+      message: expect.stringContaining("has taken 'stop' of the fleet of lands") as string,
+      next: undefined,
+    });
+    await alone.terminate();
+  });
+
   test('goes on where it was when its worker is gone for a while, also in a new history, and does nothing twice', async () => {
     let handle: Awaited<ReturnType<typeof begin>>;
     const members = ['a', 'b', 'c'].map((name) => ready(`w-${name}`, 'standard'));
@@ -321,6 +352,8 @@ describe('recover --all', () => {
         // In the order in which they asked for their turn, which is nobody's business.
         const ended = shown.members.map(({ deployment, ending }) => `${deployment} ${ending?.outcome}`);
         expect(ended.sort()).toEqual(['apples FAILED_UNDONE', 'pears RECOVERED']);
+        await command('fleet', 'stop', 'primary', '--reason', 'too late');
+        expect(err()).toContain('the fleet of the site primary has ended');
         await command('fleet', 'add', 'plums', '--site', 'primary', '--reason', 'late');
         expect(err()).toContain('the fleet of the site primary has ended');
       });

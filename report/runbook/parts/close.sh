@@ -6,14 +6,14 @@
 every_gateway_names() { # API-ID NAME
   local gateway
   for gateway in "${GATEWAYS[@]}"; do
-    http_with GET "${GATEWAY_URLS[$gateway]%/}/tyk/apis/$1" X-Tyk-Authorization "$(secret "$GATEWAY_SECRET")"
+    http_by GET "${GATEWAY_URLS[$gateway]%/}/tyk/apis/$1" X-Tyk-Authorization "$GATEWAY_SECRET"
     [ "$(jq -r .name "$WORK/body" 2>/dev/null)" = "$2" ] || return 1
   done
 }
 
 edit_reaches() { # DATABASE-ID API-ID NAME
   jq --arg name "$3" '.api_definition.name = $name' "$WORK/stored.json" >"$WORK/edited.json"
-  http_with PUT "${DASHBOARD_URL%/}/api/apis/$1" Authorization "$(secret "$DASHBOARD_KEY")" -H 'Content-Type: application/json' --data-binary "@$WORK/edited.json"
+  http_by PUT "${DASHBOARD_URL%/}/api/apis/$1" Authorization "$DASHBOARD_KEY" -H 'Content-Type: application/json' --data-binary "@$WORK/edited.json"
   [ "$STATUS" = 200 ] || return 1
   # Told again where a Gateway, in its first ten seconds, heard nothing.
   wait_for 3 every_gateway_names "$2" "$3"
@@ -27,7 +27,7 @@ prove-dashboard-edit() {
     proof 'an edit reaches the Gateways' not-measured 'an answer' 'not measured: no classic API to edit'
     return 0
   fi
-  http_with GET "${DASHBOARD_URL%/}/api/apis/$id" Authorization "$(secret "$DASHBOARD_KEY")"
+  http_by GET "${DASHBOARD_URL%/}/api/apis/$id" Authorization "$DASHBOARD_KEY"
   cp "$WORK/body" "$WORK/stored.json"
   name=$(jq -r '.api_definition.name' "$WORK/stored.json")
   name=${name//"$mark"/}

@@ -4,7 +4,9 @@
 
 # rewritten KIND FROM-ROOT ENDPOINTS: standard input to standard output. Secrets go by file descriptors.
 rewritten() {
-  jq --arg kind "$1" --arg from "$2" --argjson to "$3" --slurpfile given <(named_secrets) "\$given[0] as \$secrets | $REWRITE"
+  local secrets
+  secrets=$(named_secrets) || exit $?
+  jq --arg kind "$1" --arg from "$2" --argjson to "$3" --slurpfile given <(printf '%s' "$secrets") "\$given[0] as \$secrets | $REWRITE"
 }
 
 # The one set of secrets that all must share, as JSON.

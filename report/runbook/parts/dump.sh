@@ -47,10 +47,15 @@ wake_database() {
 mark_of() {
   on_server <<<"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = :'$1'" | sed -n 's/^tyk-dr //p'
 }
-is_there() { [ "$(on_server <<<"SELECT count(*) FROM pg_database WHERE datname = :'$1'")" = 1 ]; }
+is_there() {
+  local count
+  count=$(on_server <<<"SELECT count(*) FROM pg_database WHERE datname = :'$1'") || no_answer
+  [ "$count" = 1 ]
+}
+no_answer() { fail 10 "PostgreSQL of $TO does not answer" 'Its words stand above, or its own log says why.'; }
 is_marked() { # VARIABLE JQ-FILTER
   local mark
-  mark=$(mark_of "$1")
+  mark=$(mark_of "$1") || no_answer
   # jq says yes to nothing at all.
   [ -n "$mark" ] && jq -e --arg run "$RUN" --arg set "$SET" \
     ".run == \$run and .step == \"restore-database-data\" and .set == \$set and ($2)" <<<"$mark" >/dev/null 2>&1
@@ -108,10 +113,11 @@ scram_verifier() {
 
 # Owners and grantees, which a dump names and does not bring along. What is there is left as it is.
 make_roles() {
-  local role owner
+  local role owner verifier
   owner=$(fact .database.owner)
   if [ "$(role_is_there "$DB_USER")" = f ]; then
-    on_server -v "role=$DB_USER" -v "verifier=$(secret "$DB_PASSWORD" | scram_verifier)" <<<"CREATE ROLE :\"role\" LOGIN PASSWORD :'verifier'"
+    verifier=$(secret "$DB_PASSWORD" | scram_verifier)
+    on_server -v "role=$DB_USER" -v "verifier=$verifier" <<<"CREATE ROLE :\"role\" LOGIN PASSWORD :'verifier'"
   fi
   while IFS= read -r role; do
     if [ "$(role_is_there "$role")" = f ]; then on_server -v "role=$role" <<<'CREATE ROLE :"role" NOLOGIN'; fi

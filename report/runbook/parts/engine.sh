@@ -188,3 +188,10 @@ http_with() { # METHOD URL HEADER-NAME SECRET-VALUE [curl arguments]
   shift 4
   http "$method" "$url" -H @<(printf '%s: %s\n' "$header" "$value") "$@"
 }
+
+# The same for a reference. A secret that cannot be read ends the script here: as "$(secret ...)" among the arguments it would go as nothing.
+http_by() { # METHOD URL HEADER-NAME SECRET-REFERENCE [curl arguments]
+  local value
+  value=$(secret "$4") || exit $?
+  http_with "$1" "$2" "$3" "$value" "${@:5}"
+}

@@ -20,14 +20,15 @@ wake_redis() {
 
 # What was there before is not kept: so it must be empty, ours, or a site that is rebuilt on purpose.
 check_redis_takes() {
-  local there saved keys
+  local there saved keys marked
   there=$(redis info server | tr -d '\r' | sed -n 's/^redis_version:\([0-9]*\)\..*/\1/p')
   saved=$(fact .redis.version)
   if [ "${there:-0}" -lt "${saved%%.*}" ]; then
     fail 10 "Redis of $TO is version $there; the keys are of $saved" 'Its values are not read by an older Redis.'
   fi
   keys=$(redis dbsize)
-  if [ "$keys" -gt 0 ] && [ "$FROM" != "$TO" ] && [ "$(redis exists "$MARK")" = 0 ]; then
+  marked=$(redis exists "$MARK")
+  if [ "$keys" -gt 0 ] && [ "$FROM" != "$TO" ] && [ "$marked" = 0 ]; then
     fail 10 "Redis of $TO holds $keys keys that no recovery has put there" 'Is it the right one? Empty it yourself, or rebuild the site on purpose with --in-place.'
   fi
 }

@@ -3,7 +3,11 @@
 # ---------------------------------------------------------------------------------------------------------------------
 
 # The password goes by the environment, which only this user and root can read.
-redis() { REDISCLI_AUTH="$(redis_password)" redis-cli "${REDIS_CLI[@]}" "$@"; }
+redis() {
+  local password
+  password=$(redis_password) || exit $?
+  REDISCLI_AUTH=$password redis-cli "${REDIS_CLI[@]}" "$@"
+}
 redis_password() { if [ -n "$REDIS_PASSWORD" ]; then secret "$REDIS_PASSWORD"; fi; }
 
 redis_answers() { [ "$(redis ping 2>/dev/null)" = PONG ]; }

@@ -4,32 +4,39 @@
 
 # The key goes to the tools by a file that only this user can read.
 with_dns_key() { # COMMAND...
-  local code=0
-  (umask 077 && printf 'key "%s" { algorithm %s; secret "%s"; };\n' "$DNS_KEY" "$DNS_ALGORITHM" "$(secret "$DNS_SECRET")" >"$WORK/tsig.key")
+  local code=0 key
+  key=$(secret "$DNS_SECRET") || exit $?
+  (umask 077 && printf 'key "%s" { algorithm %s; secret "%s"; };\n' "$DNS_KEY" "$DNS_ALGORITHM" "$key" >"$WORK/tsig.key")
   "$@" || code=$?
   rm -f "$WORK/tsig.key"
   return "$code"
 }
 
-# What the name server itself answers, a line 'TTL DATA' for each record; of nobody's cache.
-dns_records() {
-  local answer
-  answer=$(with_dns_key dig -k "$WORK/tsig.key" "@$DNS_SERVER" -p "$DNS_PORT" +norecurse +tcp +time=3 +tries=1 \
-    +noall +comments +answer "$DNS_NAME" "$DNS_TYPE") || fail 10 "$DNS_SERVER does not answer" 'It must be the name server that takes the updates.'
-  case $answer in
+# What the name server itself answers, of nobody's cache: a line 'TTL DATA' for each record, into $WORK/dns-now.
+ask_records() {
+  with_dns_key dig -k "$WORK/tsig.key" "@$DNS_SERVER" -p "$DNS_PORT" +norecurse +tcp +time=3 +tries=1 \
+    +noall +comments +answer "$DNS_NAME" "$DNS_TYPE" >"$WORK/dig" || fail 10 "$DNS_SERVER does not answer" 'It must be the name server that takes the updates.'
+  case $(<"$WORK/dig") in
     *"Couldn't verify"* | *'could not be validated'*) fail 10 "$DNS_SERVER refuses the key $DNS_KEY" 'Name, algorithm or secret differ, or a clock is wrong.' ;;
     *'status: NOERROR'* | *'status: NXDOMAIN'*) ;;
     *) fail 10 "$DNS_SERVER refuses to tell $DNS_NAME" 'It must be the name server that takes the updates.' ;;
   esac
-  awk -v type="$DNS_TYPE" '!/^;/ && $4 == type { print $2, $5 }' <<<"$answer" | sort
+  awk -v type="$DNS_TYPE" '!/^;/ && $4 == type { print $2, $5 }' "$WORK/dig" | sort >"$WORK/dns-now"
 }
 
 data_of() { awk '{ print $2 }' | sort | xargs; }
 
+# The records of the target. A site that gets no clients, one for drills, has none: the switch would delete the name.
+own_records() {
+  records_of "$TO"
+  if [ "${#RECORDS[@]}" = 0 ]; then fail 10 "$DNS_NAME has no records declared for $TO" 'Add traffic.records of it to tyk-dr.yaml and export again.'; fi
+}
+
 check_traffic() {
+  own_records
   need dig bind9-dnsutils
   need nsupdate bind9-dnsutils
-  dns_records >"$WORK/dns-now"
+  ask_records
   proof 'the name server answers for the name of the clients' pass 'an answer' "$(data_of <"$WORK/dns-now")"
 }
 
@@ -39,8 +46,8 @@ hold-traffic() { SUMMARY="$DNS_NAME goes on to lead where it did: a DNS record c
 # Only where the records are still those that were seen: a change of somebody else is not overwritten.
 switch-traffic() {
   local data record
-  records_of "$TO"
-  dns_records >"$WORK/dns-now"
+  own_records
+  ask_records
   {
     printf 'server %s %s\nzone %s\n' "$DNS_SERVER" "$DNS_PORT" "$DNS_ZONE"
     if [ ! -s "$WORK/dns-now" ]; then printf 'prereq nxrrset %s %s\n' "$DNS_NAME" "$DNS_TYPE"; fi
@@ -56,8 +63,9 @@ switch-traffic() {
 
 prove_standing() {
   local found
-  records_of "$TO"
-  found=$(dns_records | data_of)
+  own_records
+  ask_records
+  found=$(data_of <"$WORK/dns-now")
   proof "the name server answers for $DNS_NAME" "$(if [ "$found" = "$(printf 'x %s\n' "${RECORDS[@]}" | data_of)" ]; then echo pass; else echo fail; fi)" \
     "${RECORDS[*]}" "$found"
   DOORS=("${RECORDS[@]}")

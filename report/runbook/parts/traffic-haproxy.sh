@@ -13,7 +13,11 @@ haproxy() {
   fi
 }
 
-# Name, whether an administrator has put it into maintenance or drains it, whether it is up.
+# Of each server its name, whether an administrator has put it into maintenance or drains it, whether it is up: into STATES.
+ask_states() {
+  STATES=$(server_states) || fail 10 "HAProxy does not answer at $HAPROXY_SOCKET" 'Run this on the host of the load balancer, or see the page.'
+  if [ -z "$STATES" ]; then fail 10 "HAProxy at $HAPROXY_SOCKET names no server of $HAPROXY_BACKEND" 'Correct traffic.backend in tyk-dr.yaml and export again.'; fi
+}
 server_states() {
   haproxy "show servers state $HAPROXY_BACKEND" | awk '
     /^#/ { for (i = 2; i <= NF; i++) at[$i] = i - 1; next }
@@ -26,24 +30,30 @@ server_states() {
 
 set_server() { # SERVER 'state ready'|'state maint'|'weight 100%'
   local answer
-  answer=$(haproxy "set server $HAPROXY_BACKEND/$1 $2")
+  answer=$(haproxy "set server $HAPROXY_BACKEND/$1 $2") || fail 10 "HAProxy does not answer at $HAPROXY_SOCKET" 'Run this on the host of the load balancer, or see the page.'
   if [ -n "${answer//[[:space:]]/}" ]; then fail 10 "HAProxy refused $1 $2: $answer" 'Its runtime socket must be of level admin.'; fi
+}
+
+# The servers of the target. A site that gets no clients, one for drills, has none: the switch would take out all there are.
+own_servers() {
+  servers_of "$TO"
+  if [ "${#SERVERS[@]}" = 0 ]; then fail 10 "the backend $HAPROXY_BACKEND has no servers declared for $TO" 'Add traffic.servers of it to tyk-dr.yaml and export again.'; fi
 }
 
 is_ours() { # SERVER
   local server
-  servers_of "$TO"
+  own_servers
   for server in "${SERVERS[@]}"; do if [ "$server" = "$1" ]; then return 0; fi; done
   return 1
 }
 
 check_traffic() {
-  local states server
+  local server
   command -v socat >/dev/null || need perl perl
-  states=$(server_states) || fail 10 "HAProxy does not answer at $HAPROXY_SOCKET" 'Run this on the host of the load balancer, or see the page.'
-  servers_of "$TO"
+  ask_states
+  own_servers
   for server in "${SERVERS[@]}"; do
-    if ! grep -q "^$server " <<<"$states"; then fail 10 "the backend $HAPROXY_BACKEND has no server $server" 'Correct traffic.servers in tyk-dr.yaml and export again.'; fi
+    if ! grep -q "^$server " <<<"$STATES"; then fail 10 "the backend $HAPROXY_BACKEND has no server $server" 'Correct traffic.servers in tyk-dr.yaml and export again.'; fi
   done
   proof 'the load balancer knows the servers of the target' pass "${SERVERS[*]}" "${SERVERS[*]}"
 }
@@ -51,38 +61,41 @@ check_traffic() {
 # The site that is rebuilt in place gets no request until it is proven.
 hold-traffic() {
   local name state rest held=''
+  ask_states
   while read -r name state rest; do
     if is_ours "$name" && [ "$state" != maint ]; then
       set_server "$name" 'state maint'
       held="$held $name"
     fi
-  done < <(server_states)
+  done <<<"$STATES"
   SUMMARY="${held:-nothing} taken out until the proofs"
 }
 
 all_as_wanted() {
   local name state up
+  ask_states
   while read -r name state up; do
     if is_ours "$name"; then
       if [ "$state $up" != 'ready up' ]; then return 1; fi
     elif [ "$state" != maint ]; then
       return 1
     fi
-  done < <(server_states)
+  done <<<"$STATES"
 }
 
 # First in, then out: with both in for a moment no request finds an empty backend.
 switch-traffic() {
   local name state rest
+  ask_states
   while read -r name state rest; do
     if is_ours "$name" && [ "$state" != ready ]; then set_server "$name" 'state ready'; fi
-  done < <(server_states)
+  done <<<"$STATES"
   while read -r name state rest; do
     if ! is_ours "$name" && [ "$state" != maint ]; then set_server "$name" 'state maint'; fi
-  done < <(server_states)
+  done <<<"$STATES"
   # Shares that an interrupted switch may have left.
-  while read -r name state rest; do set_server "$name" 'weight 100%'; done < <(server_states)
-  wait_for 30 all_as_wanted || fail 10 "the servers of $TO in $HAPROXY_BACKEND did not come up" 'HAProxy’s own health checks say no: look at its statistics.'
+  while read -r name state rest; do set_server "$name" 'weight 100%'; done <<<"$STATES"
+  wait_for "$HAPROXY_UP_SECONDS" all_as_wanted || fail 10 "the servers of $TO in $HAPROXY_BACKEND did not come up within $HAPROXY_UP_SECONDS s" 'HAProxy’s own health checks say no: look at its statistics.'
   if [ -n "$HAPROXY_STATE_FILE" ]; then
     haproxy 'show servers state' >"$HAPROXY_STATE_FILE.new"
     mv -f "$HAPROXY_STATE_FILE.new" "$HAPROXY_STATE_FILE"

@@ -121,7 +121,7 @@ start-gateways() {
 loaded() {
   local path=/tyk/apis/
   if [ "$2" = policies ]; then path=/tyk/policies; fi
-  http_with GET "${1%/}$path" X-Tyk-Authorization "$(secret "$GATEWAY_SECRET")"
+  http_by GET "${1%/}$path" X-Tyk-Authorization "$GATEWAY_SECRET"
   [ "$STATUS" = 200 ] || return 1
   jq --arg org "$(if [ -n "$DASHBOARD_URL" ]; then printf '%s' "$ORGANISATION"; fi)" --arg kind "$2" \
     '[.[] | select($org == "" or .org_id == $org) | if $kind == "apis" then .api_id else ((.id // "") as $id | if $id == "" then ._id else $id end) end] | sort' \
@@ -133,7 +133,7 @@ has_loaded() {
   loaded "$1" apis "$WORK/loaded-apis.json" && loaded "$1" policies "$WORK/loaded-policies.json" || return 1
   if cmp -s <(jq -S . "$WORK/published.json") <(jq -S . "$WORK/loaded-apis.json") &&
     cmp -s <(jq -S . "$WORK/policies.json") <(jq -S . "$WORK/loaded-policies.json"); then return 0; fi
-  http_with GET "${1%/}/tyk/reload?block=true" X-Tyk-Authorization "$(secret "$GATEWAY_SECRET")"
+  http_by GET "${1%/}/tyk/reload?block=true" X-Tyk-Authorization "$GATEWAY_SECRET"
   return 1
 }
 

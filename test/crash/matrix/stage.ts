@@ -94,7 +94,7 @@ export class Stage {
 
   async #drServes(): Promise<boolean> {
     const states = await serverStates(haproxySocket(this.lab.lab), 'gateways');
-    return states.every(({ name, up, maintenance }) => (name.startsWith('dr') ? up && !maintenance : true));
+    return states.every(({ name, up, admin }) => (name.startsWith('dr') ? up && admin !== 'maint' : true));
   }
 
   /** What the works of the last run wrote and renamed. */

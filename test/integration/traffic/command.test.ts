@@ -59,6 +59,13 @@ test('goes by shares while the other site serves', async () => {
   ]);
 });
 
+test('never gives the target less than it has: a share that it has is where the steps go on', async () => {
+  await set({ steps: [10, 100], hold: '50ms' });
+  await writeFile(join(dir, 'shares'), 'primary 50\ndr 50\n');
+  await scene.call('switch-traffic', { serving: true });
+  expect(await calls()).toEqual(['dr 100 rec-1']);
+});
+
 test('a probe that fails at a share puts the clients back', async () => {
   scene = await trafficScene(
     {
