@@ -26,7 +26,8 @@ async function setCommits(
   const site = knownSite(name, deps.deployment(name).sites, from);
   if (site.database?.kind !== 'postgresql' || !serves(deps.worker, site, site.database)) return undefined;
   const { live, summary } = await liveState(deps.worker, from, site);
-  if (!live) throw new DrError('STANDBY_IS_ANOTHER', { site: to, reason: `${from} does not serve: ${summary}` });
+  if (!live)
+    throw new DrError('STANDBY_IS_ANOTHER', { site: to, reason: `${from} does not serve: ${summary}` });
   const connection = await adminConnection(clusterOf(site), (reference) => deps.secret(reference));
   return withClient(connection, async (client) => {
     if (wait && !(await isStreamed(client, slotOf(to))))

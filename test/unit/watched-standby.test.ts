@@ -59,7 +59,9 @@ describe('what commits wait for', () => {
     expect(found!.hint).toContain('tyk-dr replicate acme --to dr --synchronous off');
     // Also where no worker of the standby answers.
     expect(told(commits({ names: 'x' })).join('\n')).toContain('WRITES STAND STILL');
-    expect(told(commits({}), dr()).join('\n')).toMatch(/^warning primary: commits wait for no standby, although/m);
+    expect(told(commits({}), dr()).join('\n')).toMatch(
+      /^warning primary: commits wait for no standby, although/m,
+    );
   });
 
   test('is well where the standby confirms, and where nobody wants it', () => {

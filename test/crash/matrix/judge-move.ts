@@ -43,7 +43,8 @@ export async function judgeMove(pair: Pair, cells: readonly Cell[], ended: MoveE
   say.same('outcome', record.outcome, outcome);
   say.same('exit code', exitCode, EXIT_CODES[OUTCOME_CLASS[outcome]]);
   say.same('starts at the source', startsOf(happened, from), allowedAtSource(ended));
-  if (record.outcome === 'REFUSED' || record.outcome === 'FAILED_UNDONE') await judgeAsBefore(say, pair, ended);
+  if (record.outcome === 'REFUSED' || record.outcome === 'FAILED_UNDONE')
+    await judgeAsBefore(say, pair, ended);
   else if (scene === 'replicate') await judgeFollows(say, pair, cells, ended);
   else await judgeTakenOver(say, pair, cells, ended);
   return say.all;
@@ -79,7 +80,11 @@ async function judgeTakenOver(
   say.same('fence of the new site', await pair.fenceOf(to), undefined);
   say.same('marks', await marks(pair), {});
   say.same('in command', await pair.commanderOf(to), record.run);
-  say.same('servers that clients reach', await serversIn(lab), GATEWAYS.map((name) => `${to}-${name}`));
+  say.same(
+    'servers that clients reach',
+    await serversIn(lab),
+    GATEWAYS.map((name) => `${to}-${name}`),
+  );
   const out = Object.fromEntries(GATEWAYS.map((name) => [`${from}-${name} out`, 1]));
   say.same('switches of traffic', changesOf(happened), out);
   say.same('copies', ended.copies, 0);
@@ -90,7 +95,8 @@ async function judgeTakenOver(
   if (scene === 'graceful') {
     say.same('acknowledged keys lost', lost.redis - lostBefore.redis, 0);
     say.same('requests failed', ended.failedRequests, 0);
-    for (const { store, lost: numbers } of record.losses ?? []) say.same(`numbers lost of ${store}`, numbers, 0);
+    for (const { store, lost: numbers } of record.losses ?? [])
+      say.same(`numbers lost of ${store}`, numbers, 0);
   } else {
     const own = record.losses?.find(({ store }) => store === 'redis')?.maxMs;
     // A hundred a second; the figure is to the second.
@@ -129,8 +135,14 @@ async function judgeFollows(
   const into = Object.fromEntries(GATEWAYS.map((name) => [`${to}-${name} in`, 1]));
   say.same('switches of traffic', changesOf(happened), into);
   say.between('copies', ended.copies, 1, 1 + again(cells, 'copy-database'));
-  say.same('records', happened.records, record.exceptions.some((text) => text.startsWith('write-record')) ? 0 : 1);
-  const kept = (await pair.leftovers(to)).map((path) => path.split(`/sites/${to}/`)[1]!.split('.tyk-dr-')[0]!);
+  say.same(
+    'records',
+    happened.records,
+    record.exceptions.some((text) => text.startsWith('write-record')) ? 0 : 1,
+  );
+  const kept = (await pair.leftovers(to)).map(
+    (path) => path.split(`/sites/${to}/`)[1]!.split('.tyk-dr-')[0]!,
+  );
   say.same('old data kept', kept, ended.abandoned ? ['postgres/data', 'redis/data'] : []);
   say.same('requests failed', ended.failedRequests, 0);
   await pair.writer.stop();

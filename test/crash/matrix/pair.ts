@@ -181,7 +181,8 @@ async function countCopies(lab: TestLab): Promise<void> {
   await writeFile(copiesFile(lab), '');
   await chmod(copiesFile(lab), 0o666);
   for (const name of await readdir(PG_BIN)) {
-    if (name !== 'pg_basebackup' && name !== 'pg_rewind') await symlink(join(PG_BIN, name), join(folder, name));
+    if (name !== 'pg_basebackup' && name !== 'pg_rewind')
+      await symlink(join(PG_BIN, name), join(folder, name));
     else
       await writeFile(
         join(folder, name),

@@ -106,10 +106,9 @@ test('over TLS alone, as a user with a password of its own: followed, promoted, 
 test('forgets what it knew of another master: a user, a password, TLS', () =>
   withAuthority(async ({ lines, tls }) => {
     const plain = await started(['requirepass ""'], { password: undefined });
-    const replica = await started(
-      (port) => [...lines(port), 'masteruser somebody', 'masterauth something'],
-      { tls },
-    );
+    const replica = await started((port) => [...lines(port), 'masteruser somebody', 'masterauth something'], {
+      tls,
+    });
     await follow(replica.endpoint, plain.endpoint, false);
     await expectLevel(plain.endpoint, replica.endpoint, 'first');
   }));
@@ -117,7 +116,5 @@ test('forgets what it knew of another master: a user, a password, TLS', () =>
 async function expectLevel(master: RedisEndpoint, replica: RedisEndpoint, name: string): Promise<void> {
   await awaitLink(replica, { timeoutMs: 10_000 });
   await withClient(master, (client) => client.set(name, '1'));
-  await expect
-    .poll(() => withClient(replica, (client) => client.get(name)), { timeout: 10_000 })
-    .toBe('1');
+  await expect.poll(() => withClient(replica, (client) => client.get(name)), { timeout: 10_000 }).toBe('1');
 }
