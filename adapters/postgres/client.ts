@@ -154,7 +154,7 @@ export async function queryValue<T>(client: Client, sql: string, values: unknown
 }
 
 /** PostgreSQL's codes of a server that ends, and what the driver says when one is gone without a word. */
-function isLost(error: unknown): boolean {
+export function isLost(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return (
     /^(57P0[123]|08\w{3}|ECONNRESET|EPIPE)$/.test(code) ||
