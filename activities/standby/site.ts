@@ -3,7 +3,8 @@ import { access } from 'node:fs/promises';
 import { readRun } from '../../adapters/backup/runs.ts';
 import { requireFree } from '../../adapters/files/disk.ts';
 import { exists } from '../../adapters/files/exists.ts';
-import { discardUndo, switchPaths, undoSwitch } from '../../adapters/files/switch-in.ts';
+import { discardPlaced, placePaths } from '../../adapters/files/place-entries.ts';
+import { discardStaging, discardUndo, switchPaths, undoSwitch } from '../../adapters/files/switch-in.ts';
 import { readDrillMark } from '../../adapters/host/drill-mark.ts';
 import { lowerFence, raiseFence, readFence } from '../../adapters/host/fence.ts';
 import { somebodyListens } from '../../adapters/host/ports.ts';
@@ -20,6 +21,7 @@ import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
+import { configRoots } from '../undo.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -156,8 +158,14 @@ async function keepAbandoned(call: Call): Promise<StepResult> {
     const paths = switchPaths(dataDir, input.run);
     // A site that was never given up has abandoned nothing.
     if (mark?.fencedBy === undefined || wasGraceful) await discardUndo(paths);
-    else if (await exists(paths.undoDir)) kept.push(paths.undoDir);
+    else {
+      await discardStaging(paths);
+      if (await exists(paths.undoDir)) kept.push(paths.undoDir);
+    }
   }
+  // Configuration is in every set.
+  for (const root of new Set(Object.values(configRoots(call)).flat()))
+    await discardPlaced(placePaths(root, input.run));
   if (kept.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
   return {
     summary: `kept what only ${input.plan.to} had: ${kept.join(', ')}`,

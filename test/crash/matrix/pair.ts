@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parse, stringify } from 'yaml';
 import { readStandbyMark } from '../../../adapters/host/standby-mark.ts';
 import { killSite } from '../../../lab/break.ts';
-import { configFile, siteDir, SITES, type SiteName } from '../../../lab/layout.ts';
+import { configFile, GATEWAYS, siteDir, SITES, type SiteName } from '../../../lab/layout.ts';
 import { PG_BIN } from '../../../lab/stores.ts';
 import { plantFaults, readTrace, type Traced } from '../../harness/faults.ts';
 import { TestLab } from '../../harness/lab.ts';
@@ -129,11 +129,12 @@ export class Pair {
   /** What lies beside the data of a site. */
   async leftovers(site: SiteName): Promise<string[]> {
     const found: string[] = [];
-    for (const folder of [['redis'], ['postgres'], ['dashboard', '..'], ['gateways'], ['pump', '..']])
+    const trees = [['dashboard'], ['pump'], ...GATEWAYS.map((name) => ['gateways', name])];
+    for (const folder of [['redis'], ['postgres'], ...trees])
       for (const name of await readdir(siteDir(this.lab.lab, site, ...folder)).catch(() => []))
         if (name.includes('tyk-dr-new') || name.includes('tyk-dr-old'))
           found.push(siteDir(this.lab.lab, site, ...folder, name));
-    return [...new Set(found)];
+    return found;
   }
 
   markOf(site: SiteName) {
