@@ -70,6 +70,16 @@ describe('before the source is fenced', () => {
     expect(calls).not.toContain('fence-source');
   });
 
+  test('of two sites that serve, the standby serves on: clients had been sent there, and are shared again', async () => {
+    const { calls, failedAs } = await told(failoverInput({}, { strategy: 'hot' }), {
+      'await-level': fails('LEVEL_NOT_REACHED'),
+    });
+    expect(failedAs).toBe('FAILED_UNDONE');
+    expect(calls).toContain('drain-source');
+    expect(calls).toContain('undo-traffic');
+    expect(calls).not.toContain('stop-target');
+  });
+
   test('a lag over the limit refuses it: nothing has been touched', async () => {
     const { record, calls } = await told(failoverInput({ mode: 'forced' }), {
       'check-replicas': fails('LAG_TOO_LARGE'),

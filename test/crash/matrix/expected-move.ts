@@ -48,12 +48,10 @@ export function comesAfter(scene: SceneName, id: string, other: string): boolean
 
 /** What may run at the same time. */
 export function branchOfMove(id: string): string {
-  return ATONCE.findIndex((ids) => ids.includes(id)) === -1
-    ? id
-    : `together ${ATONCE.findIndex((ids) => ids.includes(id))}`;
+  return AT_ONCE.find((ids) => ids.includes(id))?.[0] ?? id;
 }
 
-const ATONCE: readonly (readonly string[])[] = [
+const AT_ONCE: readonly (readonly string[])[] = [
   ['promote-redis', 'promote-database'],
   [
     'copy-database',

@@ -1,5 +1,5 @@
 import { EXIT_CODES } from '../../../domain/error-kinds.ts';
-import { OUTCOME_CLASS, type RunRecord } from '../../../domain/run.ts';
+import { OUTCOME_CLASS, type Outcome, type RunRecord } from '../../../domain/run.ts';
 import type { Store } from '../../../lab/clients/journal.ts';
 import { GATEWAYS, SITES, siteServices, type SiteName } from '../../../lab/layout.ts';
 import type { Cell, MoveName } from './cells.ts';
@@ -26,6 +26,10 @@ export interface MoveEnded {
   readonly happened: Witnesses;
   readonly copies: number;
   readonly failedRequests: number;
+  /** Another one than the cells must end in. */
+  readonly outcome: Outcome | undefined;
+  /** Services that were killed on purpose. */
+  readonly restarted: readonly string[];
   /** What `to` held may be on no other site. */
   readonly abandoned: boolean;
   readonly lostBefore: Record<Store, number>;
@@ -36,7 +40,7 @@ export interface MoveEnded {
 export async function judgeMove(pair: Pair, cells: readonly Cell[], ended: MoveEnded): Promise<string[]> {
   const { scene, record, exitCode, from, happened } = ended;
   const well = scene === 'replicate' ? 'REPLICATED' : 'RECOVERED';
-  const wanted = cells[0]?.expected.outcome ?? well;
+  const wanted = ended.outcome ?? cells[0]?.expected.outcome ?? well;
   // What was kept is told, and is an exception.
   const outcome = wanted === 'REPLICATED' && ended.abandoned ? 'REPLICATED_WITH_EXCEPTIONS' : wanted;
   const say = new Differences();
@@ -46,7 +50,7 @@ export async function judgeMove(pair: Pair, cells: readonly Cell[], ended: MoveE
   if (record.outcome === 'REFUSED' || record.outcome === 'FAILED_UNDONE')
     await judgeAsBefore(say, pair, ended);
   else if (scene === 'replicate') await judgeFollows(say, pair, cells, ended);
-  else await judgeTakenOver(say, pair, cells, ended);
+  else await judgeTakenOver(say, pair, ended);
   return say.all;
 }
 
@@ -58,12 +62,7 @@ function allowedAtSource({ record, scene, from, happened }: MoveEnded): Record<s
     : {};
 }
 
-async function judgeTakenOver(
-  say: Differences,
-  pair: Pair,
-  cells: readonly Cell[],
-  ended: MoveEnded,
-): Promise<void> {
+async function judgeTakenOver(say: Differences, pair: Pair, ended: MoveEnded): Promise<void> {
   const { lab } = pair;
   const { scene, record, from, to, stores, happened, lostBefore } = ended;
   const now = await readStores(lab, to);
@@ -73,7 +72,7 @@ async function judgeTakenOver(
   say.same('commits wait for', now.synchronous, '');
   say.same('read-only', now.readOnly, 'off');
   say.same('Redis', now.redis, 'master');
-  say.same('starts', startsOf(happened, to), { [`${to}-pump`]: 1 });
+  say.same('starts', startsOf(happened, to), { [`${to}-pump`]: 1, ...counted(ended.restarted) });
   say.same('running at the new site', await running(lab, to), services(pair, to));
   say.same('running at the old site', await running(lab, from), []);
   say.same('fence of the old site', await pair.fenceOf(from), `run ${record.run}`);
@@ -86,7 +85,7 @@ async function judgeTakenOver(
     GATEWAYS.map((name) => `${to}-${name}`),
   );
   const out = Object.fromEntries(GATEWAYS.map((name) => [`${from}-${name} out`, 1]));
-  say.same('switches of traffic', changesOf(happened), out);
+  say.same('switches of traffic', happened.switches, out);
   say.same('copies', ended.copies, 0);
   const hides = record.outcome === 'RECOVERED_WITH_EXCEPTIONS';
   say.between('records', happened.records, hides ? 0 : 1, 1);
@@ -103,7 +102,6 @@ async function judgeTakenOver(
     say.between('acknowledged keys lost', lost.redis - lostBefore.redis, 0, ((own ?? 0) * 100) / 1000 + 100);
   }
   say.same('data', await digestOfData(lab, to), ended.data);
-  void cells;
 }
 
 async function judgeFollows(
@@ -121,7 +119,7 @@ async function judgeFollows(
   say.same('standbys', now.standbys, [`${slot(to)} sync`]);
   say.same('Redis', now.redis, 'master');
   const started = services(pair, to).filter((name) => !name.endsWith('-pump'));
-  say.same('starts', startsOf(happened, to), Object.fromEntries(started.map((name) => [name, 1])));
+  say.same('starts', startsOf(happened, to), counted([...started, ...ended.restarted]));
   say.same('running at the standby', await running(lab, to), started);
   say.same('running at the source', await running(lab, from), services(pair, from));
   say.same('marks', await marks(pair), { [to]: from });
@@ -133,7 +131,7 @@ async function judgeFollows(
     SITES.flatMap((site) => GATEWAYS.map((name) => `${site}-${name}`)),
   );
   const into = Object.fromEntries(GATEWAYS.map((name) => [`${to}-${name} in`, 1]));
-  say.same('switches of traffic', changesOf(happened), into);
+  say.same('switches of traffic', happened.switches, into);
   say.between('copies', ended.copies, 1, 1 + again(cells, 'copy-database'));
   say.same(
     'records',
@@ -206,6 +204,12 @@ function again(cells: readonly Cell[], id: string): number {
   ).length;
 }
 
+function counted(names: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const name of names) counts[name] = (counts[name] ?? 0) + 1;
+  return counts;
+}
+
 const slot = (site: SiteName): string => `tyk_dr_${site}`;
 
 const services = ({ lab }: Pair, site: SiteName): string[] =>
@@ -214,8 +218,6 @@ const services = ({ lab }: Pair, site: SiteName): string[] =>
 function startsOf({ starts }: Witnesses, site: SiteName): Record<string, number> {
   return Object.fromEntries(Object.entries(starts).filter(([name]) => name.startsWith(`${site}-`)));
 }
-
-const changesOf = ({ switches }: Witnesses): Record<string, number> => ({ ...switches });
 
 async function marks(pair: Pair): Promise<Record<string, string>> {
   const found = await Promise.all(SITES.map(async (site) => [site, (await pair.markOf(site))?.of] as const));

@@ -89,7 +89,7 @@ export class Pair {
     await this.writer.stop();
     if (answer.exitCode !== 0 && answer.exitCode !== 3)
       throw new Error(`${scene} by itself ended with ${answer.exitCode}: ${answer.stdout.slice(-2_000)}`);
-    await this.moved(scene);
+    this.moved(scene);
   }
 
   /** The site that serves loses every process but its worker. */
@@ -108,7 +108,7 @@ export class Pair {
   }
 
   /** The roles are exchanged, or the other site follows. */
-  async moved(scene: MoveName): Promise<void> {
+  moved(scene: MoveName): void {
     if (scene === 'replicate') {
       this.#follows = true;
       this.abandoned = false;
@@ -117,7 +117,6 @@ export class Pair {
     this.serving = this.other;
     this.#follows = false;
     this.abandoned = scene === 'forced';
-    await Promise.resolve();
   }
 
   /** What the runs before have kept on purpose. */
@@ -196,7 +195,7 @@ async function countCopies(lab: TestLab): Promise<void> {
   });
 }
 
-export async function synchronously(lab: TestLab): Promise<void> {
+async function synchronously(lab: TestLab): Promise<void> {
   await changeConfig(lab, ({ replication }) => {
     replication.database['mode'] = 'synchronous';
   });
