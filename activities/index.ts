@@ -38,6 +38,7 @@ import { createServerConfigActivities } from './server-config.ts';
 import { createShipRedisAofActivities } from './ship-redis-aof.ts';
 import { createShipWalActivities } from './ship-wal.ts';
 import { createBringFilesActivities } from './standby/bring-files.ts';
+import { createCommitsActivities } from './standby/commits.ts';
 import { createSourceActivities } from './standby/source.ts';
 import { createStandbyDatabaseActivities } from './standby/database.ts';
 import { createStandbyRedisActivities } from './standby/redis.ts';
@@ -106,6 +107,7 @@ export function createActivities(
     ...createRewrapActivities(deps, build.version),
     ...createShipWalActivities(deps),
     ...createBringFilesActivities(deps),
+    ...createCommitsActivities(deps),
     ...createSourceActivities(deps),
     ...createStandbyDatabaseActivities(deps),
     ...createStandbyRedisActivities(deps),

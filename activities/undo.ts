@@ -74,7 +74,8 @@ function databaseOf({ worker, target }: Call): DatabaseMethod | undefined {
   return database && serves(worker, target, database) ? methodOf(database) : undefined;
 }
 
-function configRoots({ worker, target }: Call): Record<string, string[]> {
+/** By step: what this worker's host has of it. */
+export function configRoots({ worker, target }: Call): Record<string, string[]> {
   const own = (tree: Tree | undefined): string[] => (tree && serves(worker, target, tree) ? [tree.root] : []);
   return {
     'restore-dashboard-config': own(target.dashboard),

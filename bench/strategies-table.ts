@@ -25,11 +25,13 @@ export interface StrategyResult {
     /** From the first write that is held back to the moment at which both stores take writes on the other side. */
     readonly writesHeldMs: number;
     readonly decisionToTrafficMs: number;
-    /** Numbers of the beacon. */
-    readonly lost: number;
-    readonly failedRequests: number;
+    /** Numbers of the beacon; absent where it was not measured. */
+    readonly lost?: number;
+    readonly failedRequests?: number;
   }[];
 }
+
+type Graceful = StrategyResult['graceful'][number];
 
 const HEAD = [
   'strategy',
@@ -83,11 +85,36 @@ function lossText({ losses }: StrategyResult): string {
 
 function gracefulCells(graceful: StrategyResult['graceful']): string[] {
   const held = graceful.map(({ writesHeldMs }) => writesHeldMs);
-  const sum = (of: (each: StrategyResult['graceful'][number]) => number): number =>
-    graceful.reduce((total, each) => total + of(each), 0);
+  const sum = (of: (each: Graceful) => number | undefined): string => {
+    const measured = graceful.flatMap((each) => of(each) ?? []);
+    if (measured.length < graceful.length) return NOT_MEASURED;
+    return String(measured.reduce((total, each) => total + each, 0));
+  };
   const range =
     held.length === 1
       ? time(held[0])
       : `${time(Math.min(...held))} to ${time(Math.max(...held))} (${held.length} times)`;
-  return [range, String(sum((each) => each.failedRequests)), `${sum((each) => each.lost)} numbers`];
+  const lost = sum((each) => each.lost);
+  return [range, sum((each) => each.failedRequests), lost === NOT_MEASURED ? lost : `${lost} numbers`];
+}
+
+/** One graceful failover, for people who watch. */
+export function circleLine({ outcome, writesHeldMs, lost, failedRequests }: Graceful): string {
+  const count = (number: number | undefined): string =>
+    number === undefined ? NOT_MEASURED : String(number);
+  return `${outcome}: writes held for ${time(writesHeldMs)}; requests failed: ${count(failedRequests)}; numbers lost: ${count(lost)}`;
+}
+
+/**
+ * What is not right of the graceful failovers, in words: each must end recovered, lose no watermark and fail no request.
+ * What was not measured is not right either.
+ */
+export function circleProblems(results: readonly StrategyResult[]): string[] {
+  return results.flatMap(({ strategy, graceful }) =>
+    graceful.flatMap((each, index) =>
+      each.outcome.startsWith('RECOVERED') && each.lost === 0 && each.failedRequests === 0
+        ? []
+        : [`${strategy}, graceful failover ${index + 1} of ${graceful.length}: ${circleLine(each)}`],
+    ),
+  );
 }

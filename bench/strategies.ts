@@ -12,7 +12,7 @@ import { SCALES, type ScaleName } from '../lab/seed/definitions.ts';
 import { up } from '../lab/up.ts';
 import { parsed, whole } from './options.ts';
 import { forgetServers, withOwnLab } from './own-lab.ts';
-import { strategyTable, type StrategyResult } from './strategies-table.ts';
+import { circleLine, circleProblems, strategyTable, type StrategyResult } from './strategies-table.ts';
 import { tykDr } from './tyk-dr.ts';
 
 /**
@@ -42,6 +42,9 @@ async function main({ scale, strategies, circles, json }: Options): Promise<void
   const results: StrategyResult[] = [];
   for (const strategy of strategies) results.push(await measured(strategy, scale, circles));
   process.stdout.write(`${json ? JSON.stringify(results) : strategyTable(results, scale)}\n`);
+  const problems = circleProblems(results);
+  for (const problem of problems) say(`NOT RIGHT: ${problem}`);
+  if (problems.length > 0) process.exitCode = 3;
 }
 
 async function measured(strategy: Strategy, scale: ScaleName, circles: number): Promise<StrategyResult> {
@@ -51,12 +54,14 @@ async function measured(strategy: Strategy, scale: ScaleName, circles: number): 
     await tykDr(lab, ['backup', lab.deployment, '--no-verify']);
     const standby = replicates(strategy);
     if (standby) await asked(lab, 'replicate', 'dr');
-    const graceful: RunRecord[] = [];
+    const graceful: StrategyResult['graceful'][number][] = [];
     for (let circle = 0; standby && circle < circles; circle += 1) {
       for (const to of ['dr', 'primary']) {
         say(`  circle ${circle + 1} of ${circles}: gracefully to ${to}`);
         await asked(lab, 'failover', to, '--graceful');
-        graceful.push(await recordOfRun(lab, 'failover'));
+        const figures = gracefulFigures(await recordOfRun(lab, 'failover'));
+        say(`    ${circleLine(figures)}`);
+        graceful.push(figures);
       }
     }
     say('  the primary site is killed');
@@ -68,7 +73,7 @@ async function measured(strategy: Strategy, scale: ScaleName, circles: number): 
     return {
       strategy,
       ...forcedFigures(record, killedAt, await answers(lab)),
-      graceful: graceful.map(gracefulFigures),
+      graceful,
     };
   });
 }
@@ -121,9 +126,16 @@ function gracefulFigures(record: RunRecord): StrategyResult['graceful'][number] 
     decisionToTrafficMs:
       Date.parse(clockPoint(record.clock, 'traffic verified')!.at) -
       Date.parse(clockPoint(record.clock, 'declared')!.at),
-    lost: (record.losses ?? []).reduce((sum, { lost }) => sum + (lost ?? Infinity), 0),
-    failedRequests: record.witness?.failed ?? 0,
+    ...lostOf(record),
+    ...(record.witness ? { failedRequests: record.witness.failed } : {}),
   };
+}
+
+/** Of both stores; nothing where one of them was not measured. */
+function lostOf({ losses = [] }: RunRecord): { lost?: number } {
+  const numbers = losses.flatMap(({ lost }) => lost ?? []);
+  if (losses.length === 0 || numbers.length < losses.length) return {};
+  return { lost: numbers.reduce((sum, lost) => sum + lost, 0) };
 }
 
 /** Those of the same time count once. */

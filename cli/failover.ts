@@ -16,6 +16,7 @@ import { workersNeeded } from '../runbooks/workers.ts';
 import { actorArgument, choice, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { bringFilesNow } from './bring-files.ts';
 import { chain, runIdFor, takesOver } from './chain.ts';
+import { COMMITS, setCommits } from './commits.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { failoverAll, missing } from './failover-all.ts';
 import { follow } from './follow.ts';
@@ -45,6 +46,11 @@ export interface FailoverOptions extends Options {
   readonly rejoin: boolean;
   readonly occurred?: string;
   readonly detected?: string;
+}
+
+interface ReplicateOptions extends Options {
+  readonly files?: boolean;
+  readonly synchronous?: (typeof COMMITS)[number];
 }
 
 export function registerFailover(program: Command, config: () => string | undefined): void {
@@ -110,8 +116,16 @@ export function registerFailover(program: Command, config: () => string | undefi
       .description('Make a site the standby of the one that serves, which serves on')
       .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
       .requiredOption('--to <site>', 'the site that is to follow', nameArgument('--to'))
-      .option('--files', 'only bring the newest configuration to a site that follows already'),
-  ).action((name: string, options: Options & { readonly files?: boolean }) => {
+      .option('--files', 'only bring the newest configuration to a site that follows already')
+      .option(
+        '--synchronous <how>',
+        'only let commits wait for a site that follows, or go on without it',
+        choice('--synchronous', COMMITS),
+      ),
+  ).action((name: string, options: ReplicateOptions) => {
+    const { synchronous } = options;
+    if (synchronous !== undefined)
+      return withDoor(config(), (door) => setCommits(door, name, synchronous, options));
     if (!options.files)
       return act(config(), name, options, (shape) => [
         rejoin(shape, options.to, otherSite(shape, options.to, options.from), options.onFailure),

@@ -23,6 +23,10 @@ export const REPLICATION_ERRORS = {
     (d) => `${d.store} at ${d.address} is not level with its source: ${d.reason}`,
     'Look at the log of the store and at the network between the sites, then retry. Nothing was lost: the source serves as before.',
   ),
+  LEVEL_NOT_REACHED: failed(
+    (d) => `${d.store} of ${d.site} did not reach the end of its source within ${d.limit}: ${d.reason}`,
+    'The source is written to again: no client waits for a person. Look at the network between the sites and at the log of the store, and begin again once tyk-dr backup status shows it level. Nothing was lost.',
+  ),
   LAG_UNKNOWN: refused(
     (d) => `how far ${d.store} of ${d.site} is behind is not known: ${d.reason}`,
     'Decide: fail over with a loss that nobody knows beforehand (tyk-dr confirm while the run waits, else --accept-loss), or recover from a backup (tyk-dr divert, else tyk-dr recover).',

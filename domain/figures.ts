@@ -81,6 +81,18 @@ export interface SlotFigure {
   readonly status: string;
 }
 
+/** What commits of the database that serves wait for. */
+export interface CommitFigures {
+  /** `replication.database.mode` wants it. */
+  readonly wanted: boolean;
+  /** `synchronous_standby_names`; empty where they wait for nobody. */
+  readonly names: string;
+  /** One that it names confirms them now. */
+  readonly confirmed: boolean;
+  /** So many wait at this moment. */
+  readonly waiting: number;
+}
+
 /** What one worker sees of replication, where the strategy of the deployment is to replicate. */
 export interface ReplicationFigures {
   readonly deployment: string;
@@ -94,6 +106,8 @@ export interface ReplicationFigures {
   readonly standing?: readonly StoreStanding[];
   /** Of the site that serves, where its database is on this host. */
   readonly slots?: SlotFigures;
+  /** The same; absent from workers of earlier versions. */
+  readonly commits?: CommitFigures;
 }
 
 /** What one worker measured of its site. */

@@ -1,6 +1,6 @@
 import { formatBytes, formatDuration } from './duration.ts';
 import { doubtful, fine, wrong, type Finding } from './doctor.ts';
-import type { HostFigures, ReplicationFigures, SlotFigure, SlotFigures } from './figures.ts';
+import type { CommitFigures, HostFigures, ReplicationFigures, SlotFigure, SlotFigures } from './figures.ts';
 import { groupBy } from './group.ts';
 import { standingText, type StoreStanding } from './replication.ts';
 import { liveHosts } from './standing.ts';
@@ -24,6 +24,9 @@ export function judgeReplication(hosts: readonly HostFigures[]): Finding[] {
     ...(following.length > 0 ? [] : [nobodyFollows(own, site, others)]),
     ...[...others].flatMap(([other, group]) => followsAnother(other, group, site)),
     ...following.flatMap(([other, group]) => judgeStandby(other, group, own)),
+    ...live
+      .flatMap(({ replication }) => replication?.commits ?? [])
+      .flatMap((commits) => judgeCommits(site, commits, own.deployment, following[0]?.[0])),
     ...live
       .flatMap(({ replication }) => replication?.slots ?? [])
       .flatMap((slots) =>
@@ -128,6 +131,36 @@ function judgeStore(
       'The beacon of the site that serves does not write, or the clocks differ: see its worker.',
     );
   return fine('replication', site, text);
+}
+
+/** Where a commit waits for a standby that is away, no write ends: nothing else looks wrong then. */
+function judgeCommits(
+  site: string,
+  { wanted, names, confirmed, waiting }: CommitFigures,
+  deployment: string,
+  standby: string | undefined,
+): Finding[] {
+  const change = (how: 'on' | 'off'): string =>
+    `tyk-dr replicate ${deployment} --to ${standby ?? 'SITE'} --synchronous ${how}`;
+  if (names === '' && (!wanted || standby === undefined)) return [];
+  if (names === '')
+    return [
+      doubtful(
+        'replication',
+        site,
+        'commits wait for no standby, although replication.database.mode is synchronous',
+        `What is acknowledged now may be lost with ${site}. Once the standby is level: ${change('on')}.`,
+      ),
+    ];
+  if (confirmed) return [fine('replication', site, `commits wait for ${names}, which confirms them`)];
+  return [
+    wrong(
+      'replication',
+      site,
+      `WRITES STAND STILL: commits of the database wait for ${names}, which confirms none (${waiting} wait now)`,
+      `Bring the standby back, or go on without it: ${change('off')}. What is written then is only on ${site}.`,
+    ),
+  ];
 }
 
 /** A beacon writes every second or so. */

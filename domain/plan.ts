@@ -175,6 +175,16 @@ export interface UnfenceInput {
   readonly othersAreDown: boolean;
 }
 
+/** Whether commits of the site `from` are to wait for its standby `to`. */
+export interface CommitsInput {
+  readonly deployment: string;
+  readonly from: string;
+  readonly to: string;
+  /** Of `from`. */
+  readonly workers: readonly string[];
+  readonly wait: boolean;
+}
+
 /** Of an approval that counts. */
 export interface CheckApprovalResult extends StepResult {
   readonly identity: 'proven' | 'asserted';

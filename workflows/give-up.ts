@@ -1,6 +1,7 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { verifiedPoint } from '../domain/clock.ts';
 import type { StopTargetResult } from '../domain/plan.ts';
+import type { Step } from '../domain/step.ts';
 import { hasEnded, type Outcome, type RunRecord, type StepState } from '../domain/run.ts';
 import { keepBuilds, stepRecord } from './run-state.ts';
 import { Abort, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
@@ -97,8 +98,11 @@ async function stopAndUndo(context: StepContext): Promise<string[]> {
 const NOT_STOPPED = 'the target could not be stopped';
 
 async function stopTarget(context: StepContext): Promise<string[]> {
-  // What was begun at the source only is no reason to stop anything of the target.
-  if (!context.begun.some(({ where }) => where !== 'source' && where !== 'live')) return [];
+  // What was begun at the source only is no reason to stop anything of the target; least of all one that all clients were
+  // sent to.
+  const isOfTarget = ({ id, where }: Step): boolean =>
+    where !== 'source' && where !== 'live' && id !== 'drain-source';
+  if (!context.begun.some(isOfTarget)) return [];
   const { workers } = context.input.plan;
   const purpose = 'Stop what this run started on the target';
   try {

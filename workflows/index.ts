@@ -1,5 +1,6 @@
 export { backup } from './backup.ts';
 export { bringFiles } from './bring-files.ts';
+export { commits } from './commits.ts';
 export { copy } from './copy.ts';
 export { doctor, measure } from './doctor.ts';
 export { noteDrill, readStanding } from './drill-notes.ts';

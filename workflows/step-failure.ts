@@ -120,6 +120,9 @@ function isOffered({ input }: StepContext, step: Step<StepId>, { code }: StepErr
 /** What activities/guard.ts refuses before a mutating step has done anything. */
 const REFUSED_ON_ENTRY: readonly ErrorCode[] = ['CONFIG_DRIFT', 'SUPERSEDED', 'WORKER_NOT_CONFIGURED'];
 
+/** Clients are waiting: what is not given up at once keeps them waiting for a person. */
+const GIVES_UP: readonly ErrorCode[] = ['LEVEL_NOT_REACHED'];
+
 /** How often a mutating step with an unknown outcome is looked at again before a person is asked. */
 const MAX_LOOKS = 5;
 
@@ -131,7 +134,7 @@ async function askPerson(context: StepContext, step: Step<StepId>, row: StepReco
   const { record, input, decided } = context;
   row.choices = choicesOf(step, row.error!.code, input.plan);
   row.waitsFor = listed(row.choices);
-  if (input.plan.onFailure === 'abort')
+  if (input.plan.onFailure === 'abort' || GIVES_UP.includes(row.error!.code))
     context.abort ??= automaticAbort(step.id, row.error?.message ?? 'a step failed');
   do {
     row.state = 'waiting';

@@ -1,6 +1,6 @@
 import { observeSwitch, switchIn, switchPaths, type StepKey } from '../../adapters/files/switch-in.ts';
 import { createStanza } from '../../adapters/postgres/backup.ts';
-import { queryValue, waitReady, withClient, type Client } from '../../adapters/postgres/client.ts';
+import { isLost, queryValue, waitReady, withClient, type Client } from '../../adapters/postgres/client.ts';
 import { siteArchiveCommand } from '../../adapters/postgres/pgbackrest-config.ts';
 import {
   ensureSlot,
@@ -181,6 +181,8 @@ async function promote(client: Client, isStandby: boolean, site: string): Promis
   const startedAt = performance.now();
   const ended = await queryValue<boolean>(client, 'SELECT pg_promote(true, $1)', [PROMOTE_TIMEOUT_S]).catch(
     (error: unknown) => {
+      // The server has ended in the middle of it: it is started again, and asked anew how far it came.
+      if (isLost(error)) throw error;
       throw new DrError(
         'PROMOTION_FAILED',
         { store: 'the database', site, reason: String(error) },

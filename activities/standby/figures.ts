@@ -1,9 +1,9 @@
 import { withClient } from '../../adapters/postgres/client.ts';
-import { slotHolds, slotLimit, slotOf } from '../../adapters/postgres/replication.ts';
+import { commitWaits, slotHolds, slotLimit, slotOf } from '../../adapters/postgres/replication.ts';
 import { freeBytes } from '../../adapters/files/disk.ts';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
-import type { ReplicationFigures, SlotFigures } from '../../domain/figures.ts';
+import type { CommitFigures, ReplicationFigures, SlotFigures } from '../../domain/figures.ts';
 import { rpoOf } from '../../domain/objectives.ts';
 import { replicatesAt } from '../../domain/strategy.ts';
 import { adminConnection } from '../endpoints.ts';
@@ -43,18 +43,23 @@ export async function replicationFigures(
     });
     return { ...own, follows: mark.of, standing };
   }
-  const slots = live ? await slotFigures(deps, name, siteName) : undefined;
-  return { ...own, ...(slots ? { slots } : {}) };
+  const kept = live ? await keptForOthers(deps, name, siteName) : {};
+  return { ...own, ...kept };
 }
 
-async function slotFigures(deps: Deps, name: string, siteName: string): Promise<SlotFigures | undefined> {
-  const { sites, drill } = deps.deployment(name);
+/** Of the site that serves, where its database is on this host. */
+async function keptForOthers(
+  deps: Deps,
+  name: string,
+  siteName: string,
+): Promise<{ slots?: SlotFigures; commits?: CommitFigures }> {
+  const { sites, drill, replication } = deps.deployment(name);
   const site = sites[siteName]!;
   const config = clusterIfOurs(site);
-  if (!config || !serves(deps.worker, site, config)) return undefined;
+  if (!config || !serves(deps.worker, site, config)) return {};
   const others = Object.keys(sites).filter((other) => other !== siteName && other !== drill?.site);
   const connection = await adminConnection(config, (reference) => deps.secret(reference));
-  const [{ keepBytes, slots }, free] = await Promise.all([
+  const [{ keepBytes, slots, waits }, free] = await Promise.all([
     withClient(connection, async (client) => {
       const found: SlotFigures['slots'][number][] = [];
       for (const other of others) {
@@ -62,9 +67,12 @@ async function slotFigures(deps: Deps, name: string, siteName: string): Promise<
         if (held)
           found.push({ site: other, heldBytes: held.bytes, active: held.active, status: held.status });
       }
-      return { keepBytes: await slotLimit(client), slots: found };
+      return { keepBytes: await slotLimit(client), slots: found, waits: await commitWaits(client) };
     }),
     freeBytes(`${config.dataDir}/pg_wal`),
   ]);
-  return { freeBytes: free, ...(keepBytes === undefined ? {} : { keepBytes }), slots };
+  return {
+    slots: { freeBytes: free, ...(keepBytes === undefined ? {} : { keepBytes }), slots },
+    commits: { wanted: replication?.database?.mode === 'synchronous', ...waits },
+  };
 }

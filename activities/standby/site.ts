@@ -3,7 +3,8 @@ import { access } from 'node:fs/promises';
 import { readRun } from '../../adapters/backup/runs.ts';
 import { requireFree } from '../../adapters/files/disk.ts';
 import { exists } from '../../adapters/files/exists.ts';
-import { discardUndo, switchPaths, undoSwitch } from '../../adapters/files/switch-in.ts';
+import { discardPlaced, placePaths } from '../../adapters/files/place-entries.ts';
+import { discardStaging, discardUndo, switchPaths, undoSwitch } from '../../adapters/files/switch-in.ts';
 import { readDrillMark } from '../../adapters/host/drill-mark.ts';
 import { lowerFence, raiseFence, readFence } from '../../adapters/host/fence.ts';
 import { somebodyListens } from '../../adapters/host/ports.ts';
@@ -23,6 +24,7 @@ import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
 import { nameAbandoned } from './abandoned.ts';
+import { configRoots } from '../undo.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -161,8 +163,14 @@ async function keepAbandoned(call: Call): Promise<KeepAbandonedResult> {
     const paths = switchPaths(dataDir, input.run);
     // A site that was never given up has abandoned nothing.
     if (mark?.fencedBy === undefined || wasGraceful) await discardUndo(paths);
-    else if (await exists(paths.undoDir)) kept[store] = paths.undoDir;
+    else {
+      await discardStaging(paths);
+      if (await exists(paths.undoDir)) kept[store] = paths.undoDir;
+    }
   }
+  // Configuration is in every set.
+  for (const root of new Set(Object.values(configRoots(call)).flat()))
+    await discardPlaced(placePaths(root, input.run));
   const places = Object.values(kept);
   if (places.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
   const abandoned = await nameAbandoned(call, kept);

@@ -104,6 +104,8 @@ async function openReplication(call: Call): Promise<StepResult> {
   const done: string[] = [];
   await atDatabase(call, async (client) => {
     const { user, password, keepBytes } = deployment.replication!.database!;
+    // The standby that is made anew confirms nothing meanwhile: no commit may wait for it, ours neither.
+    await setSynchronous(client, undefined);
     await limitSlots(client, keepBytes);
     await ensureReplicationRole(client, user, await call.secret(password));
     const slot = slotOf(input.plan.to);

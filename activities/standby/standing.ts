@@ -103,7 +103,7 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   return { summary: summaryOf(standing), proofs, standing };
 }
 
-/** While clients wait: a standby that is not level by then is asked about, and writes go on. */
+/** While clients wait: a standby that is not level by then takes nothing over, and writes go on. */
 const LEVEL_TIMEOUT_MS = 20_000;
 const LEVEL_POLL_MS = 20;
 
@@ -134,12 +134,9 @@ async function untilReached(
     {
       ...{ timeoutMs: LEVEL_TIMEOUT_MS, everyMs: LEVEL_POLL_MS, signal: call.signal },
       late: () =>
-        new DrError('REPLICA_NOT_LEVEL', {
-          ...{
-            store,
-            address: call.input.plan.to,
-            reason: `it is at ${last ?? 'nothing'}, the source ended at ${end}`,
-          },
+        new DrError('LEVEL_NOT_REACHED', {
+          ...{ store, site: call.input.plan.to, limit: formatDuration(LEVEL_TIMEOUT_MS) },
+          reason: `it is at ${last ?? 'nothing'}, the source ended at ${end}`,
         }),
     },
   );

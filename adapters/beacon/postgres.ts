@@ -1,4 +1,4 @@
-import { connect, withClient, type Connection } from '../postgres/client.ts';
+import { cancelQuery, connect, withClient, type Connection } from '../postgres/client.ts';
 import { BEACON_SCHEMA } from '../postgres/schema-queries.ts';
 import type { Marks } from './marks.ts';
 
@@ -19,8 +19,22 @@ export async function openPostgresMarks(
   keepSeconds: number,
 ): Promise<Marks> {
   const client = await connect(connection);
-  const ask = (text: string, values: unknown[] = []) =>
-    client.query({ text, values, query_timeout: STATEMENT_MS } as { text: string; values: unknown[] });
+  let asking = 0;
+  const ask = async (text: string, values: unknown[] = []) => {
+    asking += 1;
+    const answer = await client.query({ text, values, query_timeout: STATEMENT_MS } as {
+      text: string;
+      values: unknown[];
+    });
+    asking -= 1;
+    return answer;
+  };
+  const leave = (): void => {
+    // A commit that waits for a standby ends with no timeout, and sees no client go: left alone, one after the other
+    // would take every connection of the server.
+    if (asking > 0) void cancelQuery(connection, client);
+    void client.end().catch(() => undefined);
+  };
   try {
     await ask(`SET statement_timeout = ${STATEMENT_MS}`);
     // Asked first: making what is there needs a right that the owner of the table alone has.
@@ -32,7 +46,7 @@ export async function openPostgresMarks(
       await ask(`ALTER TABLE ${TABLE} OWNER TO ${role}`);
     }
   } catch (error) {
-    void client.end().catch(() => undefined);
+    leave();
     throw error;
   }
   let written = 0;
@@ -43,7 +57,7 @@ export async function openPostgresMarks(
       if (written % TRIM_EVERY === 1)
         await ask(`DELETE FROM ${TABLE} WHERE number < $1`, [number - keepSeconds]);
     },
-    close: () => void client.end().catch(() => undefined),
+    close: leave,
   };
 }
 

@@ -59,7 +59,10 @@ export async function placeEntries(
       join(folder, entry),
     );
     if (!(await exists(staged!))) continue;
-    if ((await exists(now!)) && !(await exists(old!))) await moveInto(now!, old!);
+    const isOurs = (await exists(old!)) || (await exists(newMark(paths, entry)));
+    // A call before this one has placed it, and was killed before it could say so.
+    if (isOurs) await rm(now!, { recursive: true, force: true });
+    else if (await exists(now!)) await moveInto(now!, old!);
     // Said before it is true: an undo may find nothing to remove, but never removes what it has no copy of.
     if (!(await exists(old!))) await writeDurably(newMark(paths, entry), '');
     await moveInto(staged!, now!);

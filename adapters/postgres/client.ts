@@ -1,3 +1,5 @@
+import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
@@ -74,6 +76,31 @@ async function ssl({ tls }: Connection): Promise<Pick<pg.ClientConfig, 'ssl'>> {
 }
 
 /**
+ * Asks the server to give up what a connection of ours waits for. It takes no connection of the server's: also where all
+ * are in use. Never throws: a server that is gone waits for nothing any more.
+ */
+export async function cancelQuery({ host, port }: Connection, client: Client): Promise<void> {
+  const { processID, secretKey } = client as unknown as { processID: number; secretKey: number };
+  const request = Buffer.alloc(CANCEL_BYTES);
+  for (const [index, word] of [CANCEL_BYTES, CANCEL_REQUEST, processID, secretKey].entries())
+    request.writeInt32BE(word, index * 4);
+  const socket = host.startsWith('/')
+    ? createConnection(join(host, `.s.PGSQL.${port}`))
+    : createConnection(port, host);
+  socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());
+  await new Promise<void>((done) => {
+    // The server closes it, whatever came of it.
+    socket.once('close', () => done()).on('error', () => undefined);
+    socket.on('connect', () => socket.end(request));
+    socket.resume();
+  });
+}
+
+/** The protocol's message CancelRequest: its length, its code, and which connection is meant. */
+const CANCEL_BYTES = 16;
+const CANCEL_REQUEST = 80_877_102;
+
+/**
  * Runs some work on a connection of its own, which is ended whatever happens.
  *
  * @throws DrError STORE_UNREACHABLE, also where the server ended the connection under the work.
@@ -127,7 +154,7 @@ export async function queryValue<T>(client: Client, sql: string, values: unknown
 }
 
 /** PostgreSQL's codes of a server that ends, and what the driver says when one is gone without a word. */
-function isLost(error: unknown): boolean {
+export function isLost(error: unknown): boolean {
   const { code = '', message = '' } = error as { code?: string; message?: string };
   return (
     /^(57P0[123]|08\w{3}|ECONNRESET|EPIPE)$/.test(code) ||

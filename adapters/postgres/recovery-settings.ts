@@ -15,18 +15,23 @@ const RECOVERY_SETTING =
 /** Where the source archived is its own business: its successor must never write there. */
 const ARCHIVE_SETTING = /^\s*archive_(command|library|mode)\s*=/i;
 
+/** What a site that served had set for its standby, or to stop writes: its successor would wait for nobody, or take none. */
+const SERVING_SETTING = /^\s*(synchronous_standby_names|default_transaction_read_only)\s*=/i;
+
 /** Of the site on which the data will serve; or none at all. */
 export interface ArchiveSetting {
   readonly command?: string;
   readonly off?: true;
 }
 
+const NOT_FOR_SUCCESSORS = [REMOVED, RECOVERY_SETTING, ARCHIVE_SETTING, SERVING_SETTING];
+
 /** The text of postgresql.auto.conf without what pgBackRest and a recovery put there. Pure. */
 export function withoutRecovery(text: string, archive?: ArchiveSetting): string {
   const lines = text.split('\n');
   const generated = lines.findIndex((line) => GENERATED.test(line));
   const kept = (generated === -1 ? lines : lines.slice(0, generated)).filter(
-    (line) => !REMOVED.test(line) && !RECOVERY_SETTING.test(line) && !ARCHIVE_SETTING.test(line),
+    (line) => !NOT_FOR_SUCCESSORS.some((setting) => setting.test(line)),
   );
   while (kept.at(-1)?.trim() === '') kept.pop();
   // It wins over any postgresql.conf, also one that came with the data.

@@ -120,6 +120,34 @@ export async function setSynchronous(client: Client, standby: string | undefined
   await client.query('SELECT pg_reload_conf()');
 }
 
+/** What commits of a primary wait for. */
+export interface CommitWaits {
+  /** `synchronous_standby_names` as it is in force; empty where they wait for nobody. */
+  readonly names: string;
+  /** One that it names confirms them. */
+  readonly confirmed: boolean;
+  /** Commits that wait at this moment. */
+  readonly waiting: number;
+}
+
+export async function commitWaits(client: Client): Promise<CommitWaits> {
+  const { rows } = await client.query<CommitWaits>(
+    `SELECT current_setting('synchronous_standby_names') AS names,
+            EXISTS (SELECT 1 FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum')) AS confirmed,
+            (SELECT count(*)::int FROM pg_stat_activity WHERE wait_event = 'SyncRep') AS waiting`,
+  );
+  return rows[0]!;
+}
+
+/** Whether a standby streams from this server now, by the name that it goes by. */
+export function isStreamed(client: Client, standby: string): Promise<boolean> {
+  return queryValue<boolean>(
+    client,
+    `SELECT EXISTS (SELECT 1 FROM pg_stat_replication WHERE application_name = $1 AND state = 'streaming')`,
+    [standby],
+  );
+}
+
 export interface PrimaryPosition {
   readonly lsn: string;
   readonly timeline: number;

@@ -117,11 +117,6 @@ export async function makeStandby(
   await giveTo(cluster.runAs, passfile);
   await stripRecovery(stagingDir, cluster.runAs, archive);
   const auto = join(stagingDir, 'postgresql.auto.conf');
-  const kept = (await readFile(auto, 'utf8'))
-    .split('\n')
-    .filter((line) => !PRIMARY_ONLY.test(line))
-    .join('\n');
-  await writeFile(auto, kept);
   const tls = source.tls ? { sslmode: 'verify-full', sslrootcert: source.tls.caFile ?? 'system' } : {};
   const conninfo = Object.entries({
     ...{ host: source.host, port: String(source.port), user: source.user, passfile },
@@ -136,9 +131,6 @@ export async function makeStandby(
   await writeFile(join(stagingDir, 'standby.signal'), '');
   await giveTo(cluster.runAs, auto, join(stagingDir, 'standby.signal'));
 }
-
-/** What a primary had set for itself, and its successor must not inherit. */
-const PRIMARY_ONLY = /^\s*(default_transaction_read_only|synchronous_standby_names)\s*=/i;
 
 /** All that stands in it. */
 export const passfileLine = (user: string, password: Secret): string =>

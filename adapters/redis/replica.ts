@@ -43,15 +43,22 @@ export async function follow(
 ): Promise<{ readonly notKept?: string }> {
   return withClient(replica, async (client) => {
     const { role, master } = await redisPosition(client);
-    if (source.username !== undefined) await client.config('SET', 'masteruser', source.username);
-    if (source.password) await client.config('SET', 'masterauth', source.password.reveal());
-    if (source.tls) await client.config('SET', 'tls-replication', 'yes');
+    // All three in any case: what it knew of another master would keep it out of this one.
+    await client.config('SET', 'masteruser', source.username ?? '');
+    await client.config('SET', 'masterauth', source.password?.reveal() ?? '');
+    await setTls(client, source.tls !== undefined);
     await client.config('SET', 'replica-read-only', isWritable ? 'no' : 'yes');
     const { host, port } = masterOf(source);
     const follows = role === 'replica' && master?.host === host && master.port === port;
     if (!follows) await client.replicaof(host, port);
     return keep(client);
   });
+}
+
+/** A server that was built without TLS has no such setting, and needs none. */
+async function setTls(client: Client, isWanted: boolean): Promise<void> {
+  const [name] = await client.config('GET', 'tls-replication');
+  if (isWanted || name !== undefined) await client.config('SET', 'tls-replication', isWanted ? 'yes' : 'no');
 }
 
 /** Waits until the whole data are there and the stream runs. @throws DrError REPLICA_NOT_LEVEL */

@@ -1,8 +1,11 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { randomFrom } from '../harness/random.ts';
-import { play, type Played } from './matrix/play.ts';
 import { cellsOf, MOMENTS, packed, pointsOf, SCENES, type Cell, type SceneName } from './matrix/cells.ts';
+import { isMove } from './matrix/expected-move.ts';
+import { Pair } from './matrix/pair.ts';
+import { playMove } from './matrix/play-move.ts';
+import { play, type Played } from './matrix/play.ts';
 import { Stage } from './matrix/stage.ts';
 import { summaryOf, tableOf, verdictOf, type Verdict } from './matrix/table.ts';
 
@@ -35,22 +38,11 @@ async function main(): Promise<number> {
   if (options.list) return list();
   const startedAt = performance.now();
   const verdicts = await kept();
-  // One after the other: a lab that comes up needs the machine for itself.
-  const rising: Promise<Stage>[] = [];
-  for (let lab = 0; lab < Number(options.labs); lab += 1) {
-    const before = rising.at(-1);
-    const next = async (): Promise<Stage> => {
-      await before?.catch(() => undefined);
-      if (ending) throw new Error('the labs are ending');
-      return Stage.up();
-    };
-    rising.push(next());
-    // Whoever plays on it hears of it.
-    rising.at(-1)!.catch(() => undefined);
-  }
+  let rising: Promise<Player>[] = [];
   const allDown = async (): Promise<void> => {
-    for (const stage of await Promise.allSettled(rising))
-      if (stage.status === 'fulfilled') await stage.value.down();
+    for (const player of await Promise.allSettled(rising))
+      if (player.status === 'fulfilled') await player.value.down();
+    rising = [];
   };
   const end = (): void => {
     if (ending) return;
@@ -63,7 +55,13 @@ async function main(): Promise<number> {
   };
   process.on('SIGINT', end).on('SIGTERM', end);
   try {
-    for (const scene of SCENES) await playScene(rising, scene, verdicts);
+    for (const raise of [onStage, onPair]) {
+      const scenes = SCENES.filter((scene) => isMove(scene) === (raise === onPair) && isWanted(scene));
+      if (scenes.length === 0) continue;
+      rising = raised(raise);
+      for (const scene of scenes) await playScene(rising, scene, verdicts);
+      await allDown();
+    }
   } catch (error) {
     if (!ending) throw error;
   } finally {
@@ -75,17 +73,57 @@ async function main(): Promise<number> {
   return verdicts.length > 0 && verdicts.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
+/** A lab, and who plays scenes on it. */
+interface Player {
+  play(scene: SceneName, cells: readonly Cell[]): Promise<Played>;
+  down(): Promise<void>;
+}
+
+async function onStage(): Promise<Player> {
+  const stage = await Stage.up();
+  return { play: (scene, cells) => play(stage, scene, cells), down: () => stage.down() };
+}
+
+async function onPair(): Promise<Player> {
+  const pair = await Pair.up();
+  return {
+    play: (scene, cells) => {
+      if (!isMove(scene)) throw new Error(`${scene} is not played between two sites`);
+      return playMove(pair, scene, cells);
+    },
+    down: () => pair.down(),
+  };
+}
+
+/** One after the other: a lab that comes up needs the machine for itself. */
+function raised(raise: () => Promise<Player>): Promise<Player>[] {
+  const rising: Promise<Player>[] = [];
+  for (let lab = 0; lab < Number(options.labs); lab += 1) {
+    const before = rising.at(-1);
+    const next = async (): Promise<Player> => {
+      await before?.catch(() => undefined);
+      if (ending) throw new Error('the labs are ending');
+      return raise();
+    };
+    rising.push(next());
+    // Whoever plays on it hears of it.
+    rising.at(-1)!.catch(() => undefined);
+  }
+  return rising;
+}
+
+function isWanted(scene: SceneName): boolean {
+  const points = pointsOf(scene, () => true);
+  return points.some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)));
+}
+
 async function playScene(
-  stages: readonly Promise<Stage>[],
+  players: readonly Promise<Player>[],
   scene: SceneName,
   verdicts: Verdict[],
 ): Promise<void> {
-  if (
-    !pointsOf(scene, () => true).some((point) => cellsOf(point, [], 1).some((cell) => isChosen(cell, true)))
-  )
-    return;
   say(`${scene}: a run that nobody disturbs`);
-  const control = await play(await stages[0]!, scene, []);
+  const control = await (await players[0]!).play(scene, []);
   if (control.problems.length > 0)
     throw new Error(`the undisturbed run of ${scene} is not right: ${control.problems.join('; ')}`);
   const planned = new Set(control.trace.map(({ point }) => point));
@@ -100,13 +138,13 @@ async function playScene(
     .slice(0, options.runs === undefined ? undefined : Number(options.runs));
   const left = packs.map((pack, index) => ({ pack, called: `${scene} ${index + 1}/${packs.length}` }));
   const wrong: { readonly pack: readonly Cell[]; readonly played: Played }[] = [];
-  const playAll = async (rising: Promise<Stage>): Promise<void> => {
-    const stage = await rising.catch((error: unknown) => say(`a lab did not come up: ${String(error)}`));
-    if (!stage) return;
+  const playAll = async (rising: Promise<Player>): Promise<void> => {
+    const player = await rising.catch((error: unknown) => say(`a lab did not come up: ${String(error)}`));
+    if (!player) return;
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const { pack, called } = next;
       say(`${called}: ${pack.map(({ name }) => name).join(' ')}`);
-      const played = await play(stage, scene, pack);
+      const played = await player.play(scene, pack);
       if (ending) return;
       say(
         `${called}: ${played.outcome}, ${seconds(played.ms)}${played.problems.map((each) => `\n  not right: ${each}`).join('')}`,
@@ -122,7 +160,7 @@ async function playScene(
       );
     }
   };
-  await Promise.all(stages.map(playAll));
+  await Promise.all(players.map(playAll));
   for (const { pack, played } of wrong) {
     const names = new Set(pack.map(({ name }) => name));
     // Each by itself is right: it is their coming together that is not.

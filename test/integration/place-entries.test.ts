@@ -53,6 +53,30 @@ test('an undo after a kill before the first move deletes nothing', async () => {
   expect([await read('tyk.conf'), await read('portal/upload')]).toEqual(['old', 'only here']);
 });
 
+test('a call after a kill behind any move unpacks anew, places the same, and can be undone', async () => {
+  await mkdir(join(root, 'middleware'));
+  await writeFile(join(root, 'middleware', 'old.js'), 'old');
+  const entries = [...ENTRIES, 'middleware'];
+  const unpack = async (): Promise<void> => {
+    for (const folder of ['certs', 'middleware']) {
+      await mkdir(join(paths.stagingDir, folder), { recursive: true });
+      await writeFile(join(paths.stagingDir, folder, 'a'), 'new');
+    }
+    await writeFile(join(paths.stagingDir, 'tyk.conf'), 'new');
+  };
+  await unpack();
+  await placeEntries(paths, KEY, entries);
+  // Everything was moved, and nobody has written down that it is done.
+  const ledger = { ...KEY, entries, done: false };
+  await writeFile(join(paths.undoDir, 'tyk-dr-step.json'), JSON.stringify(ledger));
+  await unpack();
+  await placeEntries(paths, KEY, entries);
+  const all = ['tyk.conf', 'certs/a', 'middleware/a', 'middleware/old.js'];
+  expect(await Promise.all(all.map(read))).toEqual(['new', 'new', 'new', 'missing']);
+  await undoPlacing(paths);
+  expect(await Promise.all(all.map(read))).toEqual(['old', 'missing', 'missing', 'old']);
+});
+
 test('what the set holds beside the declared entries is not placed; a file takes the place of a folder', async () => {
   await rm(join(paths.stagingDir, 'certs'), { recursive: true });
   await writeFile(join(paths.stagingDir, 'certs'), 'a file now');

@@ -9,6 +9,7 @@ import {
   ensureReplicationRole,
   ensureSlot,
   limitSlots,
+  setSynchronous,
   slotOf,
 } from '../../adapters/postgres/replication.ts';
 import { copyPrimary, makeStandby, passfileOf } from '../../adapters/postgres/standby-files.ts';
@@ -16,6 +17,7 @@ import { awaitLink, follow } from '../../adapters/redis/replica.ts';
 import { runBeacon } from '../../activities/beacon.ts';
 import { checkReplication } from '../../activities/doctor/replication.ts';
 import type { Deps } from '../../activities/guard.ts';
+import { createCommitsActivities } from '../../activities/standby/commits.ts';
 import { replicationFigures } from '../../activities/standby/figures.ts';
 import { proveReplicas } from '../../activities/standby/prove-replicas.ts';
 import type { Deployment } from '../../domain/config.ts';
@@ -320,4 +322,40 @@ test('a standby that is cut off and then gone: the lag grows by what was written
   expect(told(await figures())).toContainEqual(
     expect.stringMatching(/^error dr: database not reachable: /) as string,
   );
+});
+
+test('commits that wait for it: said, without the beacon taking every connection, and let go by a word', async () => {
+  await withClient(postgres.admin, (client) => setSynchronous(client, slotOf('dr')));
+  const later = new AbortController();
+  const writing = runBeacon({
+    ...{ deps, deployment: 'acme', siteName: 'primary', signal: later.signal },
+    say: () => undefined,
+  });
+  const waiting = (): Promise<string> =>
+    withClient(postgres.admin, (client) =>
+      queryValue<string>(
+        client,
+        `SELECT coalesce(string_agg(pid::text, ' '), '') FROM pg_stat_activity WHERE wait_event = 'SyncRep'`,
+      ),
+    );
+  await expect.poll(waiting, { timeout: 20_000, interval: 100 }).toMatch(/^\d+$/);
+  const first = await waiting();
+  // It gives a connection up and opens another: never two at once.
+  await expect.poll(waiting, { timeout: 20_000, interval: 20 }).toMatch(new RegExp(`^(?!${first}$)\\d+`));
+  expect(await waiting()).toMatch(/^\d+$/);
+  expect(told(await figures())).toContainEqual(
+    expect.stringMatching(
+      /^error primary: WRITES STAND STILL: commits of the database wait for FIRST 1 \("tyk_dr_dr"\), which confirms none \(1 wait now\)$/,
+    ) as string,
+  );
+  const setCommits = (wait: boolean): Promise<unknown> =>
+    createCommitsActivities(deps)['set-commits']({
+      ...{ deployment: 'acme', from: 'primary', to: 'dr', workers: ['primary'], wait },
+    });
+  await expect(setCommits(true)).rejects.toThrow(/does not stream from primary now/);
+  expect(await setCommits(false)).toMatch(/^commits wait for no standby; 1 that waited have ended/);
+  await withClient(postgres.admin, (client) => client.query('CREATE TABLE goes_on (n int)'));
+  later.abort();
+  await writing;
+  expect(told(await figures()).join()).not.toContain('STAND STILL');
 });

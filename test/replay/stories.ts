@@ -94,6 +94,7 @@ const PRODUCERS: Activities = {
   'list-runs': () => Promise.resolve([]),
   'look-at-writers': () => Promise.resolve([]),
   'lower-fence': () => Promise.resolve('the fence is down'),
+  'set-commits': () => Promise.resolve('commits wait for no standby'),
   'examine-host': () => Promise.resolve({ site: 'primary', worker: 'primary', findings: [] }),
   'measure-host': () =>
     Promise.resolve({
@@ -436,6 +437,10 @@ export const STORIES: readonly Story[] = [
         others: [{ site: 'dr', workers: ['dr'] }],
       },
     ],
+  },
+  {
+    ...{ name: 'commits', workflow: 'commits', workflowId: 'replay/commits' },
+    args: [{ deployment: 'acme', from: 'primary', to: 'dr', workers: ['primary'], wait: false }],
   },
   {
     ...{ name: 'fence', workflow: 'fence', workflowId: 'replay/fence' },

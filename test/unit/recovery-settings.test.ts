@@ -15,3 +15,13 @@ test('a restored cluster archives where its new site does, whatever ALTER SYSTEM
   );
   expect(withoutRecovery(restored)).toBe("work_mem = '64MB'\n");
 });
+
+test('a restored cluster waits for no standby of the old one, and takes writes', () => {
+  const restored = [
+    "work_mem = '64MB'",
+    `synchronous_standby_names = 'FIRST 1 ("tyk_dr_dr")'`,
+    "default_transaction_read_only = 'on'",
+    '',
+  ].join('\n');
+  expect(withoutRecovery(restored)).toBe("work_mem = '64MB'\n");
+});

@@ -45,6 +45,31 @@ const told = (...hosts: HostFigures[]): string[] =>
     .filter(({ severity }) => severity !== 'ok')
     .map(({ severity, where, message }) => `${severity} ${where}: ${message}`);
 
+describe('what commits wait for', () => {
+  const commits = (more: Partial<NonNullable<ReplicationFigures['commits']>>): HostFigures =>
+    host('primary', { commits: { wanted: true, names: '', confirmed: false, waiting: 0, ...more } });
+
+  test('is said where it confirms nothing, with both ways out; and where nobody waits although it is wanted', () => {
+    const [found] = judgeReplication([
+      commits({ names: 'FIRST 1 ("tyk_dr_dr")', waiting: 3 }),
+      dr({}, { standing: [follows('redis'), follows('database')] }),
+    ]).filter(({ message }) => message.includes('STAND STILL'));
+    expect(found).toMatchObject({ severity: 'error', where: 'primary' });
+    expect(found!.message).toContain('(3 wait now)');
+    expect(found!.hint).toContain('tyk-dr replicate acme --to dr --synchronous off');
+    // Also where no worker of the standby answers.
+    expect(told(commits({ names: 'x' })).join('\n')).toContain('WRITES STAND STILL');
+    expect(told(commits({}), dr()).join('\n')).toMatch(
+      /^warning primary: commits wait for no standby, although/m,
+    );
+  });
+
+  test('is well where the standby confirms, and where nobody wants it', () => {
+    expect(told(commits({ names: 'x', confirmed: true }), dr())).toEqual(told(host('primary', {}), dr()));
+    expect(told(commits({ wanted: false }), dr())).toEqual(told(host('primary', {}), dr()));
+  });
+});
+
 describe('who follows, and how closely', () => {
   test('is well where every store streams and the slot is read; each is told in a line', () => {
     expect(told(primary(), dr())).toEqual([]);

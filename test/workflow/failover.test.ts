@@ -52,7 +52,7 @@ describe.each([
 describe('before the source is fenced', () => {
   test('a standby that does not become level is given up, and the source is written to again', async () => {
     const { record, calls, failedAs } = await told(failoverInput(), {
-      'await-level': fails('REPLICA_NOT_LEVEL'),
+      'await-level': fails('LEVEL_NOT_REACHED'),
     });
     expect(failedAs).toBe('FAILED_UNDONE');
     expect(calls).toContain('resume-writes');
@@ -60,6 +60,25 @@ describe('before the source is fenced', () => {
     for (const id of ['fence-source', 'promote-redis', 'promote-database', 'stop-target'])
       expect(calls, id).not.toContain(id);
     expect(record.steps.find(({ id }) => id === 'stop-writes')!.summary).toMatch(/^undone/);
+  });
+
+  test('the same where a person would be asked: their clients do not wait for them', async () => {
+    const { calls, failedAs } = await told(failoverInput({ onFailure: 'ask' }), {
+      'await-level': fails('LEVEL_NOT_REACHED'),
+    });
+    expect(failedAs).toBe('FAILED_UNDONE');
+    expect(calls).toContain('resume-writes');
+    expect(calls).not.toContain('fence-source');
+  });
+
+  test('of two sites that serve, the standby serves on: clients had been sent there, and are shared again', async () => {
+    const { calls, failedAs } = await told(failoverInput({}, { strategy: 'hot' }), {
+      'await-level': fails('LEVEL_NOT_REACHED'),
+    });
+    expect(failedAs).toBe('FAILED_UNDONE');
+    expect(calls).toContain('drain-source');
+    expect(calls).toContain('undo-traffic');
+    expect(calls).not.toContain('stop-target');
   });
 
   test('a lag over the limit refuses it: nothing has been touched', async () => {

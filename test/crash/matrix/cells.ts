@@ -1,10 +1,13 @@
 import type { Step } from '../../../domain/step.ts';
 import { BACKUP_STEPS } from '../../../runbooks/backup.ts';
 import { choicesOf } from '../../../runbooks/choices.ts';
+import { FAILOVER_STEPS } from '../../../runbooks/failover.ts';
 import { RECOVER_STEPS } from '../../../runbooks/recover.ts';
+import { REPLICATE_STEPS } from '../../../runbooks/replicate.ts';
 import type { Traced } from '../../harness/faults.ts';
 import { randomFrom } from '../../harness/random.ts';
 import { asksNobody, changesNothingYet, expectedOf, type Expected } from './expected.ts';
+import { branchOfMove, expectedOfMove, givesUpWell, isMove } from './expected-move.ts';
 
 /** The cells of the crash matrix, generated from the step tables: each point of a run × each moment. */
 
@@ -13,7 +16,14 @@ import { asksNobody, changesNothingYet, expectedOf, type Expected } from './expe
  * given up, and its undo is disturbed. `backup`: a set is made. `decide`: a step has failed for good, or the run is
  * paused, and a person decides.
  */
-export const SCENES = ['backup', 'recover', 'decide', 'undo', 'in-place'] as const;
+export const RESTORES = ['backup', 'recover', 'decide', 'undo', 'in-place'] as const;
+/**
+ * Between two sites that follow each other: a standby takes over (`graceful`, `forced`), and the site that it has replaced
+ * is made to follow (`replicate`).
+ */
+export const MOVES = ['graceful', 'forced', 'replicate'] as const;
+export type MoveName = (typeof MOVES)[number];
+export const SCENES = [...RESTORES, ...MOVES] as const;
 export type SceneName = (typeof SCENES)[number];
 
 /** The columns of the table. */
@@ -83,6 +93,12 @@ export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Po
         .flatMap((step) =>
           wordsOf(step, planned).map((word) => ({ scene, id: `${step.id}.${word}`, step, word })),
         );
+    case 'graceful':
+      return movesOf(scene, FAILOVER_STEPS, planned);
+    case 'forced':
+      return movesOf(scene, FAILOVER_STEPS, planned).filter(({ id }) => id !== 'switch-traffic');
+    case 'replicate':
+      return movesOf(scene, REPLICATE_STEPS, planned);
     case 'undo':
       return [
         { scene, id: 'stop-target' },
@@ -92,6 +108,16 @@ export function pointsOf(scene: SceneName, planned: (id: string) => boolean): Po
       ];
   }
 }
+
+/** Rows that a recovery has as well are tried there, but for those that must not come twice here. */
+function movesOf(scene: MoveName, table: readonly Step[], planned: (id: string) => boolean): Point[] {
+  const asElsewhere = RECOVER_STEPS.map(({ id }) => id as string).filter((id) => !ALSO_HERE.includes(id));
+  return table
+    .filter(({ id }) => planned(id) && !asElsewhere.includes(id))
+    .map((step) => ({ scene, id: step.id, step }));
+}
+
+const ALSO_HERE: readonly string[] = ['fence-source', 'hold-traffic', 'switch-traffic'];
 
 function wordsOf(step: Step, planned: (id: string) => boolean): Word[] {
   const steps = RECOVER_STEPS.map(({ id }) => id).filter(planned);
@@ -114,7 +140,7 @@ export function cellsOf(point: Point, control: readonly Traced[], seeds: number)
   if (point.word !== undefined) return decidedCellsOf(point, point.step!, point.word);
   const traced = control.filter((work) => work.point === point.id).sort((a, b) => b.bytes - a.bytes)[0];
   const cell = (moment: Moment, what: string, fault: string, seed?: number): Cell => {
-    const expected = expectedOf(point, moment);
+    const expected = isMove(point.scene) ? expectedOfMove(point, moment) : expectedOf(point, moment);
     return {
       ...point,
       moment,
@@ -129,14 +155,16 @@ export function cellsOf(point: Point, control: readonly Traced[], seeds: number)
     cell('before', 'before', 'before'),
     cell('after', 'after', 'after'),
     cell('fails-once', 'fails-once', 'fail'),
-    cell('fails-for-good', 'fails-for-good', 'fails'),
     cell('temporal-killed', 'temporal-killed', 'hold'),
     cell('new-build', 'new-build', 'hold'),
   ];
-  // A look has no effect after which it could fail.
-  if (point.scene === 'backup' || point.step?.risk !== 'probe')
-    cells.push(cell('fails-after-effect', 'fails-after-effect', 'fails-after'));
-  if (point.scene === 'recover' || point.scene === 'in-place')
+  if (!isMove(point.scene) || givesUpWell(point)) {
+    cells.push(cell('fails-for-good', 'fails-for-good', 'fails'));
+    // A look has no effect after which it could fail.
+    if (point.scene === 'backup' || point.step?.risk !== 'probe')
+      cells.push(cell('fails-after-effect', 'fails-after-effect', 'fails-after'));
+  }
+  if (point.scene === 'recover' || point.scene === 'in-place' || isMove(point.scene))
     cells.push(cell('refused-once', 'refused-once', 'refuse'));
   for (let nth = 1; nth <= (traced?.renames ?? 0); nth += 1)
     for (const side of ['before', 'after'])
@@ -201,7 +229,8 @@ function fits(pack: readonly Cell[], cell: Cell, size: number): boolean {
   const same = pack.filter((other) => placeOf(other) === placeOf(cell));
   // One call after the other dies at the byte of the next of them; other moments know but one call.
   if (same.some(({ moment }) => moment !== 'byte' || cell.moment !== 'byte')) return false;
-  if (same.length >= SAME_POINT) return false;
+  // A source that falls silent twice is one that cannot be fenced.
+  if (same.length >= (cell.id === 'fence-source' ? 1 : SAME_POINT)) return false;
   // One works on while it is held: two at once would wait for each other.
   if (isHeld(cell) && pack.some((other) => isHeld(other) && branchOf(other) === branchOf(cell))) return false;
   if (!isCostly(cell)) return true;
@@ -234,6 +263,7 @@ function isHeld({ moment, word }: Cell): boolean {
 /** What may run at the same time. */
 function branchOf({ scene, id, step }: Cell): string {
   if (scene === 'undo') return id;
+  if (isMove(scene)) return branchOfMove(id);
   if (step!.phase === 'redis' || step!.phase === 'database' || id === 'place-server-config') return 'stores';
   return step!.phase;
 }

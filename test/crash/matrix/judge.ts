@@ -4,6 +4,7 @@ import { OUTCOME_CLASS, type RunRecord } from '../../../domain/run.ts';
 import { GATEWAYS, siteDir, siteServices } from '../../../lab/layout.ts';
 import type { Cell, SceneName } from './cells.ts';
 import { decisionsOf } from './decide.ts';
+import { Differences } from './differences.ts';
 import { comesAfter, kills, redone } from './expected.ts';
 import { changedOldData, leftovers } from './old-data.ts';
 import { commanderOf, fencedBy } from './play.ts';
@@ -216,24 +217,4 @@ function startsOf({ happened }: Ended, site: string): Record<string, number> {
 
 function dr(starts: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(starts).filter(([name]) => name.startsWith('dr-')));
-}
-
-class Differences {
-  readonly all: string[] = [];
-
-  same(what: string, actual: unknown, expected: unknown): void {
-    const [is, must] = [text(actual), text(expected)];
-    if (is !== must) this.all.push(`${what}: ${is}, must be ${must}`);
-  }
-
-  between(what: string, actual: number, least: number, most: number): void {
-    if (actual < least || actual > most)
-      this.all.push(`${what}: ${actual}, must be ${least === most ? least : `${least} to ${most}`}`);
-  }
-}
-
-function text(value: unknown): string {
-  if (Array.isArray(value)) return JSON.stringify([...(value as string[])].sort());
-  if (typeof value !== 'object' || value === null) return String(value);
-  return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))));
 }

@@ -26,11 +26,14 @@ export class Keeper {
   readonly #busy = new Set<SiteName>();
   #keeping: Promise<unknown> = Promise.resolve();
   #killing: Promise<void> = Promise.resolve();
+  readonly #siteOf: (cell: Cell) => SiteName;
   #builds = 0;
 
-  constructor(lab: TestLab, faults: string) {
+  /** @param siteOf whose worker runs a point */
+  constructor(lab: TestLab, faults: string, siteOf: (cell: Cell) => SiteName = siteOfRestore) {
     this.#lab = lab;
     this.#faults = faults;
+    this.#siteOf = siteOf;
   }
 
   async begin(): Promise<void> {
@@ -123,7 +126,7 @@ export class Keeper {
 
   /** Asked to end in the middle of the work; what it hands over is taken up by another build. */
   async #newBuild(cell: Cell): Promise<void> {
-    const site = siteOf(cell);
+    const site = this.#siteOf(cell);
     this.#busy.add(site);
     try {
       const pid = await pidOf(this.#lab.lab, `worker-${site}`);
@@ -161,8 +164,7 @@ export class Keeper {
 /** Long enough for the work of most steps, short enough for its heartbeats. */
 const TEMPORAL_AWAY_MS = 500;
 
-/** Whose worker runs a point. */
-function siteOf({ scene, step }: Cell): SiteName {
+function siteOfRestore({ scene, step }: Cell): SiteName {
   return scene === 'backup' || step?.where === 'source' ? 'primary' : 'dr';
 }
 

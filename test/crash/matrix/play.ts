@@ -38,7 +38,7 @@ export async function play(stage: Stage, scene: SceneName, cells: readonly Cell[
   return { problems, outcome, ms: performance.now() - startedAt, trace };
 }
 
-function plantedBy({ fault, held }: Cell): string[] {
+export function plantedBy({ fault, held }: Cell): string[] {
   return held === undefined ? [fault] : [fault, held];
 }
 
@@ -66,7 +66,7 @@ async function recover(stage: Stage, scene: SceneName, cells: readonly Cell[]): 
 }
 
 /** What a person would look at first. */
-function storyOf(record: RunRecord): string[] {
+export function storyOf(record: RunRecord): string[] {
   const odd = record.steps.filter(
     ({ state }) => state !== 'done' && state !== 'not-part' && state !== 'pending',
   );
@@ -99,9 +99,11 @@ async function setsOf({ lab }: Stage): Promise<{ set: string; state: string }[]>
   return (JSON.parse(stdout) as { sets: { set: string; state: string }[] }).sets;
 }
 
+type Disturbable = Pick<Stage, 'lab' | 'keeper'>;
+
 /** Runs a command while the cells' disturbances happen; gives a run up that hangs. */
-async function disturbed(
-  stage: Stage,
+export async function disturbed(
+  stage: Disturbable,
   cells: readonly Cell[],
   command: () => Promise<Answer>,
 ): Promise<Answer> {
@@ -121,14 +123,14 @@ async function disturbed(
 }
 
 /** A cell whose fault did not come has tested nothing. */
-async function unfired(stage: Stage, cells: readonly Cell[]): Promise<string[]> {
+export async function unfired(stage: Disturbable, cells: readonly Cell[]): Promise<string[]> {
   const always = (cell: Cell): boolean => cell.fault.includes(':fails');
   const wanted = cells.filter((cell) => !always(cell)).flatMap(plantedBy);
   const come = await stage.keeper.come(wanted);
   return wanted.filter((fault) => !come.includes(fault)).map((fault) => `${fault} never came`);
 }
 
-function recordIn({ stdout }: Answer): RunRecord | undefined {
+export function recordIn({ stdout }: Answer): RunRecord | undefined {
   try {
     const last = JSON.parse(stdout.trim().split('\n').at(-1)!) as RunRecord & { type: string };
     return last.type === 'result' ? last : undefined;
@@ -137,7 +139,7 @@ function recordIn({ stdout }: Answer): RunRecord | undefined {
   }
 }
 
-function endOf({ exitCode, stdout, stderr }: Answer): string {
+export function endOf({ exitCode, stdout, stderr }: Answer): string {
   return `exit code ${exitCode}: ${(stderr.trim() || stdout.trim()).slice(-600)}`;
 }
 

@@ -51,7 +51,8 @@ function cellText(verdicts: readonly Verdict[]): string {
   const [first] = verdicts;
   if (!first) return '-';
   const good = verdicts.filter(({ problems }) => problems.length === 0).length;
-  const right = first.expected === 'RECOVERED' ? '' : ` ${first.expected}`;
+  const isWell = first.expected === 'RECOVERED' || first.expected === 'REPLICATED';
+  const right = isWell ? '' : ` ${first.expected}`;
   if (good < verdicts.length) return `FAILED ${verdicts.length - good} of ${verdicts.length}${right}`;
   return `${verdicts.length === 1 ? 'ok' : `ok ${good}/${verdicts.length}`}${right}`;
 }
