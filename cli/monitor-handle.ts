@@ -1,4 +1,5 @@
-import { WorkflowNotFoundError, type WorkflowExecutionDescription } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { notesOf } from '../adapters/temporal/monitor.ts';
 import { MONITOR_QUERY, monitorId, type MonitorSummary } from '../domain/monitor.ts';
 import type { Door } from './client.ts';
 import { soon } from './run-record.ts';
@@ -30,12 +31,4 @@ export async function findMonitor(door: Door, deployment: string): Promise<Found
     .withDeadline(Date.now() + QUERY_DEADLINE_MS, () => handle.query<MonitorSummary>(MONITOR_QUERY))
     .catch(() => undefined);
   return { isRunning, summary: asked ?? noted, fromNotes: asked === undefined };
-}
-
-/** What it has left for the moment in which nobody can be asked. */
-export function notesOf({ memo }: WorkflowExecutionDescription): MonitorSummary | undefined {
-  const notes = memo?.['monitor'] as Partial<MonitorSummary> | undefined;
-  return Array.isArray(notes?.observers) && Array.isArray(notes.heals)
-    ? (notes as MonitorSummary)
-    : undefined;
 }
