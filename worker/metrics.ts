@@ -9,6 +9,7 @@ import { addLossGauges } from './loss-metrics.ts';
 import { addMonitorGauges } from './monitor-metrics.ts';
 import { remembered } from './remembered.ts';
 import { REPLICATION_GAUGES } from './replication-metrics.ts';
+import { addWatchGauges } from './watch-metrics.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { ReplicationFigures } from '../domain/figures.ts';
@@ -137,6 +138,7 @@ function metricsOf(config: Config, deps: Deps, client: Client): Registry {
     });
   addLossGauges(config, registry);
   addMonitorGauges(config, deps.worker, client, registry);
+  addWatchGauges(config, deps.worker, client, registry);
   return registry;
 }
 

@@ -1,0 +1,30 @@
+import type { Client } from '@temporalio/client';
+import { scheduleId } from '../../domain/schedules.ts';
+import type { Watched } from '../../domain/watched.ts';
+
+/** What the scheduled `watch` has seen when it looked last: whoever shows it waits for no worker. */
+export interface LastWatch {
+  readonly atMs: number;
+  readonly watched: Watched;
+}
+
+/** One is under way while it is asked for: then the one before has a result. */
+const LAST = 2;
+
+/** Undefined where none has ended of late. @throws whatever Temporal's client throws */
+export async function lastWatch(
+  client: Client,
+  deployment: string,
+  limitMs: number,
+): Promise<LastWatch | undefined> {
+  const soon = <T>(call: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + limitMs, call);
+  const { info } = await soon(() => client.schedule.getHandle(scheduleId(deployment, 'watch')).describe());
+  for (const { action, takenAt } of info.recentActions.slice(-LAST).reverse()) {
+    if (action.type !== 'startWorkflow') continue;
+    const { workflowId, firstExecutionRunId } = action.workflow;
+    const handle = client.workflow.getHandle(workflowId, firstExecutionRunId);
+    if ((await soon(() => handle.describe())).status.name !== 'COMPLETED') continue;
+    return { atMs: takenAt.getTime(), watched: (await soon(() => handle.result())) as Watched };
+  }
+  return undefined;
+}
