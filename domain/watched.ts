@@ -1,6 +1,10 @@
 import type { Finding } from './doctor.ts';
 import type { Standing } from './standing.ts';
 
+/** What is known of a standby when a page is written; or why nothing is. */
+export type StandbySeen =
+  { readonly at: string; readonly findings: readonly Finding[] } | { readonly why: string };
+
 /** What one look of the schedule `watch` leaves for the next: Temporal hands it on from run to run. */
 export interface Watched {
   readonly standings: readonly Standing[];

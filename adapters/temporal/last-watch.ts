@@ -1,6 +1,6 @@
-import type { Client } from '@temporalio/client';
+import { ScheduleNotFoundError, type Client } from '@temporalio/client';
 import { scheduleId } from '../../domain/schedules.ts';
-import type { Watched } from '../../domain/watched.ts';
+import type { StandbySeen, Watched } from '../../domain/watched.ts';
 
 /** What the scheduled `watch` has seen when it looked last: whoever shows it waits for no worker. */
 export interface LastWatch {
@@ -27,4 +27,17 @@ export async function lastWatch(
     return { atMs: takenAt.getTime(), watched: (await soon(() => handle.result())) as Watched };
   }
   return undefined;
+}
+
+/** The same for a page that is written with what there is. Never throws. */
+export async function standbySeen(client: Client, deployment: string, limitMs: number): Promise<StandbySeen> {
+  try {
+    const last = await lastWatch(client, deployment, limitMs);
+    if (!last?.watched.replication) return { why: 'the schedule watch has not looked of late' };
+    const { replication, drift = [] } = last.watched;
+    return { at: new Date(last.atMs).toISOString(), findings: [...replication, ...drift] };
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return { why: 'there is no schedule watch' };
+    return { why: `Temporal does not answer: ${error instanceof Error ? error.message : String(error)}` };
+  }
 }
