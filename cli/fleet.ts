@@ -8,6 +8,7 @@ import { actorArgument, nameArgument, textArgument } from './arguments.ts';
 import { deploymentOf, withDoor, type Door } from './client.ts';
 import { exitWithClass } from './exit.ts';
 import { lookAtAll } from './fleet-look.ts';
+import { stopDrills } from './recover-all.ts';
 import { startTurn } from './fleet-start.ts';
 import { fleetHandle, fleetState, followFleet } from './follow-fleet.ts';
 
@@ -89,6 +90,7 @@ async function add(
   const { ready, notTaken } = await lookAtAll(door, request, [name]);
   if (ready.length === 0)
     throw new DrError('FLEET_NOBODY', { count: 1, site, reasons: notTakenLines(notTaken).join('\n') });
+  await stopDrills(door, ready, actor);
   await startTurn(door.client, site, runbook, ready[0]!, 'FAIL');
   process.stdout.write(`${ready[0]!.asking.run}\n`);
   process.stderr.write(`${name} asks for its turn; follow it with: tyk-dr fleet show ${site} --watch\n`);

@@ -126,6 +126,8 @@ export interface TurnInput {
   readonly runbook: FleetRunbook;
   readonly asking: Asking;
   readonly input: RecoverInput;
+  /** A drill of this run holds the lock, and was told to end: its tear-down is waited for. */
+  readonly afterDrill?: string;
 }
 
 /** How many still miss of those that were to come. */

@@ -180,7 +180,7 @@ function tables({ deployment, shape }: StandbyFacts): Section[] {
         );
   const part = (id: string): string => {
     if (!plans) return '';
-    const [graceful, forced] = plans.map(({ steps }) => (steps as readonly string[]).includes(id));
+    const [graceful, forced] = plans.map(({ steps }) => steps.includes(id));
     if (graceful && forced) return 'both';
     if (graceful) return 'graceful';
     return forced ? 'forced' : 'not here';

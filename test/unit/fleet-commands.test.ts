@@ -26,6 +26,9 @@ describe('the command line', () => {
     ['recover acme --all --site primary --reason x', "DEPLOYMENT is 'acme'; expected none beside --all"],
     ['recover --all --site primary', '--reason'],
     ['fleet add acme --reason x', '--site'],
+    ['failover acme --forced --reason x', "--to is 'missing'; expected the standby that takes over"],
+    ['failover --all --forced --reason x', "--from is 'missing'; expected the lost site"],
+    ['failover --all --from primary --reason x', "--all is 'without --forced'"],
   ])('%s', async (line, expected) => {
     await main(['node', 'tyk-dr', ...line.split(' ')]);
     expect(stderr).toContain(expected);

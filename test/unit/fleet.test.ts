@@ -13,7 +13,7 @@ import { fleetForecast } from '../../domain/fleet-forecast.ts';
 import { limitsOn, nextTurns } from '../../domain/fleet-turns.ts';
 import { TIER_DEFAULTS, TIERS } from '../../domain/objectives.ts';
 import { fleetReport, fleetScreen, forecastLines } from '../../report/fleet.ts';
-import { fleetTarget } from '../../runbooks/fleet.ts';
+import { fleetTarget, standbyTarget } from '../../runbooks/fleet.ts';
 
 /** Whose turn it is, and who will be late: by rule, and against a simulation that knows nothing of the rule's code. */
 
@@ -287,5 +287,45 @@ describe('the loss of a site', () => {
   ])('of a deployment on %j, to %s', (names_, to, expected) => {
     const drill = { site: 'lab', limitMs: 1 };
     expect(fleetTarget({ sites: sites(...names_), drill }, 'primary', to)).toEqual(expected);
+  });
+
+  interface Known {
+    readonly limit?: string;
+    readonly monitorTo?: string;
+    readonly marked?: readonly string[];
+  }
+  test.each<[string[], Known, object]>([
+    [['primary', 'dr', 'lab'], {}, { to: 'dr' }],
+    [['primary', 'dr', 'third'], { monitorTo: 'third' }, { to: 'third' }],
+    // After a failover what the monitor goes to is the site that was lost.
+    [['primary', 'dr', 'third'], { monitorTo: 'primary', marked: ['dr'] }, { to: 'dr' }],
+    [['primary', 'dr', 'third'], { marked: ['third'] }, { to: 'third' }],
+    [['primary', 'dr', 'third'], { marked: ['dr', 'third'], limit: 'dr' }, { to: 'dr' }],
+    [
+      ['primary', 'dr', 'third'],
+      { marked: ['dr', 'third'] },
+      { kind: 'refused', why: 'dr and third both follow primary: --to says which' },
+    ],
+    [
+      ['primary', 'dr', 'third'],
+      { marked: [] },
+      { kind: 'refused', why: 'no worker of dr and third says that its site follows primary' },
+    ],
+    [
+      ['primary', 'dr', 'third'],
+      { monitorTo: 'third', limit: 'dr' },
+      { kind: 'left-out', why: 'its standby is at third, not at dr' },
+    ],
+    [['primary', 'lab'], {}, { kind: 'left-out', why: 'it has no other site than primary' }],
+    [['dr', 'third'], {}, { kind: 'left-out', why: 'it has no site primary' }],
+    [['primary', 'dr'], { limit: 'third' }, { kind: 'left-out', why: 'it has no site third' }],
+  ])('of a deployment with a standby on %j, where %j is known', async (names_, known, expected) => {
+    const drill = { site: 'lab', limitMs: 1 };
+    const { limit, monitorTo, marked } = known;
+    const ask = (): Promise<readonly string[]> =>
+      marked ? Promise.resolve(marked) : Promise.reject(new Error('nobody had to be asked'));
+    expect(await standbyTarget({ sites: sites(...names_), drill }, 'primary', limit, monitorTo, ask)).toEqual(
+      expected,
+    );
   });
 });

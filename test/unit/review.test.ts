@@ -270,16 +270,12 @@ describe('the handbook of a deployment with a standby', () => {
     expect(commands.list!.join('\n')).not.toContain('--to rehearsal');
     const { rows } = section(document, /^Procedure: failover$/).table!;
     expect(rows.map(([id]) => id)).toEqual(FAILOVER_STEPS.map(({ id }) => id));
-    const modeOf = Object.fromEntries(rows.map(([id, mode]) => [id, mode]));
-    expect(modeOf).toMatchObject({
-      'await-level': 'graceful',
-      'promote-database': 'both',
-      'drain-source': 'not here',
-    });
-    const gated = {
-      ...facts.shape,
-      approvals: [{ step: 'fence-source', count: 1, roles: [], timeoutMs: 1, onTimeout: 'abort' as const }],
-    };
+    const modeOf = Object.fromEntries(rows.map(([id, mode]) => [id!, mode!]));
+    expect(modeOf['await-level']).toBe('graceful');
+    expect(modeOf['promote-database']).toBe('both');
+    expect(modeOf['drain-source']).toBe('not here');
+    const approval = { step: 'fence-source', count: 1, roles: [], timeoutMs: 1, onTimeout: 'abort' } as const;
+    const gated = { ...facts.shape, approvals: [approval] };
     expect(section(of({ shape: gated }), /^To fail over, and back/).text!.join('\n')).toContain(
       'waits for approvals before fence-source',
     );

@@ -17,7 +17,8 @@ import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverPlan, StepInput } from '../../domain/plan.ts';
 import { writeDeployment } from '../harness/deployment.ts';
 import { awaitFleet, begin, fleetInput, ready } from '../harness/fleet.ts';
-import { fails, fakes, type Fakes } from '../harness/recover-input.ts';
+import { drillInput, fails, fakes, type Fakes } from '../harness/recover-input.ts';
+import { FULL_SHAPE } from '../harness/shape.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 import { awaitState, waiting } from '../harness/told-run.ts';
 
@@ -330,13 +331,165 @@ describe('recover --all', () => {
       await rm(dir, { recursive: true });
     }
   });
-
-  function captured(name: 'stdout' | 'stderr'): () => string {
-    let text = '';
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      text += String(chunk);
-      return true;
-    });
-    return () => text;
-  }
 });
+
+describe('failover --all', () => {
+  test('without --to goes with each to its own standby: by the monitor, as the only one, by its mark', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-fleet-'));
+    const { configFile } = await writeDeployment(dir, {});
+    const written = parse(await readFile(configFile, 'utf8')) as { deployments: Record<string, object> };
+    const acme = written.deployments['acme'] as { sites: { primary: object; dr: object } };
+    const standby = { ...acme, strategy: 'pilot-light', replication: {} };
+    const third = { ...acme.sites.dr, worker: 'third', stateDir: join(dir, 'third', 'state') };
+    const three = { ...standby, sites: { ...acme.sites, third } };
+    const monitor = { observers: ['primary', 'third'], references: ['idp.example.org:443'], to: 'third' };
+    const deployments = {
+      apples: standby,
+      pears: { ...three, monitor },
+      plums: three,
+      nuts: { ...three, tier: 'development' },
+      roots: acme,
+    };
+    const temporal = { address: environment.address };
+    await writeFile(configFile, stringify({ ...written, temporal, deployments }));
+    const config: Config = await loadConfig(configFile);
+    const went: string[] = [];
+    const { activities } = fakes({
+      'check-replicas': async ({ plan }: StepInput) => {
+        went.push(`${plan.deployment} to ${plan.to}`);
+        return { summary: '', standing: [] } as never;
+      },
+    });
+    const onSite = (site: string) => ({
+      ...activities,
+      'answer-ping': async (name: string) => ({
+        digest: configDigest(config.deployments[name]!),
+        now: new Date().toISOString(),
+      }),
+      'measure-host': async (name: string) => ({
+        ...{ site, worker: site, measuredAt: '', live: false, serves: [], points: [], problems: [] },
+        replication: {
+          ...{ deployment: name, maxLagMs: 1, stores: [] },
+          ...(name === 'plums' && site === 'third' ? { follows: 'primary' } : {}),
+        },
+      }),
+    });
+    const [out, err] = [captured('stdout'), captured('stderr')];
+    const command = (...words: string[]) => main(['node', 'tyk-dr', '--config', configFile, ...words]);
+    const all = ['failover', '--all', '--from', 'primary', '--forced', '--actor', 'ann', '--reason', 'dark'];
+    const workers = { primary: onSite('primary'), dr: onSite('dr'), third: onSite('third') };
+    try {
+      await withWorkers(environment, workers, async () => {
+        await command(...all, '--on-failure', 'abort');
+        expect(went.sort()).toEqual(['apples to dr', 'pears to third', 'plums to third']);
+        expect(err()).toContain(
+          'REFUSED: nuts: no worker of dr and third says that its site follows primary',
+        );
+        expect(err()).toMatch(/REFUSED: roots: .*backup-restore/);
+        expect(out()).toMatch(/ENDED {2}fleet of primary: 3 of 3 recovered/);
+        expect(process.exitCode).toBe(12);
+
+        process.exitCode = undefined;
+        await command(...all, '--on-failure', 'abort', '--to', 'third');
+        expect(went.slice(3).sort()).toEqual(['pears to third', 'plums to third']);
+        expect(err()).toContain('left out: apples: it has no site third');
+      });
+    } finally {
+      vi.restoreAllMocks();
+      process.exitCode = undefined;
+      await rm(dir, { recursive: true });
+    }
+  });
+});
+
+describe('a drill in the way', () => {
+  test('is ended for the fleet, and for a forced failover; the others do not wait for its tear-down', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'tyk-dr-fleet-'));
+    const { configFile } = await writeDeployment(dir, {});
+    const written = parse(await readFile(configFile, 'utf8')) as { deployments: Record<string, object> };
+    const { acme } = written.deployments;
+    const deployments = { drilled: { ...acme, strategy: 'pilot-light', replication: {} }, free: acme };
+    const temporal = { address: environment.address };
+    await writeFile(configFile, stringify({ ...written, temporal, deployments }));
+    const config: Config = await loadConfig(configFile);
+    let letGo = (): void => undefined;
+    let gate = Promise.resolve();
+    const ended: string[] = [];
+    const note =
+      (what: string) =>
+      async ({ plan, run }: StepInput) => {
+        // The tear-down of the drill takes its time.
+        if (what === 'stop-target' && plan.drill) await gate;
+        if (what !== 'stop-target') ended.push(plan.drill ? run : plan.deployment);
+        return undefined as never;
+      };
+    const { activities } = fakes({
+      'stop-target': note('stop-target'),
+      'write-record': note('write-record'),
+    });
+    const onSite = {
+      ...activities,
+      'answer-ping': async (name: string) => ({
+        digest: configDigest(config.deployments[name]!),
+        now: new Date().toISOString(),
+      }),
+      'forecast-recovery': async () => ({ forecast: { totalMs: 90_000, parts: [] } }),
+    };
+    const begin_ = async (run: string) => {
+      gate = new Promise<void>((resolve) => (letGo = resolve));
+      const input = drillInput({}, { ...FULL_SHAPE, deployment: 'drilled' });
+      const handle = await environment.client.workflow.start('drill', {
+        ...{ workflowId: lockId('drilled'), taskQueue: WORKFLOW_QUEUE, memo: { run } },
+        args: [{ ...input, run }],
+      });
+      return handle;
+    };
+    const err = captured('stderr');
+    captured('stdout');
+    const command = (...words: string[]) => main(['node', 'tyk-dr', '--config', configFile, ...words]);
+    const said = ['--on-failure', 'abort', '--actor', 'ann', '--reason', 'dark'];
+    try {
+      await withWorkers(environment, { primary: onSite, dr: onSite }, async () => {
+        await begin_('drill-1');
+        const fleet = command('recover', '--all', '--site', 'primary', ...said);
+        // The other one is through while the drill is still torn down.
+        await vi.waitUntil(() => ended.includes('free'), { timeout: 30_000 });
+        expect(ended).not.toContain('drilled');
+        letGo();
+        await fleet;
+        expect(ended).toEqual(['free', 'drill-1', 'drilled']);
+        expect(process.exitCode ?? 0).toBeLessThan(10);
+        expect(err()).toContain(
+          'the drill drill-1 of drilled is in the way; it is stopped and torn down first',
+        );
+
+        await begin_('drill-2');
+        const forced = command('failover', 'drilled', '--to', 'dr', '--forced', ...said);
+        await vi.waitUntil(() => err().includes('the drill drill-2'), { timeout: 30_000 });
+        letGo();
+        await forced;
+        expect(ended.slice(3)).toEqual(['drill-2', 'drilled']);
+
+        await begin_('drill-3');
+        await command('failover', 'drilled', '--to', 'dr', '--graceful', ...said);
+        expect(process.exitCode).toBe(11);
+        expect(ended).toHaveLength(5);
+        await lock('drilled').terminate();
+        letGo();
+      });
+    } finally {
+      vi.restoreAllMocks();
+      process.exitCode = undefined;
+      await rm(dir, { recursive: true });
+    }
+  }, 90_000);
+});
+
+function captured(name: 'stdout' | 'stderr'): () => string {
+  let text = '';
+  vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
+    text += String(chunk);
+    return true;
+  });
+  return () => text;
+}
