@@ -202,7 +202,7 @@ function ready(
       ...(detectedAt === undefined ? {} : { detectedAt }),
     },
     asking: {
-      ...{ deployment, run, tier, priority, to, rtoMs: objectives.rtoMs },
+      ...{ deployment, run, tier, priority, to, rtoMs: objectives.rtoMs, rpoMs: objectives.rpoMs },
       basisAt: occurredAt ?? detectedAt ?? declaredAt,
       workers: workers.target,
       repository: createHash('sha256').update(declared.backup.repository).digest('hex').slice(0, 8),

@@ -124,10 +124,11 @@ async function requireNone(door: Door, site: string): Promise<void> {
 function inputOf(
   { config }: Door,
   { site, runbook, scenario, actor, reason, declaredAt, occurredAt, detectedAt }: FleetRequest,
-  { notTaken }: Looked,
+  { notTaken, ready }: Looked,
 ): Omit<FleetInput, 'coming'> {
   return {
     ...{ site, runbook, scenario, actor, reason, declaredAt, notTaken, limits: config.fleet },
+    ...(ready.some(({ asking }) => config.deployments[asking.deployment]?.notify) ? { notifies: true } : {}),
     ...(occurredAt === undefined ? {} : { occurredAt }),
     ...(detectedAt === undefined ? {} : { detectedAt }),
   };

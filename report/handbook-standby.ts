@@ -144,7 +144,7 @@ function withoutTemporal({ name, deployment }: StandbyFacts): Section {
       'The exported runbook has no script for a failover: its scripts recover a site from the backup, and lose what is newer than that. Where the standby is level, a failover by hand loses less. In this order, each step before the next:',
     ],
     list: [
-      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} as above. A run that was under way begins anew; what it had done is seen, and is not done twice`,
+      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} as above. Where a run that was lost with it had promoted a store already, a new one refuses: go on by hand with what is left`,
       'Only the worker of the lost site is gone: the forced failover needs no worker there',
       'By hand, 1: the old site must not write again. Stop its services, and lay the fence (the file fenced in its stateDir: its start commands refuse); out of reach, cut its power or its network',
       ...sitesOf(deployment).flatMap((site) => byHand(site, deployment.sites[site]!)),

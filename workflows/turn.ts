@@ -13,6 +13,7 @@ import {
 } from '@temporalio/workflow';
 import { achievedRtoMs } from '../domain/clock.ts';
 import { FLEET_SIGNALS, type Asking, type Ending, type TurnInput } from '../domain/fleet.ts';
+import { rpoRange } from '../domain/loss.ts';
 import { lockId } from '../domain/messages.ts';
 import { OUTCOME_CLASS, type Outcome, type RunRecord } from '../domain/run.ts';
 import { runAttributes } from '../domain/run-attributes.ts';
@@ -94,9 +95,11 @@ async function runToItsEnd({ fleet, runbook, input }: TurnInput): Promise<Ending
 
 function endingOf(record: RunRecord): Ending {
   const achieved = achievedRtoMs(record.clock);
+  const lost = rpoRange(record.losses);
   return {
     outcome: record.outcome ?? 'STUCK',
     ...(achieved === undefined ? {} : { achievedRtoMs: achieved }),
+    ...(lost ? { lost: { minMs: lost.minMs, maxMs: lost.maxMs } } : {}),
     ...(record.error === undefined ? {} : { error: short(record.error.message) }),
   };
 }

@@ -1,10 +1,15 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import type { Deps } from '../../activities/guard.ts';
+import { createNotifyActivities } from '../../activities/notify.ts';
 import { configDigest } from '../../adapters/config/digest.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
 import type { Door } from '../../cli/client.ts';
@@ -13,6 +18,8 @@ import { startTurn } from '../../cli/fleet-start.ts';
 import { main } from '../../cli/main.ts';
 import type { Config } from '../../domain/config.ts';
 import { fleetClass, type FleetRecord } from '../../domain/fleet.ts';
+import { DrError } from '../../domain/errors.ts';
+import type { Notice } from '../../domain/notice.ts';
 import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverPlan, StepInput } from '../../domain/plan.ts';
 import { writeDeployment } from '../harness/deployment.ts';
@@ -311,6 +318,16 @@ describe('recover --all', () => {
         expect(out()).toMatch(
           /3 standard +apples +rec-\S+ +FAILED_UNDONE +not reached .*it is SERVICE_FAILED/,
         );
+        const folder = join(dir, 'pages');
+        process.exitCode = undefined;
+        await command('fleet', 'show', 'primary', '--format', 'html', '--out', folder);
+        expect(process.exitCode).toBe(12);
+        const page = await readFile(join(folder, 'fleet.html'), 'utf8');
+        expect(page).toContain('<b>1 of 2</b> recovered');
+        const links = [...page.matchAll(/<a href="([^"]+)"/g)].map(([, file]) => file!);
+        expect(links).toHaveLength(2);
+        for (const file of links)
+          expect(await readFile(join(folder, file), 'utf8')).toMatch(/<h1>(RECOVERED|FAILED_UNDONE)/);
         const before = out().length;
         process.exitCode = undefined;
         await command('fleet', 'show', 'primary', '--json');
@@ -330,6 +347,74 @@ describe('recover --all', () => {
       process.exitCode = undefined;
       await rm(dir, { recursive: true });
     }
+  });
+});
+
+describe('people', () => {
+  test('are told of a fleet as a whole: begun, critical ones that are late, ended; each place once', async () => {
+    const got: string[] = [];
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (part: Buffer) => (body += part.toString()));
+      request.on('end', () => {
+        const { event, severity, title, lines } = JSON.parse(body) as Notice;
+        got.push(`${request.url} ${event} ${severity} ${title} | ${lines.join('; ')}`);
+        response.end();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const notify = (path: string, severity: string) => ({
+      channels: { chat: { kind: 'webhook', url: `http://127.0.0.1:${port}/${path}` } },
+      routes: [{ severity, channels: ['chat'] }],
+    });
+    const declared: Record<string, object> = {
+      't-late': { notify: notify('ops', 'info'), contacts: [] },
+      't-more': { notify: notify('ops', 'info'), contacts: [] },
+      't-dev': { notify: notify('dev', 'critical'), contacts: [] },
+      't-quiet': { contacts: [] },
+    };
+    const telling = createNotifyActivities({
+      deployment: (name: string) => {
+        if (declared[name]) return declared[name];
+        throw new DrError('UNKNOWN_DEPLOYMENT', { deployment: name, known: '' });
+      },
+    } as unknown as Deps);
+    const { fakes: gated, letGo } = held('t-dev');
+    try {
+      const own = { ...fakes(gated).activities, ...telling };
+      await withWorkers(environment, { primary: own, dr: own }, async () => {
+        const soon = { basisAt: new Date().toISOString() };
+        const handle = await begin(environment, { ...fleetInput('told'), notifies: true }, [
+          // Its objective is long used up.
+          ready('t-late', 'critical', { basisAt: '2020-01-01T00:00:00.000Z' }),
+          ready('t-more', 'critical', soon),
+          ready('t-dev', 'development', soon),
+          ready('t-quiet', 'standard', soon),
+          ready('t-unknown', 'standard', soon),
+        ]);
+        await awaitFleet(handle, ({ told: seen }) => seen !== undefined);
+        letGo();
+        await handle.result();
+      });
+    } finally {
+      server.close();
+    }
+    const of = (path: string): string[] => got.filter((line) => line.startsWith(`/${path} `));
+    expect(of('ops').map((line) => line.split(' ').slice(1, 3).join(' '))).toEqual([
+      'fleet-begun warning',
+      'fleet-late critical',
+      'fleet-ended info',
+    ]);
+    expect(of('ops')[0]).toMatch(
+      /recover of 5 deployments that lost told has begun \| the region is gone \(ann\); .*2 critical/,
+    );
+    expect(of('ops')[1]).toMatch(/1 critical deployment that lost told \| t-late: /);
+    expect(of('ops')[1]).not.toContain('t-more');
+    expect(of('ops')[2]).toMatch(/5 of 5 recovered/);
+    // It takes only what is critical.
+    expect(of('dev').map((line) => line.split(' ')[1])).toEqual(['fleet-late']);
   });
 });
 
