@@ -141,30 +141,37 @@ function withoutTemporal({ name, deployment }: StandbyFacts): Section {
   return {
     title: 'To fail over where Temporal, or the workers, are gone',
     text: [
-      'The exported runbook has no script for a failover: its scripts recover a site from the backup, and lose what is newer than that. Where the standby is level, a failover by hand loses less. In this order, each step before the next:',
+      'The exported runbook has no script for a failover: its scripts recover a site from the backup, and lose what is newer than that. Where the standby is level, a failover by hand loses less.',
+      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} as above. Where a run that was lost with it had promoted a store already, a new one refuses: go on by hand with what is left.`,
+      'Only the worker of the lost site is gone: the forced failover needs no worker there.',
+      'By hand, in this order:',
     ],
-    list: [
-      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} as above. Where a run that was lost with it had promoted a store already, a new one refuses: go on by hand with what is left`,
-      'Only the worker of the lost site is gone: the forced failover needs no worker there',
-      'By hand, 1: the old site must not write again. Stop its services, and lay the fence (the file fenced in its stateDir: its start commands refuse); out of reach, cut its power or its network',
-      ...sitesOf(deployment).flatMap((site) => byHand(site, deployment.sites[site]!)),
-      'By hand, 4: start Dashboard, Gateways and Pump of the standby by their start commands; GET /hello of each Gateway must say details.redis',
-      `By hand, 5: call APIs with a key that must work and one that must not; then lead the clients there (${deployment.traffic ? `traffic: ${deployment.traffic.kind}` : 'no traffic is declared'}), and call them once more from outside`,
-      `By hand, 6: remove the mark of the standby (standby.json in its stateDir), so that the site counts as one that serves. PostgreSQL goes on archiving into the repository that its site had before: as soon as tyk-dr is there again, tyk-dr backup ${name}`,
-    ],
+    list: failoverByHand(name, deployment),
   };
 }
 
-function byHand(site: string, { redis, database }: Deployment['sites'][string]): string[] {
+/** The order of the runbook, with the programs of the stores alone. Was not run by us as a whole. */
+export function failoverByHand(name: string, deployment: Deployment): string[] {
+  const { traffic, sites } = deployment;
   return [
-    ...(database && database.kind === 'postgresql'
+    'Fence: the old site must not write again. Stop its services, and lay the fence (a file fenced in its stateDir: its start commands refuse); out of reach, cut its power or its network, and let somebody sign for it',
+    ...sitesOf(deployment).flatMap((site) => promotions(site, sites[site]!)),
+    'Start Dashboard, Gateways and Pump of the standby by their start commands; GET /hello of each Gateway must say details.redis',
+    `Prove: call APIs with a key that must work and with one that must not. Then lead the clients there (${traffic ? `traffic: ${traffic.kind}` : 'no traffic is declared'}), and call them once more from outside`,
+    `Close: remove the mark of the standby (standby.json in its stateDir), so that the site counts as one that serves. PostgreSQL goes on archiving into the repository that its site had before: as soon as tyk-dr is there again, tyk-dr backup ${name}`,
+  ];
+}
+
+function promotions(site: string, { redis, database }: Deployment['sites'][string]): string[] {
+  return [
+    ...(database?.kind === 'postgresql'
       ? [
-          `By hand, 2, where ${site} is the standby: SELECT pg_promote() in PostgreSQL at ${database.host}:${database.port}; SELECT pg_is_in_recovery() must say f`,
+          `Promote, where ${site} is the standby: SELECT pg_promote() in PostgreSQL at ${database.host}:${database.port}; SELECT pg_is_in_recovery() must say f`,
         ]
       : []),
     ...(redis
       ? [
-          `By hand, 3, where ${site} is the standby: REPLICAOF NO ONE, CONFIG SET replica-read-only yes and CONFIG REWRITE in Redis at ${redis.host}:${redis.port}; INFO replication must say role:master`,
+          `Promote, where ${site} is the standby: REPLICAOF NO ONE, CONFIG SET replica-read-only yes and CONFIG REWRITE in Redis at ${redis.host}:${redis.port}; INFO replication must say role:master`,
         ]
       : []),
   ];

@@ -46,7 +46,7 @@ function heard({ raw }: WorkflowExecutionDescription): Map<string, number> {
     ({ activityType, activityOptions, lastHeartbeatTime }) => {
       const queue = activityOptions?.taskQueue?.name;
       const atMs = milliseconds(lastHeartbeatTime);
-      return activityType?.name === 'observe-site' && queue != null && atMs !== undefined
+      return activityType?.name === 'observe-site' && typeof queue === 'string' && atMs !== undefined
         ? [[queue.slice(WORKFLOW_QUEUE.length + 1), atMs] as const]
         : [];
     },

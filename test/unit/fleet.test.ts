@@ -377,7 +377,7 @@ describe('the page of a fleet', () => {
 
   test('of a fleet of an earlier version says nothing that it does not know', () => {
     const { rpoMs: _rpo, ...old } = done('old', 1, 30, { lost: undefined });
-    const html = fleetHtml({ record: record([old as FleetMember], { endedAt: at(40) }), nowMs: START_MS });
+    const html = fleetHtml({ record: record([old], { endedAt: at(40) }), nowMs: START_MS });
     expect(html).toContain('<header class="good">');
     expect(html).toMatch(/<td>not measured<small><\/small><\/td>/);
   });
