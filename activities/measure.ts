@@ -23,19 +23,26 @@ import type { Deps } from './guard.ts';
 import { liveState } from './live.ts';
 import { serves, treesOn } from './site.ts';
 import { replicationFigures } from './standby/figures.ts';
+import { printsOf } from './standby/prints.ts';
 import { asActivity } from './to-failure.ts';
 
 /** What a host can measure of how much would be lost now. `domain/standing.ts` judges it. */
 
 export function createMeasureActivities(deps: Deps) {
   return {
-    'measure-host': (deployment: string, site: string) =>
-      asActivity(() => measureHost(deps, deployment, site)),
+    /** @param nonce where drift is to be told: digests are keyed for this one look */
+    'measure-host': (deployment: string, site: string, nonce?: string) =>
+      asActivity(() => measureHost(deps, deployment, site, nonce)),
   };
 }
 
 /** Never throws for what cannot be measured: it names it among the problems. */
-export async function measureHost(deps: Deps, name: string, siteName: string): Promise<HostFigures> {
+export async function measureHost(
+  deps: Deps,
+  name: string,
+  siteName: string,
+  nonce?: string,
+): Promise<HostFigures> {
   const deployment = deps.deployment(name);
   const site = deployment.sites[siteName]!;
   const { worker } = deps;
@@ -50,7 +57,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
   };
   const state = await attempt('services', () => liveState(worker, siteName, site));
   const live = state?.live ?? false;
-  const [archive, configChangedAt, sets, snapshots, replication] = await Promise.all([
+  const [archive, configChangedAt, sets, snapshots, replication, prints] = await Promise.all([
     live && serves(worker, site, clusterIfOurs(site))
       ? attempt('archive', () => archiveFigures(deps, site))
       : undefined,
@@ -58,6 +65,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
     attempt('repository', () => setFigures(deployment, name)),
     attempt('snapshots', () => snapshotFigures(deployment, name)),
     attempt('replication', () => replicationFigures(deps, name, siteName, live)),
+    nonce === undefined ? undefined : attempt('drift', () => printsOf(deps, name, siteName, live, nonce)),
   ]);
   return {
     site: siteName,
@@ -73,6 +81,7 @@ export async function measureHost(deps: Deps, name: string, siteName: string): P
     ...(sets ? { sets } : {}),
     ...(snapshots ? { snapshots } : {}),
     ...(replication ? { replication } : {}),
+    ...(prints ? { prints } : {}),
     problems,
   };
 }

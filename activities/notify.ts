@@ -4,7 +4,7 @@ import { runWithNotice } from '../adapters/notify/command.ts';
 import { mailNotice } from '../adapters/notify/email.ts';
 import { postNotice } from '../adapters/notify/webhook.ts';
 import { DrError } from '../domain/errors.ts';
-import { routeNotice } from '../domain/route-notice.ts';
+import { routeForAll, routeNotice } from '../domain/route-notice.ts';
 import { Secret, isSecretRef } from '../domain/secret.ts';
 import type { Notice, NoticeRoute, NoticeTarget } from '../domain/notice.ts';
 import type { Deps } from './guard.ts';
@@ -19,13 +19,25 @@ export function createNotifyActivities(deps: Deps) {
   return {
     'route-notice': (notice: Notice, level: number): Promise<NoticeRoute> =>
       asActivity(() => routeNotice(deps.deployment(notice.deployment), notice, level)),
+    /** @param names of the deployments that it concerns; those that this worker does not know are passed over */
+    'route-to-all': (notice: Notice, names: readonly string[]): Promise<NoticeRoute> =>
+      asActivity(() => routeForAll(new Map(names.flatMap((name) => declaredOf(deps, name))), notice)),
     'tell-channel': (notice: Notice, target: NoticeTarget): Promise<void> =>
       asActivity(() => tellChannel(deps, notice, target)),
   };
 }
 
+function declaredOf(deps: Deps, name: string): [string, ReturnType<Deps['deployment']>][] {
+  try {
+    return [[name, deps.deployment(name)]];
+  } catch (error) {
+    if (error instanceof DrError && error.code === 'UNKNOWN_DEPLOYMENT') return [];
+    throw error;
+  }
+}
+
 async function tellChannel(deps: Deps, notice: Notice, target: NoticeTarget): Promise<void> {
-  const channel = deps.deployment(notice.deployment).notify?.channels[target.channel];
+  const channel = deps.deployment(target.deployment ?? notice.deployment).notify?.channels[target.channel];
   // Its configuration was changed in between: another worker may still have it.
   if (!channel)
     throw new DrError('NOTICE_UNSENT', {

@@ -1,6 +1,9 @@
+import { Context } from '@temporalio/activity';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { reviewFacts, type ReviewFacts } from '../adapters/backup/review-facts.ts';
+import { standbySeen } from '../adapters/temporal/last-watch.ts';
+import type { StandbySeen } from '../domain/watched.ts';
 import { newestConfig } from '../adapters/versioned/newest-config.ts';
 import type { ConfigFiles } from '../domain/tyk-defaults.ts';
 import { readImprovement, type KnownImprovement } from '../adapters/backup/improvement.ts';
@@ -26,8 +29,10 @@ export interface PaperFacts {
 /** Makes the texts; given by whoever may see `report/`. By the ending of the file's name. */
 export interface PaperMakers {
   review(facts: PaperFacts, quarter: Quarter, more: ReviewFacts): Readonly<Record<string, string>>;
-  handbook(facts: PaperFacts, settings: ConfigFiles): Readonly<Record<string, string>>;
+  handbook(facts: PaperFacts, settings: ConfigFiles, standby: StandbySeen): Readonly<Record<string, string>>;
 }
+
+const STANDBY_LIMIT_MS = 5_000;
 
 /** A review that is due at the beginning of a quarter is that of the one before. */
 const LOOKS_BACK_MS = 45 * 86_400_000;
@@ -45,7 +50,11 @@ export function createPaperActivities(deps: Deps, makers: PaperMakers) {
             files: await keepAll(
               folder('handbook'),
               'handbook',
-              makers.handbook(facts, await newestConfig(name, deployment)),
+              makers.handbook(
+                facts,
+                await newestConfig(name, deployment),
+                await standbySeen(Context.current().client, name, STANDBY_LIMIT_MS),
+              ),
             ),
           };
         const quarter = quarterAt(new Date(Date.parse(dueAt) - LOOKS_BACK_MS).toISOString());

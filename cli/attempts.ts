@@ -5,7 +5,7 @@ import type { StepResult } from '../domain/run.ts';
 import type { LogEntry } from '../report/log.ts';
 import type { Door } from './client.ts';
 import { soon } from './run-record.ts';
-import { milliseconds } from './temporal-time.ts';
+import { milliseconds } from '../adapters/temporal/time.ts';
 
 /** Every attempt of every activity of a run, as Temporal's history and its list of what is under way tell them. */
 

@@ -8,7 +8,9 @@ import { runbookFolder, writeRunbook } from '../adapters/runbook/write.ts';
 import { knownSite } from '../domain/known-site.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Secret } from '../domain/secret.ts';
+import { replicates } from '../domain/strategy.ts';
 import { runbookBundle } from '../report/runbook/bundle.ts';
+import { NO_FAILOVER } from '../report/runbook/standby.ts';
 import { PART_NAMES } from '../report/runbook/script.ts';
 import { fileArgument, nameArgument } from './arguments.ts';
 import { deploymentOf } from './client.ts';
@@ -58,7 +60,7 @@ async function exportRunbook(
   const byHand = Object.entries(runbook.byHand);
   if (json)
     process.stdout.write(
-      `${JSON.stringify({ version: 1, deployment: name, folder, files: shown, signed: key !== undefined, byHand: runbook.byHand })}\n`,
+      `${JSON.stringify({ version: 1, deployment: name, folder, files: shown, signed: key !== undefined, byHand: runbook.byHand, failover: replicates(deployment.strategy) ? 'by hand' : 'none' })}\n`,
     );
   else {
     for (const file of shown) process.stdout.write(`${folder}/${file}\n`);
@@ -67,6 +69,7 @@ async function exportRunbook(
         `no script for ${site}: ${reasons.join('; ')}; the page says what to do by hand\n`,
       );
   }
+  if (replicates(deployment.strategy)) process.stderr.write(`note: ${NO_FAILOVER}\n`);
   exitUnlessGood(byHand.length === 0);
 }
 

@@ -32,8 +32,9 @@ export async function failoverAll(
   const request = fleetRequest(
     await loadConfig(configPath),
     {
-      ...{ all: true, site: from, to, reason, onFailure, backup: 'latest', snapshots: true },
+      ...{ all: true, site: from, reason, onFailure, backup: 'latest', snapshots: true },
       scenario: 'regional',
+      ...(to === undefined ? {} : { to }),
       ...(actor === undefined ? {} : { actor }),
       ...(options.occurred === undefined ? {} : { occurred: options.occurred }),
       ...(options.detected === undefined ? {} : { detected: options.detected }),

@@ -18,6 +18,7 @@ import { bringFilesNow } from './bring-files.ts';
 import { chain, runIdFor, takesOver } from './chain.ts';
 import { COMMITS, setCommits } from './commits.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
+import { startBeforeDrills } from './drill-in-the-way.ts';
 import { failoverAll, missing } from './failover-all.ts';
 import { follow } from './follow.ts';
 import { startRun, toldOfStart } from './start-run.ts';
@@ -38,7 +39,8 @@ interface Options {
   readonly json?: boolean;
 }
 
-export interface FailoverOptions extends Options {
+export interface FailoverOptions extends Omit<Options, 'to'> {
+  readonly to?: string;
   readonly all?: boolean;
   readonly graceful?: boolean;
   readonly forced?: boolean;
@@ -59,12 +61,13 @@ export function registerFailover(program: Command, config: () => string | undefi
       .command('failover')
       .description('Let the standby take over: gracefully, with nothing lost, or forced')
       .argument('[deployment]', 'as named under deployments:', nameArgument('DEPLOYMENT'))
-      .requiredOption('--to <site>', 'the standby', nameArgument('--to')),
+      .option(
+        '--to <site>',
+        'the standby; with --all only those whose standby is there, default all',
+        nameArgument('--to'),
+      ),
   )
-    .option(
-      '--all',
-      'with --forced: every deployment that has lost the site --from and has a standby at --to',
-    )
+    .option('--all', 'with --forced: every deployment that has lost the site --from, each to its standby')
     .option(
       '--graceful',
       'the other site is there: stop its writes, let the standby become level, lose nothing',
@@ -84,8 +87,9 @@ export function registerFailover(program: Command, config: () => string | undefi
     .action(async (named: string | undefined, options: FailoverOptions) => {
       if (options.all) return failoverAll(config(), named, options);
       const name = named ?? missing('DEPLOYMENT', 'the name of one, or --all --from SITE --forced');
+      const to = options.to ?? missing('--to', 'the standby that takes over');
       return act(config(), name, options, (shape) => {
-        const { to, onFailure } = options;
+        const { onFailure } = options;
         const mode = modeOf(options);
         const from = otherSite(shape, to, options.from);
         const acceptLoss = options.acceptLoss ?? false;
@@ -181,7 +185,7 @@ function modeOf({ graceful, forced }: FailoverOptions): FailoverMode {
 const rejoin = (shape: DeploymentShape, to: string, from: string, onFailure: 'ask' | 'abort'): RecoverPlan =>
   compileReplicate(shape, { to, from, onFailure });
 
-type StartOptions = Options & Partial<Pick<FailoverOptions, 'occurred' | 'detected'>>;
+type StartOptions = Omit<Options, 'to'> & Partial<Pick<FailoverOptions, 'occurred' | 'detected'>>;
 
 async function start(door: Door, name: string, plan: RecoverPlan, options: StartOptions): Promise<void> {
   const digest = configDigest(deploymentOf(door.config, name));
@@ -195,7 +199,10 @@ async function start(door: Door, name: string, plan: RecoverPlan, options: Start
     ...(occurred === undefined ? {} : { occurredAt: occurred }),
     ...(detected === undefined ? {} : { detectedAt: detected }),
   };
-  const handle = await startRun(door, input, titleOf(plan));
+  // What can wait for a better hour waits for a rehearsal as well.
+  const isDisaster = plan.failover?.mode === 'forced';
+  const begin = isDisaster ? startBeforeDrills : startRun;
+  const handle = await begin(door, input, titleOf(plan));
   if (toldOfStart(input.run, 'run', options)) await follow(door, handle, input.run, options.json ?? false);
 }
 

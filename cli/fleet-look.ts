@@ -7,7 +7,8 @@ import type { FleetInput, FleetRunbook, NotTaken } from '../domain/fleet.ts';
 import { lockId } from '../domain/messages.ts';
 import type { RecoverPlan } from '../domain/plan.ts';
 import type { Scenario } from '../domain/run.ts';
-import { fleetTarget } from '../runbooks/fleet.ts';
+import { replicates } from '../domain/strategy.ts';
+import { fleetTarget, standbyTarget } from '../runbooks/fleet.ts';
 import { compilePlan } from '../runbooks/plan.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import type { DeploymentShape, RecoverRequest } from '../runbooks/shape.ts';
@@ -19,6 +20,7 @@ import type { Ready } from './fleet-start.ts';
 import { askForecast } from './forecast.ts';
 import type { RunKind } from '../domain/run-id.ts';
 import { runId } from './run-id.ts';
+import { measureNow } from './measure.ts';
 import { soon } from './run-record.ts';
 
 /**
@@ -86,15 +88,16 @@ async function lookAt(
   const not = (kind: NotTaken['kind'], why: string): NotTaken => ({
     ...{ deployment: name, tier: shape.tier, kind, why },
   });
-  const target = fleetTarget(shape, request.site, request.to);
-  if ('why' in target) return not('left-out', target.why);
+  const target = await targetOf(door, request, shape);
+  if ('why' in target) return not(target.kind, target.why);
   const holder = await holderOf(door, name);
-  if (holder !== undefined)
-    return not('locked', `${lockId(name)} is held by ${holder}; it was not disturbed`);
+  if (holder && holder.type !== 'drill')
+    return not('locked', `${lockId(name)} is held by ${holder.run}; it was not disturbed`);
   try {
     const plan = COMPILE[request.runbook](shape, requestFor(request, target.to));
     await requireKnown(door, name, plan, away);
-    return ready(door, request, plan, await expected(door, plan), runs);
+    const found = ready(door, request, plan, await expected(door, plan), runs);
+    return holder ? { ...found, afterDrill: holder.run } : found;
   } catch (error) {
     if (!(error instanceof DrError) || error.code === 'TEMPORAL_UNREACHABLE') throw error;
     return not('refused', error.message.split('\n')[0]!);
@@ -112,13 +115,35 @@ function requestFor(
   };
 }
 
-/** Whose run has the deployment's lock; undefined where nobody's. */
-async function holderOf(door: Door, name: string): Promise<string | undefined> {
+/** Where the deployment goes: to a site that is recovered on, or to its standby. */
+async function targetOf(
+  door: Door,
+  { runbook, site, to }: FleetRequest,
+  shape: DeploymentShape,
+): Promise<{ readonly to: string } | { readonly kind: NotTaken['kind']; readonly why: string }> {
+  if (runbook === 'recover' || !replicates(shape.strategy ?? 'backup-restore')) {
+    const target = fleetTarget(shape, site, to);
+    return 'why' in target ? { kind: 'left-out', ...target } : target;
+  }
+  const { monitor } = deploymentOf(door.config, shape.deployment);
+  return standbyTarget(shape, site, to, monitor?.to, async (candidates) => {
+    const figures = await measureNow(door, shape.deployment);
+    return candidates.filter((candidate) =>
+      figures.some((each) => each.site === candidate && each.replication?.follows === site),
+    );
+  });
+}
+
+/** What has the deployment's lock; undefined where nothing has. */
+async function holderOf(
+  door: Door,
+  name: string,
+): Promise<{ readonly run: string; readonly type: string } | undefined> {
   try {
     const { status, memo, type } = await soon(door, () =>
       door.client.workflow.getHandle(lockId(name)).describe(),
     );
-    return status.name === 'RUNNING' ? String(memo?.['run'] ?? type) : undefined;
+    return status.name === 'RUNNING' ? { run: String(memo?.['run'] ?? type), type } : undefined;
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
@@ -177,7 +202,7 @@ function ready(
       ...(detectedAt === undefined ? {} : { detectedAt }),
     },
     asking: {
-      ...{ deployment, run, tier, priority, to, rtoMs: objectives.rtoMs },
+      ...{ deployment, run, tier, priority, to, rtoMs: objectives.rtoMs, rpoMs: objectives.rpoMs },
       basisAt: occurredAt ?? detectedAt ?? declaredAt,
       workers: workers.target,
       repository: createHash('sha256').update(declared.backup.repository).digest('hex').slice(0, 8),

@@ -22,6 +22,8 @@ import { TASK_TIMEOUT_MS } from './client.ts';
 export interface Ready {
   readonly asking: Asking;
   readonly input: RecoverInput;
+  /** A drill of this run holds its lock, and is told to end. */
+  readonly afterDrill?: string;
 }
 
 /** A plan is a few KiB: as one input a fleet of hundreds would be more than Temporal takes. */
@@ -70,11 +72,14 @@ export async function startTurn(
   client: Pick<Client, 'workflow'>,
   site: string,
   runbook: FleetRunbook,
-  { asking, input }: Ready,
+  { asking, input, afterDrill }: Ready,
   workflowIdConflictPolicy: 'FAIL' | 'TERMINATE_EXISTING',
 ): Promise<void> {
   const { deployment, priority } = asking;
-  const args: TurnInput = { fleet: fleetId(site), runbook, asking, input };
+  const args: TurnInput = {
+    ...{ fleet: fleetId(site), runbook, asking, input },
+    ...(afterDrill === undefined ? {} : { afterDrill }),
+  };
   await client.workflow
     .start<typeof turn>('turn', {
       workflowId: turnId(site, deployment),

@@ -2,7 +2,7 @@ import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { formatDuration } from '../domain/duration.ts';
 import { WORKFLOW_QUEUE } from '../domain/messages.ts';
 import type { RunRecord } from '../domain/run.ts';
-import { milliseconds } from './temporal-time.ts';
+import { milliseconds } from '../adapters/temporal/time.ts';
 
 /**
  * Workers that a run waits for and that have gone missing, as Temporal itself sees it: within seconds, also while no

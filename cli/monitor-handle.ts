@@ -1,4 +1,4 @@
-import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { notesOf } from '../adapters/temporal/monitor.ts';
 import { MONITOR_QUERY, monitorId, type MonitorSummary } from '../domain/monitor.ts';
 import type { Door } from './client.ts';
 import { described, queried } from './run-record.ts';
@@ -23,12 +23,4 @@ export async function findMonitor(door: Door, deployment: string): Promise<Found
   if (!isRunning) return { isRunning, summary: noted, fromNotes: true };
   const asked = await queried<MonitorSummary>(door, handle, MONITOR_QUERY);
   return { isRunning, summary: asked ?? noted, fromNotes: asked === undefined };
-}
-
-/** What it has left for the moment in which nobody can be asked. */
-export function notesOf({ memo }: WorkflowExecutionDescription): MonitorSummary | undefined {
-  const notes = memo?.['monitor'] as Partial<MonitorSummary> | undefined;
-  return Array.isArray(notes?.observers) && Array.isArray(notes.heals)
-    ? (notes as MonitorSummary)
-    : undefined;
 }

@@ -1,5 +1,6 @@
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { lossStanding } from '../adapters/beacon/standing.ts';
+import { notesOf } from '../adapters/temporal/monitor.ts';
 import { isRunbook } from '../domain/failover.ts';
 import { TIER_DEFAULTS } from '../domain/objectives.ts';
 import { backupId, lockId, RECORD_QUERY } from '../domain/messages.ts';
@@ -14,7 +15,6 @@ import { historyOf } from './history.ts';
 import { deploymentOf, type Door } from './client.ts';
 import { standingHere } from './drill-standing.ts';
 import { memoSummary } from './memo-summary.ts';
-import { notesOf } from './monitor-handle.ts';
 import { missingWorkers, withoutReturned, type MissingWorker } from './missing-workers.ts';
 import { standbySeen } from './standby-seen.ts';
 import { described, queried } from './run-record.ts';

@@ -1,11 +1,13 @@
 import { userInfo } from 'node:os';
+import { mapParallel } from '../adapters/files/map-parallel.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { FleetInput, FleetRecord, FleetRunbook } from '../domain/fleet.ts';
 import { forecastLines, notTakenLines } from '../report/fleet.ts';
 import type { Door } from './client.ts';
+import { stopDrillInTheWay } from './drill-in-the-way.ts';
 import { lookAtAll, type FleetRequest, type Looked } from './fleet-look.ts';
-import { startFleet } from './fleet-start.ts';
+import { startFleet, type Ready } from './fleet-start.ts';
 import { fleetState, followFleet } from './follow-fleet.ts';
 import type { PlanOptions } from './plan-request.ts';
 
@@ -87,6 +89,7 @@ export async function recoverAll(
     });
   const input = inputOf(door, request, looked);
   say([...notTakenLines(looked.notTaken), ...forecastLines(expectedRecord(input, looked), Date.now())]);
+  await stopDrills(door, looked.ready, request.actor);
   await startFleet(door.client, input, looked.ready);
   if (json)
     process.stdout.write(
@@ -96,6 +99,14 @@ export async function recoverAll(
   if (detach) say([`follow them with: tyk-dr fleet show ${site} --watch`]);
   else await followFleet(door, site, json);
 }
+
+/** No rehearsal holds up the real thing. Its tear-down is waited for by the one turn that needs it, and by no other. */
+export async function stopDrills(door: Door, ready: readonly Ready[], actor: string): Promise<void> {
+  const held = ready.filter(({ afterDrill }) => afterDrill !== undefined);
+  await mapParallel(held, ({ asking }) => stopDrillInTheWay(door, asking.deployment, actor), STOPS_AT_A_TIME);
+}
+
+const STOPS_AT_A_TIME = 16;
 
 /** Looking at hundreds takes a while: what is refused for sure is refused before. @throws DrError FLEET_RUNNING */
 async function requireNone(door: Door, site: string): Promise<void> {
@@ -113,10 +124,11 @@ async function requireNone(door: Door, site: string): Promise<void> {
 function inputOf(
   { config }: Door,
   { site, runbook, scenario, actor, reason, declaredAt, occurredAt, detectedAt }: FleetRequest,
-  { notTaken }: Looked,
+  { notTaken, ready }: Looked,
 ): Omit<FleetInput, 'coming'> {
   return {
     ...{ site, runbook, scenario, actor, reason, declaredAt, notTaken, limits: config.fleet },
+    ...(ready.some(({ asking }) => config.deployments[asking.deployment]?.notify) ? { notifies: true } : {}),
     ...(occurredAt === undefined ? {} : { occurredAt }),
     ...(detectedAt === undefined ? {} : { detectedAt }),
   };

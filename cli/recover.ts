@@ -10,13 +10,13 @@ import { compilePlan } from '../runbooks/plan.ts';
 import { actorArgument, nameArgument, textArgument, timeArgument } from './arguments.ts';
 import { deploymentOf, requireWorkers, withDoor, type Door } from './client.ts';
 import { withConfigRef } from './config-ref.ts';
-import { endDrillInTheWay } from './drill-in-the-way.ts';
+import { startBeforeDrills } from './drill-in-the-way.ts';
 import { follow } from './follow.ts';
 import { showForecast } from './forecast.ts';
 import { requestOf, withCommonOptions, type PlanOptions } from './plan-request.ts';
 import { fleetRequest, recoverAll, type AllOptions } from './recover-all.ts';
 import { runId } from './run-id.ts';
-import { startRun, toldOfStart, type RunHandle } from './start-run.ts';
+import { toldOfStart } from './start-run.ts';
 import { shapeOf } from '../runbooks/shape-of.ts';
 import { workersNeeded } from '../runbooks/workers.ts';
 
@@ -104,21 +104,8 @@ async function start(door: Door, name: string, options: RecoverOptions): Promise
     ...(options.detected === undefined ? {} : { detectedAt: options.detected }),
   };
   await showForecast(door, plan);
-  const handle = await startFirst(door, input);
+  const handle = await startBeforeDrills(door, input, titleOf(plan));
   if (toldOfStart(input.run, 'run', options)) await follow(door, handle, input.run, options.json ?? false);
-}
-
-/** Before any drill. */
-async function startFirst(door: Door, input: RecoverInput): Promise<RunHandle> {
-  const title = titleOf(input.plan);
-  try {
-    return await startRun(door, input, title);
-  } catch (error) {
-    const { deployment } = input.plan;
-    const isHeld = error instanceof DrError && error.code === 'ALREADY_RUNNING';
-    if (!isHeld || !(await endDrillInTheWay(door, deployment, input.actor))) throw error;
-    return startRun(door, input, title);
-  }
 }
 
 function titleOf({ deployment, component, from, to, scenario }: RecoverPlan): string {

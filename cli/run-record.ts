@@ -17,7 +17,7 @@ import { cutOff, isTemporalLost } from './failures.ts';
 /** A query needs a live worker; `status` must answer without one. */
 const QUERY_DEADLINE_MS = 1_500;
 /** What the server answers by itself. */
-const ANSWER_DEADLINE_MS = 5_000;
+export const ANSWER_DEADLINE_MS = 5_000;
 
 export interface RunState {
   /** Undefined where no worker answers. */

@@ -1,4 +1,5 @@
 import type { MarkedStore } from './beacon.ts';
+import type { HostReport } from './doctor.ts';
 import type { StoreStanding } from './replication.ts';
 
 /** What workers measure of a deployment's stores, sets and archives: what every judgement about loss rests on. */
@@ -110,6 +111,9 @@ export interface ReplicationFigures {
   readonly commits?: CommitFigures;
 }
 
+/** What tells whether two sites would serve the same: what a host has of a {@link HostReport}. */
+export type Prints = Pick<HostReport, 'trees' | 'versions' | 'recipient'>;
+
 /** What one worker measured of its site. */
 export interface HostFigures {
   readonly site: string;
@@ -132,5 +136,7 @@ export interface HostFigures {
   readonly snapshots?: readonly SnapshotFigures[];
   /** Where the strategy replicates; absent from workers of earlier versions. */
   readonly replication?: ReplicationFigures;
+  /** Where the strategy replicates, and a look has asked for it. */
+  readonly prints?: Prints;
   readonly problems: readonly string[];
 }

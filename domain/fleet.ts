@@ -56,6 +56,8 @@ export interface Asking {
   /** From when its RTO counts. */
   readonly basisAt: string;
   readonly rtoMs: number;
+  /** Absent in fleets of earlier versions. */
+  readonly rpoMs?: number;
   readonly to: string;
   /** Those that restore its data. */
   readonly workers: readonly string[];
@@ -70,6 +72,8 @@ export interface Ending {
   readonly outcome: Outcome | 'NOT_STARTED';
   /** From the basis of its RTO to verified traffic, milliseconds; absent where that was not reached. */
   readonly achievedRtoMs?: number;
+  /** Over all stores, milliseconds; absent where nobody has measured it. */
+  readonly lost?: { readonly minMs: number; readonly maxMs: number };
   /** Why it is not recovered. */
   readonly error?: string;
 }
@@ -110,6 +114,8 @@ export interface FleetInput {
   /** How many of each priority are about to ask: nobody goes before a more urgent one that is still on its way. */
   readonly coming: Readonly<Record<number, number>>;
   readonly notTaken: readonly NotTaken[];
+  /** Some of them declare whom to tell; absent in fleets of earlier versions. */
+  readonly notifies?: boolean;
 }
 
 export interface FleetRecord extends FleetInput {
@@ -120,6 +126,8 @@ export interface FleetRecord extends FleetInput {
   /** Whoever was to come has had the time to. */
   allHere: boolean;
   stopped?: { readonly actor: string; readonly reason: string; readonly at: string };
+  /** Whom people were told of. */
+  told?: { readonly begunAt: string; readonly late: readonly string[] };
   endedAt?: string;
 }
 
@@ -130,6 +138,8 @@ export interface TurnInput {
   readonly runbook: FleetRunbook;
   readonly asking: Asking;
   readonly input: RecoverInput;
+  /** A drill of this run holds the lock, and was told to end: its tear-down is waited for. */
+  readonly afterDrill?: string;
 }
 
 /** How many still miss of those that were to come. */

@@ -1,11 +1,13 @@
 import { doubtful, fine, type Finding, type HostReport, type TreePrint } from './doctor.ts';
-import type { HostFigures } from './figures.ts';
+import type { HostFigures, Prints } from './figures.ts';
 import { liveHosts } from './standing.ts';
 import { compareVersions } from './version.ts';
 
 /** Whether a standby would serve what the site that it follows serves: files, certificates, versions. Pure. */
 
-export function judgeDrift(reports: readonly HostReport[], figures: readonly HostFigures[]): Finding[] {
+type Report = Pick<HostReport, 'site'> & Prints;
+
+export function judgeDrift(reports: readonly Report[], figures: readonly HostFigures[]): Finding[] {
   const live = liveHosts(figures)[0]?.site;
   const standbys = [
     ...new Set(figures.flatMap(({ site, replication }) => (replication?.follows === live ? [site] : []))),
@@ -21,12 +23,7 @@ export function judgeDrift(reports: readonly HostReport[], figures: readonly Hos
   });
 }
 
-function files(
-  site: string,
-  own: readonly HostReport[],
-  live: string,
-  source: readonly HostReport[],
-): Finding[] {
+function files(site: string, own: readonly Report[], live: string, source: readonly Report[]): Finding[] {
   if (new Set([...own, ...source].map(({ recipient }) => recipient)).size > 1)
     return [doubtful('drift', site, `not compared with ${live}: the workers have different age identities`)];
   const [mine, theirs] = [own, source].map((group) => group.flatMap(({ trees = [] }) => trees));
@@ -87,9 +84,9 @@ function certificatesOf(site: string, tree: TreePrint, other: TreePrint, live: s
 /** Older ones are errors of the check `versions`. */
 function newerVersions(
   site: string,
-  own: readonly HostReport[],
+  own: readonly Report[],
   live: string,
-  source: readonly HostReport[],
+  source: readonly Report[],
 ): Finding[] {
   const running = source.flatMap(({ versions }) => versions);
   return own

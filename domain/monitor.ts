@@ -58,6 +58,10 @@ export interface View {
   readonly lock?: string;
 }
 
+/** What an observer is shown to see of the clients' address, or why it does not count. */
+export const OBSERVED = ['up', 'down', 'unseen', 'blind', 'silent', 'not asked yet'] as const;
+export type Observed = (typeof OBSERVED)[number];
+
 /** One observer, with what it has said last; none while it is silent. */
 export interface Voice {
   readonly observer: string;
@@ -173,7 +177,7 @@ export interface MonitorSummary {
   readonly flapping?: true;
   readonly quorum: number;
   readonly onFailure: Acted['what'];
-  readonly observers: readonly { readonly observer: string; readonly sees: string }[];
+  readonly observers: readonly { readonly observer: string; readonly sees: Observed }[];
   /** A run under way: no decision is taken while it is. */
   readonly held?: string;
   readonly paused?: MonitorPause;

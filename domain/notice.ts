@@ -71,6 +71,21 @@ export const NOTICE_EVENTS = {
     'Clients are served, and something is broken: a component, or the eyes of the monitor.',
   ),
   'site-healthy': event('info', false, 'The site that serves is healthy again.'),
+  'fleet-begun': event(
+    'warning',
+    false,
+    'Several deployments that have lost a site are recovered as one fleet.',
+  ),
+  'fleet-late': event(
+    'critical',
+    false,
+    'Critical deployments of a fleet are too late for their RTO, or will be; each is told once.',
+  ),
+  'fleet-ended': event(
+    'critical',
+    false,
+    'A fleet has ended. All recovered is info, some with exceptions is warning, any that is not recovered is critical.',
+  ),
   'fresh-again': event('info', false, 'Every store is within its RPO again.'),
 } as const satisfies Record<string, EventEntry>;
 
@@ -109,6 +124,8 @@ export interface NoticeTarget {
   readonly channel: string;
   /** Of e-mail, instead of the channel's own recipients. */
   readonly to?: readonly string[];
+  /** Whose configuration has the channel; default the notice's own deployment. */
+  readonly deployment?: string;
   /** It only closes incidents there: no route leads the notice to this channel. */
   readonly closesOnly?: boolean;
 }

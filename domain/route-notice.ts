@@ -38,6 +38,23 @@ export function routeNotice({ notify, contacts }: Declared, notice: Notice, leve
   };
 }
 
+/**
+ * Of a notice that concerns many deployments: each place once, however many of them lead there. Deployments that share
+ * a section have the same channels; the first that has one gives its name.
+ */
+export function routeForAll(
+  declared: ReadonlyMap<string, Pick<Deployment, 'notify' | 'contacts'>>,
+  notice: Notice,
+): NoticeRoute {
+  const places = new Map<string, NoticeTarget>();
+  for (const [deployment, own] of declared)
+    for (const target of routeNotice(own, notice, 1).targets) {
+      const place = JSON.stringify([own.notify!.channels[target.channel], target.to ?? []]);
+      if (!places.has(place)) places.set(place, { ...target, deployment });
+    }
+  return { targets: [...places.values()], people: [] };
+}
+
 /** Of an outcome only a bad one. */
 function mustBeAcknowledged({ event, severity }: Notice): boolean {
   return NOTICE_EVENTS[event].acknowledge && (event !== 'outcome' || severity === 'critical');

@@ -113,12 +113,12 @@ function cells({ member, out }: Row, nowMs: number): string[] {
   return [tier(member), deployment, run, stateText(member), rto, outlookText(member, out, nowMs)];
 }
 
-function stateText({ state, ending }: FleetMember): string {
+export function stateText({ state, ending }: FleetMember): string {
   if (state === 'person') return 'WAITING';
   return state === 'ended' ? (ending?.outcome ?? 'ended') : state;
 }
 
-function outlookText(
+export function outlookText(
   { waitsFor, ending }: FleetMember,
   { verdict, expectedAtMs, deadlineMs }: FleetOutlook,
   nowMs: number,
@@ -145,7 +145,7 @@ function achieved({ ending }: FleetMember): string {
   return ending.achievedRtoMs === undefined ? 'not reached' : formatDuration(ending.achievedRtoMs);
 }
 
-function waitedMs({ askedAt, startedAt, endedAt }: FleetMember, nowMs: number): number {
+export function waitedMs({ askedAt, startedAt, endedAt }: FleetMember, nowMs: number): number {
   const until = startedAt ?? endedAt;
   return (until === undefined ? nowMs : Date.parse(until)) - Date.parse(askedAt);
 }

@@ -2,16 +2,20 @@ import { addressesOf } from '../domain/addresses.ts';
 import { achievedRtoMs } from '../domain/clock.ts';
 import type { Deployment } from '../domain/config.ts';
 import { formatDays, formatDuration } from '../domain/duration.ts';
+import { replicates } from '../domain/strategy.ts';
+import type { Step } from '../domain/step.ts';
+import type { StandbySeen } from '../domain/watched.ts';
+import type { DeploymentShape } from '../runbooks/shape.ts';
 import { slosText } from '../domain/service-level.ts';
 import { endOf } from '../domain/findings.ts';
 import { rpoRange } from '../domain/loss.ts';
-import type { Objectives } from '../domain/objectives.ts';
 import { OUTCOME_CLASS, type RunRecord } from '../domain/run.ts';
 import { RECOVER_STEPS } from '../runbooks/recover.ts';
 import type { Document, Section } from './document.ts';
 import { architectureSvg } from './handbook-diagram.ts';
 import type { ConfigFiles } from '../domain/tyk-defaults.ts';
 import { settingsSection } from './handbook-settings.ts';
+import { STEP_HEAD, stepRow, standbySections } from './handbook-standby.ts';
 import { contactRows } from './people.ts';
 
 /** The handbook of a deployment: what it is made of, how it is recovered, by whom, and how that has gone so far. Pure. */
@@ -19,7 +23,9 @@ import { contactRows } from './people.ts';
 export interface HandbookFacts {
   readonly name: string;
   readonly deployment: Deployment;
-  readonly objectives: Objectives;
+  readonly shape: DeploymentShape;
+  /** What was seen of its standby last, where its strategy replicates. */
+  readonly standby?: StandbySeen;
   readonly configDigest: string;
   readonly version: string;
   readonly records: readonly RunRecord[];
@@ -29,7 +35,8 @@ export interface HandbookFacts {
 }
 
 export function handbookDocument(facts: HandbookFacts): Document {
-  const { name, deployment, objectives, configDigest, version, now } = facts;
+  const { name, deployment, configDigest, version, now } = facts;
+  const { objectives } = facts.shape;
   return {
     title: `Disaster recovery handbook of ${name}`,
     lead: [
@@ -40,6 +47,7 @@ export function handbookDocument(facts: HandbookFacts): Document {
       architecture(facts),
       objectivesOf(facts),
       begin(facts),
+      ...standbySections(facts),
       ...procedures(),
       history(facts),
       rolesOf(facts),
@@ -65,7 +73,7 @@ function architecture({ name, deployment }: HandbookFacts): Section {
   };
 }
 
-function objectivesOf({ deployment, objectives }: HandbookFacts): Section {
+function objectivesOf({ deployment, shape: { objectives } }: HandbookFacts): Section {
   const { slos } = deployment;
   return {
     title: 'Objectives',
@@ -84,6 +92,11 @@ function begin({ name, deployment }: HandbookFacts): Section {
   const sites = Object.keys(deployment.sites);
   return {
     title: 'To begin a recovery',
+    text: replicates(deployment.strategy)
+      ? [
+          'Its stores are followed by a standby: fail over to that, as below. From the backup only where the standby is no better: data were damaged, or it is too far behind.',
+        ]
+      : [],
     list: [
       ...sites.map((site) => `On site ${site}: tyk-dr recover ${name} --to ${site} --reason 'why'`),
       `What it would do, without doing it: tyk-dr plan ${name} --to ${sites.at(-1)}`,
@@ -101,26 +114,21 @@ function procedures(): Section[] {
   return phases.map((phase) => ({
     title: `Procedure: ${phase}`,
     table: {
-      head: ['step', 'after', 'what for', 'what proves it', 'where it fails for good'],
-      rows: RECOVER_STEPS.filter((step) => step.phase === phase).map((step) => [
-        ...[step.id, step.after.join(', ') || 'nothing', step.purpose, step.proof],
-        [
-          'retry, abort',
-          ...('skippable' in step ? ['skip'] : []),
-          ...('byHand' in step ? [`done by hand (${step.byHand} sees it)`] : []),
-          ...('undo' in step ? ['undo'] : []),
-        ].join(', '),
-      ]),
+      head: STEP_HEAD,
+      rows: (RECOVER_STEPS as readonly Step[]).filter((step) => step.phase === phase).map(stepRow),
     },
   }));
 }
 
 function history({ records }: HandbookFacts): Section {
-  const meant = records.filter(({ outcome }) => outcome !== undefined && outcome !== 'REFUSED');
+  // What makes a standby brings nothing back.
+  const meant = records.filter(
+    ({ outcome, runbook }) => outcome !== undefined && outcome !== 'REFUSED' && runbook !== 'replicate',
+  );
   const good = meant.filter(({ outcome }) => ['recovered', 'exceptions'].includes(OUTCOME_CLASS[outcome!]));
   const kinds = new Map<string, RunRecord[]>();
   for (const record of meant) {
-    const kind = `${record.component ?? 'everything'}, ${record.from === record.to ? 'in place' : `${record.from} to ${record.to}`}`;
+    const kind = kindOf(record);
     kinds.set(kind, [...(kinds.get(kind) ?? []), record]);
   }
   return {
@@ -128,7 +136,7 @@ function history({ records }: HandbookFacts): Section {
     text: [
       meant.length === 0
         ? 'No recovery has been run: nothing is measured.'
-        : `${good.length} of ${meant.length} recoveries brought the service back. Loss of data: ${lossText(meant)}.`,
+        : `${good.length} of ${meant.length} ${meant.some(({ runbook }) => runbook === 'failover') ? 'recoveries and failovers' : 'recoveries'} brought the service back. Loss of data: ${lossText(meant)}.`,
     ],
     table: {
       head: ['what', 'runs', 'back', 'median', 'longest', 'last'],
@@ -150,6 +158,11 @@ function history({ records }: HandbookFacts): Section {
       }),
     },
   };
+}
+
+function kindOf({ runbook, mode, component, from, to }: RunRecord): string {
+  const what = runbook === 'failover' ? `failover, ${mode}` : (component ?? 'everything');
+  return `${what}, ${from === to ? 'in place' : `${from} to ${to}`}`;
 }
 
 function lossText(records: readonly RunRecord[]): string {

@@ -2,6 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import { lossStanding, type LossStanding } from '../adapters/beacon/standing.ts';
 import type { Config } from '../domain/config.ts';
 import { rpoRange } from '../domain/loss.ts';
+import { remembered } from './remembered.ts';
 
 /** What the beacon's journal says, for Prometheus. What was not measured has no value. */
 
@@ -41,14 +42,8 @@ const GAUGES: readonly [name: string, help: string, labelNames: string[], fill: 
   ],
 ];
 
-/** @param freshMs so long an answer serves every scraper. */
-export function addLossGauges(config: Config, registry: Registry, freshMs: number): void {
-  let looked: { readonly atMs: number; readonly found: Promise<[string, LossStanding][]> } | undefined;
-  const look = (): Promise<[string, LossStanding][]> => {
-    if (!looked || Date.now() - looked.atMs > freshMs)
-      looked = { atMs: Date.now(), found: standingsOf(config) };
-    return looked.found;
-  };
+export function addLossGauges(config: Config, registry: Registry): void {
+  const look = remembered(() => standingsOf(config));
   for (const [name, help, labelNames, fill] of GAUGES)
     new Gauge({
       ...{ name, help, labelNames, registers: [registry] },

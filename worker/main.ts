@@ -1,3 +1,4 @@
+import { Client } from '@temporalio/client';
 import {
   GracefulShutdownPeriodExpiredError,
   NativeConnection,
@@ -42,7 +43,8 @@ export async function runWorker(config: Config, name: string, build: Build): Pro
   const leave = new Leave(say);
   const { activities, deps } = wire(config, name, build.version, build, leave.hurry);
   const workers = await createWorkers(settings, connection, name, build, activities, leave);
-  const metrics = watched && (await serveMetrics(config, deps, watched.listen));
+  const metrics =
+    watched && (await serveMetrics(config, deps, watched.listen, clientOf(settings, connection)));
   leave.onSignal(() => workers.forEach((worker) => worker.shutdown()));
   const how = settings.encrypted ? ', encrypting' : '';
   say(`serves ${workerQueue(name)} on ${settings.address}${how}, build ${buildText(build)}`);
@@ -59,6 +61,10 @@ export async function runWorker(config: Config, name: string, build: Build): Pro
   leave.end();
   metrics?.close();
   await connection.close();
+}
+
+function clientOf({ namespace, dataConverter }: TemporalSettings, connection: NativeConnection): Client {
+  return new Client({ connection, namespace, dataConverter });
 }
 
 function createWorkers(

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
+import type { Client } from '@temporalio/client';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { measureHost } from '../activities/measure.ts';
 import type { Deps } from '../activities/guard.ts';
 import { servicesOf } from '../activities/site.ts';
 import { addLossGauges } from './loss-metrics.ts';
+import { addMonitorGauges } from './monitor-metrics.ts';
+import { remembered } from './remembered.ts';
 import { REPLICATION_GAUGES } from './replication-metrics.ts';
+import { addWatchGauges } from './watch-metrics.ts';
 import type { Config } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
 import type { ReplicationFigures } from '../domain/figures.ts';
@@ -14,12 +18,17 @@ import { standings, type Standing } from '../domain/standing.ts';
 
 /** What `backup status` says, for Prometheus: of the stores that this worker serves. Measured when it is asked. */
 
-/** Several scrapers, or an eager one, cost no more than one. */
-const FRESH_MS = 10_000;
-
-/** @returns the server, listening. @throws DrError BAD_ARGUMENT where it cannot listen. */
-export async function serveMetrics(config: Config, deps: Deps, listen: string): Promise<Server> {
-  const registry = metricsOf(config, deps);
+/**
+ * @param client tells what Temporal knows: the state of the monitors
+ * @returns the server, listening. @throws DrError BAD_ARGUMENT where it cannot listen.
+ */
+export async function serveMetrics(
+  config: Config,
+  deps: Deps,
+  listen: string,
+  client: Client,
+): Promise<Server> {
+  const registry = metricsOf(config, deps, client);
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url?.split('?')[0] !== '/metrics')
       return response.writeHead(404).end();
@@ -89,15 +98,10 @@ const STORE_GAUGES: readonly [
   ],
 ];
 
-function metricsOf(config: Config, deps: Deps): Registry {
+function metricsOf(config: Config, deps: Deps, client: Client): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  let looked: { readonly atMs: number; readonly looks: Promise<Look[]> } | undefined;
-  const looks = (): Promise<Look[]> => {
-    if (!looked || Date.now() - looked.atMs > FRESH_MS)
-      looked = { atMs: Date.now(), looks: look(config, deps) };
-    return looked.looks;
-  };
+  const looks = remembered(() => look(config, deps));
   const gauge = (
     name: string,
     help: string,
@@ -132,7 +136,9 @@ function metricsOf(config: Config, deps: Deps): Registry {
     gauge(name, help, ['deployment', 'site', ...labelNames], (own, { deployment, site, replication }) => {
       if (replication) fill((labels, value) => own.set({ deployment, site, ...labels }, value), replication);
     });
-  addLossGauges(config, registry, FRESH_MS);
+  addLossGauges(config, registry);
+  addMonitorGauges(config, deps.worker, client, registry);
+  addWatchGauges(config, deps.worker, client, registry);
   return registry;
 }
 

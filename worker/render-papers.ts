@@ -14,12 +14,12 @@ export function renderPapers(version: string): PaperMakers {
         reviewDocument({ name, tier, objectives, people: deployment, quarter, ...known, ...more, now }),
       );
     },
-    handbook: ({ name, deployment, known: { records }, now }, settings) =>
+    handbook: ({ name, deployment, known: { records }, now }, settings, standby) =>
       texts(
         handbookDocument({
-          ...{ name, deployment, version, records, now, settings },
+          ...{ name, deployment, version, records, now, settings, standby },
           configDigest: configDigest(deployment),
-          objectives: shapeOf(name, deployment).objectives,
+          shape: shapeOf(name, deployment),
         }),
       ),
   };

@@ -68,6 +68,9 @@ export const REPLICATION_GAUGES: readonly ReplicationGauge[] = [
   ],
   ofSlot('tyk_dr_slot_held_bytes', 'WAL that is kept for the standby', ({ heldBytes }) => heldBytes),
   ofSlot('tyk_dr_slot_active', '1 where the standby reads it now', ({ active }) => (active ? 1 : 0)),
+  ofSlot('tyk_dr_slot_lost', '1 where what the standby needs is gone: it needs a new copy', ({ status }) =>
+    status === 'lost' ? 1 : 0,
+  ),
   [
     'tyk_dr_slot_limit_bytes',
     'So much is kept at most; absent where nothing limits it',

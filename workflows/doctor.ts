@@ -40,10 +40,15 @@ export async function doctor({ deployment, hosts }: DoctorInput): Promise<Examin
   };
 }
 
-/** What every worker measures of how much would be lost now; those that do not answer are left out. */
-export async function measure({ deployment, hosts }: DoctorInput): Promise<HostFigures[]> {
+/**
+ * What every worker measures of how much would be lost now; those that do not answer are left out.
+ *
+ * @param nonce where drift is to be told as well
+ */
+export async function measure({ deployment, hosts }: DoctorInput, nonce?: string): Promise<HostFigures[]> {
+  const more: [string?] = nonce === undefined ? [] : [nonce];
   const answers = await Promise.allSettled(
-    hosts.map(({ site, worker }) => on(worker)['measure-host'](deployment, site)),
+    hosts.map(({ site, worker }) => on(worker)['measure-host'](deployment, site, ...more)),
   );
   return answers.flatMap((answer) => (answer.status === 'fulfilled' ? answer.value : []));
 }
@@ -51,7 +56,7 @@ export async function measure({ deployment, hosts }: DoctorInput): Promise<HostF
 function on(worker: string) {
   return proxyActivities<{
     'examine-host': (input: ExamineInput) => Promise<HostReport>;
-    'measure-host': (deployment: string, site: string) => Promise<HostFigures>;
+    'measure-host': (deployment: string, site: string, nonce?: string) => Promise<HostFigures>;
   }>({
     taskQueue: workerQueue(worker),
     scheduleToStartTimeout: QUEUE_PATIENCE_MS,

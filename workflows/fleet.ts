@@ -27,6 +27,7 @@ import {
   type StopFleetArgs,
 } from '../domain/fleet.ts';
 import { nextTurns } from '../domain/fleet-turns.ts';
+import { FleetTeller } from './fleet-tell.ts';
 import { now } from './run-state.ts';
 
 /**
@@ -49,17 +50,22 @@ export async function fleet(input: FleetInput, carried?: FleetRecord): Promise<F
     ...{ format: 'tyk-dr/fleet/v1', ...input, startedAt: now(), members: [], allHere: false },
   };
   listen(record);
+  const teller = new FleetTeller(record);
   while (!isOver(record)) {
     await giveTurns(record);
     showCounts(record);
+    teller.look();
     if (workflowInfo().continueAsNewSuggested) {
+      await teller.done();
       await condition(allHandlersFinished);
       await continueAsNew<typeof fleet>(input, record);
     }
-    await untilNews(record);
+    await untilNews(record, teller.everyMs);
   }
   record.endedAt = now();
+  teller.ended();
   showCounts(record);
+  await teller.done();
   await condition(allHandlersFinished);
   return record;
 }
@@ -143,9 +149,12 @@ function tell(site: string, { deployment }: FleetMember, may: boolean): Promise<
 }
 
 /** Until somebody's turn has come or all is over; and until those that were to come have had their time. */
-async function untilNews(record: FleetRecord): Promise<void> {
+async function untilNews(record: FleetRecord, atMostMs: number | undefined): Promise<void> {
   const isNews = (): boolean => isOver(record) || nextTurns(record).length > 0;
-  if (record.allHere) return condition(isNews);
+  if (record.allHere) {
+    await (atMostMs === undefined ? condition(isNews) : condition(isNews, atMostMs));
+    return;
+  }
   const come = record.members.length;
   const moved = (): boolean => isNews() || record.members.length > come || missing(record).size === 0;
   const inTime = await condition(moved, ARRIVAL_PATIENCE_MS, {

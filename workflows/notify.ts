@@ -17,7 +17,15 @@ export interface SentNotice extends NoticeResult {
 
 interface NotifyActivities {
   'route-notice': (notice: Notice, level: number) => Promise<NoticeRoute>;
+  'route-to-all': (notice: Notice, names: readonly string[]) => Promise<NoticeRoute>;
   'tell-channel': (notice: Notice, target: NoticeTarget) => Promise<void>;
+}
+
+interface Telling {
+  readonly level?: number;
+  readonly patienceMs?: number;
+  /** It concerns all of these: each place is told once. */
+  readonly all?: readonly string[];
 }
 
 /**
@@ -27,7 +35,7 @@ interface NotifyActivities {
 export async function sendNotice(
   workers: readonly string[],
   notice: Notice,
-  { level = 1, patienceMs = CHANNEL_PATIENCE_MS }: { level?: number; patienceMs?: number } = {},
+  { level = 1, patienceMs = CHANNEL_PATIENCE_MS, all }: Telling = {},
 ): Promise<SentNotice> {
   return CancellationScope.nonCancellable(async () => {
     const sent: string[] = [];
@@ -36,7 +44,8 @@ export async function sendNotice(
     let answered = workers;
     try {
       route = await onAnyWorker(workers, async (worker) => {
-        const found = await on(worker, notice, patienceMs)['route-notice'](notice, level);
+        const asked = on(worker, notice, patienceMs);
+        const found = await (all ? asked['route-to-all'](notice, all) : asked['route-notice'](notice, level));
         // Nobody waits again for those that were away just now.
         answered = [worker, ...workers.filter((each) => each !== worker)];
         return found;

@@ -9,9 +9,11 @@ import {
   getExternalWorkflowHandle,
   ParentClosePolicy,
   setHandler,
+  sleep,
 } from '@temporalio/workflow';
 import { achievedRtoMs } from '../domain/clock.ts';
 import { FLEET_SIGNALS, type Asking, type Ending, type TurnInput } from '../domain/fleet.ts';
+import { rpoRange } from '../domain/loss.ts';
 import { lockId } from '../domain/messages.ts';
 import { OUTCOME_CLASS, type Outcome, type RunRecord } from '../domain/run.ts';
 import { runAttributes } from '../domain/run-attributes.ts';
@@ -32,7 +34,7 @@ export async function turn(input: TurnInput): Promise<Ending> {
   await handle.signal(askSignal, asking);
   await condition(() => may !== undefined);
   if (!may) return { outcome: 'NOT_STARTED', error: 'the fleet was stopped' };
-  const ending = await runToItsEnd(input);
+  const ending = await runAfterDrill(input);
   // A fleet that somebody has ended needs no word.
   await handle.signal(endedSignal, asking.deployment, ending).catch(() => undefined);
   return ending;
@@ -41,7 +43,33 @@ export async function turn(input: TurnInput): Promise<Ending> {
 /** As of a run that a command starts: a worker behind a cut cable takes a task and never answers it. */
 const TASK_TIMEOUT_MS = 5_000;
 
-async function runToItsEnd({ fleet, runbook, input }: TurnInput): Promise<Ending> {
+/** A tear-down stops some services and renames some folders. */
+const DRILL_PATIENCE_MS = 3 * 60_000;
+const DRILL_POLL_MS = 2_000;
+
+/** Whoever began the fleet has told a drill in the way to end: it lets go of the lock within moments. */
+async function runAfterDrill(input: TurnInput): Promise<Ending> {
+  const untilMs = Date.now() + DRILL_PATIENCE_MS;
+  for (;;) {
+    const ending = await runToItsEnd(input);
+    if (ending !== HELD) return ending;
+    const { plan } = input.input;
+    const { afterDrill } = input;
+    if (afterDrill === undefined || Date.now() > untilMs) {
+      const why =
+        afterDrill === undefined
+          ? 'another run; it was not disturbed'
+          : `the drill ${afterDrill}, which did not end`;
+      return { outcome: 'NOT_STARTED', error: `${lockId(plan.deployment)} is held by ${why}` };
+    }
+    await sleep(DRILL_POLL_MS);
+  }
+}
+
+/** The lock is held by a run that is none of ours. */
+const HELD = Symbol('held');
+
+async function runToItsEnd({ fleet, runbook, input }: TurnInput): Promise<Ending | typeof HELD> {
   const { run, plan, reason, actor } = input;
   try {
     const record = (await executeChild(runbook, {
@@ -59,11 +87,7 @@ async function runToItsEnd({ fleet, runbook, input }: TurnInput): Promise<Ending
     })) as RunRecord;
     return endingOf(record);
   } catch (error) {
-    if (error instanceof WorkflowExecutionAlreadyStartedError)
-      return {
-        outcome: 'NOT_STARTED',
-        error: `${lockId(plan.deployment)} is held by another run; it was not disturbed`,
-      };
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return HELD;
     if (error instanceof ChildWorkflowFailure) return endingOfFailure(error);
     throw error;
   }
@@ -71,9 +95,11 @@ async function runToItsEnd({ fleet, runbook, input }: TurnInput): Promise<Ending
 
 function endingOf(record: RunRecord): Ending {
   const achieved = achievedRtoMs(record.clock);
+  const lost = rpoRange(record.losses);
   return {
     outcome: record.outcome ?? 'STUCK',
     ...(achieved === undefined ? {} : { achievedRtoMs: achieved }),
+    ...(lost ? { lost: { minMs: lost.minMs, maxMs: lost.maxMs } } : {}),
     ...(record.error === undefined ? {} : { error: short(record.error.message) }),
   };
 }

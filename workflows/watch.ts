@@ -1,30 +1,23 @@
 import { workflowInfo } from '@temporalio/workflow';
 import { findingText, type Finding } from '../domain/doctor.ts';
 import { formatDuration } from '../domain/duration.ts';
+import type { HostFigures } from '../domain/figures.ts';
+import { judgeDrift } from '../domain/judge-drift.ts';
 import { judgeReplication } from '../domain/judge-replication.ts';
 import { incidentKey, NOTICE_EVENTS, type Notice, type NoticeEvent } from '../domain/notice.ts';
 import type { LaunchInput } from '../domain/schedules.ts';
-import { standingLine, standings, storesOf, type Standing } from '../domain/standing.ts';
+import { standingLine, standings, storesOf } from '../domain/standing.ts';
+import type { Watched } from '../domain/watched.ts';
 import { measure } from './doctor.ts';
 import { everyWorker } from './launch.ts';
 import { sendNotice } from './notify.ts';
 import { now } from './run-state.ts';
 
-/** What one look leaves for the next: Temporal hands it on from run to run of a schedule. */
-export interface Watched {
-  readonly standings: readonly Standing[];
-  /** When people were told of what is out of bounds now. */
-  readonly toldAt?: string;
-  /** What was seen of the standby; absent where the strategy does not replicate. */
-  readonly replication?: readonly Finding[];
-  readonly standbyToldAt?: string;
-}
-
 /** Looks at what would be lost now, and tells people when it becomes too much, stays so, and is well again. */
 export async function watch(input: LaunchInput): Promise<Watched> {
   const { deployment, sites, rpoMs } = input;
   const hosts = sites.flatMap(({ site, all }) => all.map((worker) => ({ site, worker })));
-  const figures = await measure({ deployment, rpoMs, hosts });
+  const figures = await measure({ deployment, rpoMs, hosts }, workflowInfo().runId);
   const seen = standings(figures, storesOf(figures), rpoMs);
   const before = workflowInfo().lastResult as Watched | undefined;
   // No worker answers for any store: that is not well either.
@@ -52,7 +45,14 @@ export async function watch(input: LaunchInput): Promise<Watched> {
     ...(toldAt === undefined ? {} : { toldAt }),
     ...(replication.length === 0 ? {} : { replication }),
     ...(standbyToldAt === undefined ? {} : { standbyToldAt }),
+    ...driftOf(figures),
   };
+}
+
+function driftOf(figures: readonly HostFigures[]): Pick<Watched, 'drift'> {
+  const prints = figures.flatMap(({ site, prints: own }) => (own ? [{ site, ...own }] : []));
+  const drift = prints.length === 0 ? [] : judgeDrift(prints, figures);
+  return drift.length === 0 ? {} : { drift };
 }
 
 const findingLine = (finding: Finding): string =>

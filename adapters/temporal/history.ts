@@ -1,12 +1,12 @@
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { Client, Connection } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { Config } from '../../domain/config.ts';
 import { canonicalJson } from '../../domain/json.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/messages.ts';
 import type { RecoverInput, RecoverPlan } from '../../domain/plan.ts';
 import type { RunRecord } from '../../domain/run.ts';
-import { temporalSettings } from './connection.ts';
+import { byOwnDoor } from './own-door.ts';
 import { readable } from './readable.ts';
 
 /** The history of a run as a document: every payload readable in its place, so that a person and a search can read it. */
@@ -35,18 +35,10 @@ export async function runHistory(client: Client, run: string): Promise<RunHistor
   }
 }
 
-const CONNECT_TIMEOUT_MS = 4_000;
-
 /** The same for a worker, whose own connection is not that of a client. */
 export async function historyByOwnDoor(config: Pick<Config, 'temporal'>, run: string): Promise<RunHistory> {
   try {
-    const { options, namespace, dataConverter } = await temporalSettings(config);
-    const connection = await Connection.connect({ ...options, connectTimeout: CONNECT_TIMEOUT_MS });
-    try {
-      return await runHistory(new Client({ connection, namespace, dataConverter }), run);
-    } finally {
-      await connection.close();
-    }
+    return await byOwnDoor(config, (client) => runHistory(client, run));
   } catch (error) {
     return { why: `Temporal does not answer: ${error instanceof Error ? error.message : String(error)}` };
   }

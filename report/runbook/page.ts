@@ -12,6 +12,7 @@ import { contactRows } from '../people.ts';
 import { byHandSection } from './by-hand.ts';
 import { byHand, everySecret, treesOf } from './facts.ts';
 import type { SitePlan } from './script.ts';
+import { standbySection } from './standby.ts';
 import { SCRIPT_TROUBLE } from './trouble.ts';
 import { words } from './words.ts';
 
@@ -33,6 +34,7 @@ export function runbookPage(input: PageInput): string {
   const sites = Object.entries(deployment.sites);
   const sections = [
     heading(input),
+    standbySection(name, deployment),
     ...sites.map(([site]) => toType(input, site)),
     people(deployment),
     before(input),

@@ -9,8 +9,9 @@ import {
   type FleetLimits,
   type FleetRecord,
 } from '../../domain/fleet.ts';
+import type { StepInput } from '../../domain/plan.ts';
 import { TIER_DEFAULTS, type Tier } from '../../domain/objectives.ts';
-import { recoverInput } from './recover-input.ts';
+import { recoverInput, type Fakes } from './recover-input.ts';
 import { FULL_SHAPE } from './shape.ts';
 
 /** Small fleets on a real Temporal server. */
@@ -61,4 +62,15 @@ export async function awaitFleet(
     if (isSo(record)) return record;
   }
   throw new Error('the fleet did not come into the state');
+}
+
+/** Holds the named deployment in its first step until it is let go. */
+export function held(...names: string[]): { fakes: Fakes; letGo: () => void } {
+  let letGo = (): void => undefined;
+  const gate = new Promise<void>((resolve) => (letGo = resolve));
+  const wait = async ({ plan }: StepInput) => {
+    if (names.includes(plan.deployment)) await gate;
+    return undefined as never;
+  };
+  return { fakes: { 'check-target': wait }, letGo };
 }

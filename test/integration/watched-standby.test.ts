@@ -1,6 +1,7 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { writeStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { queryValue, waitReady, withClient } from '../../adapters/postgres/client.ts';
@@ -20,13 +21,19 @@ import type { Deps } from '../../activities/guard.ts';
 import { createCommitsActivities } from '../../activities/standby/commits.ts';
 import { replicationFigures } from '../../activities/standby/figures.ts';
 import { proveReplicas } from '../../activities/standby/prove-replicas.ts';
-import type { Deployment } from '../../domain/config.ts';
+import { measureHost } from '../../activities/measure.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
+import { call } from '../../adapters/tyk/http.ts';
+import type { Config, Deployment } from '../../domain/config.ts';
+import { serveMetrics } from '../../worker/metrics.ts';
 import type { HostFigures } from '../../domain/figures.ts';
+import { judgeDrift } from '../../domain/judge-drift.ts';
 import { judgeReplication } from '../../domain/judge-replication.ts';
 import type { MarkedStore } from '../../domain/beacon.ts';
 import { Secret } from '../../domain/secret.ts';
 import type { StepInput } from '../../domain/plan.ts';
 import { standbyExposure } from '../../domain/standby-exposure.ts';
+import { ageIdentity } from '../harness/deployment.ts';
 import { ADMIN_PASSWORD, startTestCluster, type TestCluster } from '../harness/postgres.ts';
 import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../harness/redis.ts';
 
@@ -80,7 +87,7 @@ beforeAll(async () => {
       database: { user: 'tyk_dr_replication', password: 'env:FOLLOW', keepBytes: KEEP_BYTES },
     },
     beacon: { interval: 1_000, keep: 600_000 },
-    backup: { repository: join(dir, 'sets') },
+    backup: { repository: join(dir, 'sets'), copies: [], trustedKeys: [] },
     sites: { primary: site('primary', postgres, redis), dr: site('dr', standby, replica) },
   } as unknown as Deployment;
   for (const folder of ['primary', 'dr']) await mkdir(join(dir, folder));
@@ -242,6 +249,83 @@ test('a beacon that stands still is no proof, however level its last watermark i
   }
 });
 
+/** What Prometheus reads from the worker of a site, without the labels that all have, and times and sizes as such. */
+async function scraped(site: 'primary' | 'dr'): Promise<Record<string, number>> {
+  const listen = `127.0.0.1:${await freePort()}`;
+  const config = { deployments: { acme: deps.deployment('acme') } } as unknown as Config;
+  const away = new Client({ connection: Connection.lazy({ address: `127.0.0.1:${await freePort()}` }) });
+  const server = await serveMetrics(config, { ...deps, worker: site }, listen, away);
+  try {
+    const { body } = await call(`http://${listen}/metrics`);
+    const lines = body.split('\n').filter((line) => /^tyk_dr_(replica|slot)_/.test(line));
+    return Object.fromEntries(
+      lines.map((line) => {
+        const [, name, value] = /^(\S+) (.+)$/.exec(line)!;
+        return [name!.replace(`deployment="acme",site="${site}"`, '').replace(/\{,?\}?/, '{'), Number(value)];
+      }),
+    );
+  } finally {
+    server.close();
+  }
+}
+
+test('metrics tell of each store and of the slot what is measured, each by the worker that sees it', async () => {
+  const standing = await scraped('dr');
+  for (const store of ['redis', 'database']) {
+    expect(standing[`tyk_dr_replica_streaming{store="${store}"}`]).toBe(1);
+    expect(standing[`tyk_dr_replica_lag_seconds{store="${store}"}`]).toBe(0);
+    expect(standing[`tyk_dr_replica_lag_bytes{store="${store}"}`]).toBeGreaterThanOrEqual(0);
+    const markedAt = standing[`tyk_dr_replica_marked_timestamp_seconds{store="${store}"}`]!;
+    expect(Date.now() / 1000 - markedAt).toBeLessThan(60);
+  }
+  expect(standing['tyk_dr_replica_max_lag_seconds{']).toBe(MAX_LAG_MS / 1000);
+  const slots = await scraped('primary');
+  expect(slots).toMatchObject({
+    'tyk_dr_slot_active{standby="dr"}': 1,
+    'tyk_dr_slot_lost{standby="dr"}': 0,
+    'tyk_dr_slot_limit_bytes{': KEEP_BYTES,
+  });
+  expect(slots['tyk_dr_slot_held_bytes{standby="dr"}']).toBeGreaterThanOrEqual(0);
+  expect(slots['tyk_dr_slot_disk_free_bytes{']).toBeGreaterThan(0);
+  expect(Object.keys(slots).filter((name) => name.includes('lag_seconds{store'))).toEqual([]);
+});
+
+test('drift is measured by each host for one look, and shows nothing of what it compares', async () => {
+  const gateways = async (site: string, conf: object) => {
+    const root = join(dir, `gateway-of-${site}`);
+    await mkdir(root);
+    await writeFile(join(root, 'tyk.conf'), JSON.stringify(conf));
+    const tree = { root, config: 'tyk.conf', include: [], url: 'http://127.0.0.1:1' };
+    return [{ name: 'gw1', ...tree, service: RUNS }];
+  };
+  const { sites, ...rest } = deps.deployment('acme');
+  const { identity } = await ageIdentity();
+  const own = {
+    ...{ ...rest, secrets: {} },
+    backup: { ...rest.backup, identity: 'env:AGE' },
+    sites: {
+      primary: { ...sites['primary']!, gateways: await gateways('primary', { a: 1, b: 'pr1mary' }) },
+      dr: { ...sites['dr']!, gateways: await gateways('dr', { a: 1, b: 'dr' }) },
+    },
+  } as unknown as Deployment;
+  const look = async (site: string, nonce?: string): Promise<HostFigures> => {
+    const secret: Deps['secret'] = (reference) =>
+      reference === 'env:AGE' ? Promise.resolve(identity) : deps.secret(reference);
+    return measureHost({ ...deps, worker: site, deployment: () => own, secret }, 'acme', site, nonce);
+  };
+  const hosts = await Promise.all(['primary', 'dr'].map((site) => look(site, 'one look')));
+  expect(hosts.flatMap(({ problems }) => problems)).toEqual([]);
+  const found = judgeDrift(
+    hosts.map(({ site, prints }) => ({ site, ...prints! })),
+    hosts,
+  );
+  expect(found.map(({ where, message }) => `${where}: ${message}`)).toEqual([
+    'dr: gateway gw1 differs from gateway gw1 of primary in tyk.conf: b',
+  ]);
+  expect(JSON.stringify(hosts)).not.toMatch(/pr1mary/);
+  expect((await look('dr')).prints).toBeUndefined();
+});
+
 test('a door that would not open again is found while the stream still runs', async () => {
   expect(await doctorAt('primary')).toEqual([
     'ok PostgreSQL can be followed: wal_level replica, role tyk_dr_replication',
@@ -317,6 +401,10 @@ test('a standby that is cut off and then gone: the lag grows by what was written
   // A stream that stands still says nothing of what would be lost.
   for (const store of ['redis', 'database'] as const)
     expect(standbyExposure(hosts, 'primary', store), store).toBeUndefined();
+  const metrics = await scraped('dr');
+  expect(metrics['tyk_dr_replica_streaming{store="database"}']).toBe(0);
+  expect(metrics['tyk_dr_replica_lag_seconds{store="database"}']).toBeGreaterThan(MAX_LAG_MS / 1000);
+  expect((await scraped('primary'))['tyk_dr_slot_active{standby="dr"}']).toBe(0);
 
   await standby.kill();
   expect(told(await figures())).toContainEqual(

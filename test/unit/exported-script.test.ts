@@ -96,6 +96,20 @@ describe('an exported script', () => {
   });
 });
 
+test('where a standby follows the page says that no script fails over, and how it is done by hand', async () => {
+  const { files } = await exportedExample((deployment) => {
+    const replication = { database: { password: 'env:FOLLOW' } };
+    Object.assign(deployment, { strategy: 'pilot-light', replication });
+  });
+  const page = files['runbook.html']!;
+  expect(page).toMatch(/none of them fails over to a standby/);
+  const order = ['Fence', 'pg_promote', 'REPLICAOF NO ONE', 'Start Dashboard', 'Prove', 'standby.json'];
+  const places = order.map((words) => page.indexOf(words));
+  expect(places).toEqual([...places].sort((a, b) => a - b));
+  expect(Math.min(...places)).toBeGreaterThan(0);
+  expect((await exportedExample()).files['runbook.html']).not.toContain('fails over');
+});
+
 describe('configurations that the script rewrites', () => {
   const to = {
     root: '/srv/dr/it',

@@ -26,6 +26,12 @@ describe('the command line', () => {
     ['recover acme --all --site primary --reason x', "DEPLOYMENT is 'acme'; expected none beside --all"],
     ['recover --all --site primary', '--reason'],
     ['fleet add acme --reason x', '--site'],
+    ['fleet show primary --watch --format html', "--format is 'html'; expected text or json beside --watch"],
+    ['fleet show primary --out /tmp/x', "--out is '/tmp/x'; expected --format html as well"],
+    ['fleet show primary --json --format html', "--format is 'html'; expected json beside --json"],
+    ['failover acme --forced --reason x', "--to is 'missing'; expected the standby that takes over"],
+    ['failover --all --forced --reason x', "--from is 'missing'; expected the lost site"],
+    ['failover --all --from primary --reason x', "--all is 'without --forced'"],
   ])('%s', async (line, expected) => {
     await main(['node', 'tyk-dr', ...line.split(' ')]);
     expect(stderr).toContain(expected);

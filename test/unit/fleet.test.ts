@@ -13,7 +13,8 @@ import { fleetForecast } from '../../domain/fleet-forecast.ts';
 import { limitsOn, nextTurns } from '../../domain/fleet-turns.ts';
 import { TIER_DEFAULTS, TIERS } from '../../domain/objectives.ts';
 import { fleetReport, fleetScreen, forecastLines } from '../../report/fleet.ts';
-import { fleetTarget } from '../../runbooks/fleet.ts';
+import { fleetHtml } from '../../report/fleet-html.ts';
+import { fleetTarget, standbyTarget } from '../../runbooks/fleet.ts';
 
 /** Whose turn it is, and who will be late: by rule, and against a simulation that knows nothing of the rule's code. */
 
@@ -287,5 +288,97 @@ describe('the loss of a site', () => {
   ])('of a deployment on %j, to %s', (names_, to, expected) => {
     const drill = { site: 'lab', limitMs: 1 };
     expect(fleetTarget({ sites: sites(...names_), drill }, 'primary', to)).toEqual(expected);
+  });
+
+  interface Known {
+    readonly limit?: string;
+    readonly monitorTo?: string;
+    readonly marked?: readonly string[];
+  }
+  test.each<[string[], Known, object]>([
+    [['primary', 'dr', 'lab'], {}, { to: 'dr' }],
+    [['primary', 'dr', 'third'], { monitorTo: 'third' }, { to: 'third' }],
+    // After a failover what the monitor goes to is the site that was lost.
+    [['primary', 'dr', 'third'], { monitorTo: 'primary', marked: ['dr'] }, { to: 'dr' }],
+    [['primary', 'dr', 'third'], { marked: ['third'] }, { to: 'third' }],
+    [['primary', 'dr', 'third'], { marked: ['dr', 'third'], limit: 'dr' }, { to: 'dr' }],
+    [
+      ['primary', 'dr', 'third'],
+      { marked: ['dr', 'third'] },
+      { kind: 'refused', why: 'dr and third both follow primary: --to says which' },
+    ],
+    [
+      ['primary', 'dr', 'third'],
+      { marked: [] },
+      { kind: 'refused', why: 'no worker of dr and third says that its site follows primary' },
+    ],
+    [
+      ['primary', 'dr', 'third'],
+      { monitorTo: 'third', limit: 'dr' },
+      { kind: 'left-out', why: 'its standby is at third, not at dr' },
+    ],
+    [['primary', 'lab'], {}, { kind: 'left-out', why: 'it has no other site than primary' }],
+    [['dr', 'third'], {}, { kind: 'left-out', why: 'it has no site primary' }],
+    [['primary', 'dr'], { limit: 'third' }, { kind: 'left-out', why: 'it has no site third' }],
+  ])('of a deployment with a standby on %j, where %j is known', async (names_, known, expected) => {
+    const drill = { site: 'lab', limitMs: 1 };
+    const { limit, monitorTo, marked } = known;
+    const ask = (): Promise<readonly string[]> =>
+      marked ? Promise.resolve(marked) : Promise.reject(new Error('nobody had to be asked'));
+    expect(await standbyTarget({ sites: sites(...names_), drill }, 'primary', limit, monitorTo, ask)).toEqual(
+      expected,
+    );
+  });
+});
+
+describe('the page of a fleet', () => {
+  const at = (second: number): string => new Date(START_MS + second * 1000).toISOString();
+  const done = (name: string, priority: number, seconds: number, more: object = {}): FleetMember =>
+    member(name, priority, {
+      ...{ state: 'ended', startedAt: at(5), endedAt: at(seconds), rpoMs: 5_000 },
+      ending: {
+        outcome: 'RECOVERED',
+        achievedRtoMs: seconds * 1000,
+        lost: { minMs: 0, maxMs: 1_000 },
+        ...more,
+      },
+    });
+  const attack = '<img src=x onerror=alert(1)>';
+
+  test('says who breaches, what was lost, what a person must do, and links to what lies beside it', () => {
+    const members = [
+      done('pears', 1, 30),
+      done('late', 1, 60 * 60, { lost: { minMs: 6_000, maxMs: 8_000 } }),
+      done('lost', 2, 90, { outcome: 'STUCK', error: attack, achievedRtoMs: undefined, lost: undefined }),
+      member('asks', 1, { state: 'person', startedAt: at(5), waitsFor: `retry ${attack}` }),
+      member('queued', 4, { rtoMs: 1_000 }),
+    ];
+    const reports = new Map([['rec-pears', 'rec-pears.html']]);
+    const more = {
+      reason: attack,
+      notTaken: [{ deployment: 'x', tier: 'standard', kind: 'locked', why: attack }],
+    } as const;
+    const html = fleetHtml({ record: record(members, more), nowMs: START_MS + 120_000, reports });
+    expect(html).not.toMatch(/<img|<script|https?:\/\//);
+    expect(html).toContain('<a href="rec-pears.html">rec-pears</a>');
+    expect(html).toContain('<small>rec-late</small>');
+    const text = html
+      .replaceAll(/<style>.*?<\/style>/gs, '')
+      .replaceAll(/<[^>]*>/g, '\n')
+      .replaceAll(/\n+/g, '\n');
+    expect(text).toMatch(/Recovered\n2 of 5\n/);
+    expect(text).toMatch(/RTO\n3 late\n/);
+    expect(text).toMatch(/Data lost\nat most 8\.0 s\nmeasured of 2 of 5/);
+    expect(text).toMatch(/For people\n3\n1 wait for a decision, 2 not recovered/);
+    expect(text).toMatch(/Waiting for a person\n(?:.*\n){4}asks\n/);
+    expect(text).toMatch(/Too late for their RTO\n(?:.*\n){5}late\ncritical\n/);
+    expect(html).toMatch(/<td class="bad">6\.0 s to 8\.0 s<small>of 5\.0 s<\/small>/);
+  });
+
+  test('of a fleet of an earlier version says nothing that it does not know', () => {
+    const { rpoMs: _rpo, ...old } = done('old', 1, 30, { lost: undefined });
+    const html = fleetHtml({ record: record([old], { endedAt: at(40) }), nowMs: START_MS });
+    expect(html).toContain('<header class="good">');
+    expect(html).toMatch(/<td>not measured<small><\/small><\/td>/);
   });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { EXAMPLE } from '../../cli/init-example.ts';
 import { parseConfig } from '../../adapters/config/load.ts';
@@ -10,6 +11,8 @@ import { htmlOf, markdownOf, type Document } from '../../report/document.ts';
 import { handbookDocument } from '../../report/handbook.ts';
 import { postIncident } from '../../report/post-incident.ts';
 import { reviewDocument } from '../../report/review.ts';
+import { FAILOVER_STEPS } from '../../runbooks/failover.ts';
+import { shapeOf } from '../../runbooks/shape-of.ts';
 import { RECOVER_STEPS } from '../../runbooks/recover.ts';
 import { runRecord } from '../harness/run-record.ts';
 
@@ -173,7 +176,7 @@ describe('the handbook', () => {
   const facts = {
     name,
     deployment,
-    objectives: OBJECTIVES,
+    shape: shapeOf(name, deployment),
     configDigest: 'c'.repeat(64),
     version: '1',
     now: '',
@@ -201,6 +204,90 @@ describe('the handbook', () => {
     const measured = section(handbookDocument({ ...facts, records }), /^Measured/);
     expect(measured.text![0]).toMatch(/^1 of 2 recoveries/);
     expect(measured.table!.rows[0]!.slice(1, 3)).toEqual(['2', '1']);
+  });
+});
+
+describe('the handbook of a deployment with a standby', () => {
+  const text = readFileSync('examples/financial-services.yaml', 'utf8');
+  const payments = parseConfig(text, 'tyk-dr.yaml').deployments['payments']!;
+  const facts = {
+    ...{ name: 'payments', deployment: payments, shape: shapeOf('payments', payments) },
+    ...{ configDigest: 'c'.repeat(64), version: '1', now: '' },
+  };
+  const of = (more: Partial<Parameters<typeof handbookDocument>[0]>): Document =>
+    handbookDocument({ ...facts, records: [], ...more });
+
+  test('says where it is and how current, as it was measured; or why that is not known', () => {
+    const at = '2026-11-10T00:00:00.000Z';
+    const findings = [
+      { id: 'replication', severity: 'ok', where: 'dr', message: 'redis follows, 0 ms behind' },
+      { id: 'drift', severity: 'warning', where: 'dr', message: `differs in ${ATTACK}` },
+    ] as const;
+    const seen = of({ standby: { at, findings } });
+    expect(section(seen, /^Strategy/).list).toEqual([
+      expect.stringMatching(/dr.*redis follows, 0 ms behind/),
+      expect.stringMatching(/dr.*differs/),
+    ]);
+    expect(section(seen, /^Strategy/).text!.join('\n')).toContain(`Measured by the schedule watch at ${at}`);
+    expect(htmlOf(seen)).not.toContain('<script>');
+    const unseen = section(of({ standby: { why: 'Temporal does not answer' } }), /^Strategy/);
+    expect(unseen.text!.join('\n')).toMatch(/was not measured .*: Temporal does not answer/);
+    expect(Object.fromEntries(unseen.table!.rows.map(([what, value]) => [what, value]))).toMatchObject({
+      lag: '1 min 00 s',
+      'Gateways of the standby': '1',
+    });
+  });
+
+  test('says who serves as the runs have left it: a drill and a refusal change no role', () => {
+    const failover = { runbook: 'failover', mode: 'graceful', from: 'primary', to: 'dr' } as const;
+    const roles = (records: RunRecord[]): string => section(of({ records }), /^Strategy/).text![1]!;
+    expect(roles([])).toMatch(/^Sites that may serve: primary, dr\./);
+    const made = ofMonth('08', 60, {
+      runbook: 'replicate',
+      from: 'primary',
+      to: 'dr',
+      outcome: 'REPLICATED',
+    });
+    const records = [made, ofMonth('09', 60, failover)];
+    expect(roles([made])).toContain('primary serves, and dr follows it');
+    expect(roles(records)).toContain('dr serves, and primary does not');
+    expect(roles([made, ofMonth('09', 60, { ...failover, outcome: 'REFUSED' })])).toContain('primary serves');
+    const measured = section(of({ records }), /^Measured/);
+    expect(measured.text![0]).toMatch(/^1 of 1 recoveries and failovers/);
+    expect(measured.table!.rows[0]![0]).toBe('failover, graceful, primary to dr');
+  });
+
+  test('has the commands for each site, every step of both modes, and what waits for whom', () => {
+    const document = of({});
+    const commands = section(document, /^To fail over, and back/);
+    for (const words of [
+      'failover payments --to dr --forced',
+      'failover payments --to dr --graceful',
+      'failback payments --to primary',
+      'replicate payments --to dr',
+    ])
+      expect(commands.list!.join('\n')).toContain(`tyk-dr ${words}`);
+    expect(commands.list!.join('\n')).not.toContain('--to rehearsal');
+    const { rows } = section(document, /^Procedure: failover$/).table!;
+    expect(rows.map(([id]) => id)).toEqual(FAILOVER_STEPS.map(({ id }) => id));
+    const modeOf = Object.fromEntries(rows.map(([id, mode]) => [id!, mode!]));
+    expect(modeOf['await-level']).toBe('graceful');
+    expect(modeOf['promote-database']).toBe('both');
+    expect(modeOf['drain-source']).toBe('not here');
+    const approval = { step: 'fence-source', count: 1, roles: [], timeoutMs: 1, onTimeout: 'abort' } as const;
+    const gated = { ...facts.shape, approvals: [approval] };
+    expect(section(of({ shape: gated }), /^To fail over, and back/).text!.join('\n')).toContain(
+      'waits for approvals before fence-source',
+    );
+    expect(section(document, /^To fail over where/).list!.join('\n')).toMatch(
+      /pg_promote[\s\S]*REPLICAOF NO ONE/,
+    );
+    expect(markdownOf(document)).toContain('## Procedure: make a site the standby');
+  });
+
+  test('is not in the handbook of one that restores from backups', () => {
+    const titles = handbookDocument({ ...facts, deployment, shape: shapeOf(name, deployment), records: [] });
+    expect(titles.sections.map(({ title }) => title).join('\n')).not.toMatch(/fail over|Strategy/);
   });
 });
 

@@ -170,8 +170,9 @@ test('metrics have a value for what was measured, and none for what was not', ()
     'replica_marked_timestamp_seconds database': NOW_MS / SECOND_MS,
     replica_max_lag_seconds: RPO_MS / SECOND_MS,
   });
-  expect(valuesOf(primary({ active: false }))).toEqual({
-    ...{ 'slot_held_bytes dr': 1000, 'slot_active dr': 0, replica_max_lag_seconds: RPO_MS / SECOND_MS },
+  expect(valuesOf(primary({ active: false, status: 'lost' }))).toEqual({
+    ...{ 'slot_held_bytes dr': 1000, 'slot_active dr': 0, 'slot_lost dr': 1 },
+    ...{ replica_max_lag_seconds: RPO_MS / SECOND_MS },
     ...{ slot_limit_bytes: 8 * GB, slot_disk_free_bytes: 40 * GB },
   });
 });

@@ -17,7 +17,8 @@ import { FLEET_STOP, fleetClass, type FleetRecord } from '../../domain/fleet.ts'
 import { lockId, WORKFLOW_QUEUE } from '../../domain/messages.ts';
 import type { RecoverPlan, StepInput } from '../../domain/plan.ts';
 import { writeDeployment } from '../harness/deployment.ts';
-import { awaitFleet, begin, fleetInput, ready } from '../harness/fleet.ts';
+import { captured } from '../harness/captured.ts';
+import { awaitFleet, begin, fleetInput, held, ready } from '../harness/fleet.ts';
 import { fails, fakes, type Fakes } from '../harness/recover-input.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 import { awaitState, waiting } from '../harness/told-run.ts';
@@ -59,17 +60,6 @@ async function executions(workflowId: string): Promise<number> {
 const lock = (deployment: string) => environment.client.workflow.getHandle(lockId(deployment));
 const byName = ({ members }: FleetRecord, name: string) =>
   members.find(({ deployment }) => deployment === name)!;
-
-/** Holds the named deployment in its first step until it is let go. */
-function held(...names: string[]): { fakes: Fakes; letGo: () => void } {
-  let letGo = (): void => undefined;
-  const gate = new Promise<void>((resolve) => (letGo = resolve));
-  const wait = async ({ plan }: StepInput) => {
-    if (names.includes(plan.deployment)) await gate;
-    return undefined as never;
-  };
-  return { fakes: { 'check-target': wait }, letGo };
-}
 
 describe('a fleet', () => {
   test('goes by tier whatever the order of asking, and one that comes late overtakes all that wait', async () => {
@@ -341,6 +331,16 @@ describe('recover --all', () => {
         expect(out()).toMatch(
           /3 standard +apples +rec-\S+ +FAILED_UNDONE +not reached .*it is SERVICE_FAILED/,
         );
+        const folder = join(dir, 'pages');
+        process.exitCode = undefined;
+        await command('fleet', 'show', 'primary', '--format', 'html', '--out', folder);
+        expect(process.exitCode).toBe(12);
+        const page = await readFile(join(folder, 'fleet.html'), 'utf8');
+        expect(page).toContain('<b>1 of 2</b> recovered');
+        const links = [...page.matchAll(/<a href="([^"]+)"/g)].map(([, file]) => file!);
+        expect(links).toHaveLength(2);
+        for (const file of links)
+          expect(await readFile(join(folder, file), 'utf8')).toMatch(/<h1>(RECOVERED|FAILED_UNDONE)/);
         const before = out().length;
         process.exitCode = undefined;
         await command('fleet', 'show', 'primary', '--json');
@@ -363,13 +363,4 @@ describe('recover --all', () => {
       await rm(dir, { recursive: true });
     }
   });
-
-  function captured(name: 'stdout' | 'stderr'): () => string {
-    let text = '';
-    vi.spyOn(process[name], 'write').mockImplementation((chunk) => {
-      text += String(chunk);
-      return true;
-    });
-    return () => text;
-  }
 });

@@ -10,7 +10,11 @@ import { applySchedules } from '../../cli/schedule-changes.ts';
 import type { Config } from '../../domain/config.ts';
 import type { Notice } from '../../domain/notice.ts';
 import { scheduleId } from '../../domain/schedules.ts';
-import type { HostFigures } from '../../domain/figures.ts';
+import type { HostFigures, Prints } from '../../domain/figures.ts';
+import { freePort } from '../../adapters/host/free-port.ts';
+import { call } from '../../adapters/tyk/http.ts';
+import { serveMetrics } from '../../worker/metrics.ts';
+import { wire } from '../../worker/wire.ts';
 import { writeDeployment } from '../harness/deployment.ts';
 import { startTemporal, withWorkers } from '../harness/temporal.ts';
 
@@ -29,6 +33,8 @@ afterAll(async () => {
   await environment.teardown();
   await rm(dir, { recursive: true, force: true });
 });
+
+const REPLICATES = { deployment: 'acme', maxLagMs: 1, stores: ['redis' as const] };
 
 const SCHEDULES = {
   timezone: 'Europe/Paris',
@@ -147,11 +153,13 @@ describe('what a schedule starts', () => {
     'back-up-database': () => Promise.resolve(part),
     'seal-set': () => Promise.resolve({ summary: 'sealed' }),
     'verify-set': () => Promise.resolve({ summary: 'verified' }),
-    'measure-host': (_deployment: string, site: string) =>
+    'measure-host': (_deployment: string, site: string, nonce?: string) =>
       Promise.resolve({
         ...{ site, worker: site, measuredAt: new Date().toISOString(), points: [], problems: [] },
         ...{ live: site === 'primary', serves: ['redis'], sets: [] },
         ...figures,
+        ...(follows && site === 'dr' ? { replication: { ...REPLICATES, follows: 'primary' } } : {}),
+        ...(nonce === undefined ? {} : { prints: printsOf(site) }),
       }),
     'route-notice': () => Promise.resolve({ targets: [{ channel: 'chat' }], people: [] }),
     'tell-channel': (notice: Notice) => {
@@ -159,6 +167,31 @@ describe('what a schedule starts', () => {
       return Promise.resolve();
     },
   };
+
+  let follows = false;
+  /** Two fields of the Gateway, and the same but for one of them and one that is missing. */
+  const printsOf = (site: string): Prints => ({
+    versions: [],
+    recipient: 'age1x',
+    trees: ['gateway gw1', 'pump'].map((name) => ({
+      ...{ name, kind: name === 'pump' ? 'pump' : 'gateway', certificates: [] },
+      parts: [
+        { name: 'conf: a', digest: 'same' },
+        { name: 'conf: b', digest: site },
+      ],
+    })),
+  });
+
+  async function metrics(): Promise<string> {
+    const listen = `127.0.0.1:${await freePort()}`;
+    const config = configWith(SCHEDULES);
+    const server = await serveMetrics(config, wire(config, 'dr', 'test').deps, listen, environment.client);
+    try {
+      return (await call(`http://${listen}/metrics`)).body;
+    } finally {
+      server.close();
+    }
+  }
 
   /** Lets a schedule run now, and waits for what it started. */
   async function trigger(kind: 'full' | 'watch'): Promise<'completed' | 'failed'> {
@@ -209,8 +242,7 @@ describe('what a schedule starts', () => {
 
       // The stores are well; it is the standby that is not there.
       told.length = 0;
-      const own = { deployment: 'acme', maxLagMs: 1, stores: ['redis' as const] };
-      figures = { ...figures, replication: own };
+      figures = { ...figures, replication: REPLICATES };
       for (let look = 0; look < 2; look += 1) expect(await trigger('watch')).toBe('completed');
       expect(told).toMatchObject([
         { event: 'standby-behind', title: 'tyk-dr: no standby of acme follows as it should' },
@@ -218,6 +250,13 @@ describe('what a schedule starts', () => {
       expect(told[0]!.lines).toEqual([
         'primary: nobody follows primary. Make it follow: tyk-dr replicate acme --to dr.',
       ]);
+
+      follows = true;
+      expect(await trigger('watch')).toBe('completed');
+      const scraped = await metrics();
+      expect(scraped).toContain('tyk_dr_drift{deployment="acme",site="dr"} 2');
+      const lookedAt = /^tyk_dr_watch_timestamp_seconds\{deployment="acme"\} (\d+)/m.exec(scraped)![1];
+      expect(Date.now() / 1000 - Number(lookedAt)).toBeLessThan(60);
     });
     await apply(undefined);
   }, 60_000);

@@ -10,6 +10,12 @@ appends_only() {
   [ "$last" = yes ]
 }
 
+# A Redis of a standby is told by its own file to be a replica: it would take no write of anybody.
+forget_master() {
+  if [ -z "$REDIS_CONFIG_FILE" ] || [ ! -f "$REDIS_CONFIG_FILE" ]; then return 0; fi
+  sed --follow-symlinks -i -E '/^[[:space:]]*(replicaof|slaveof)[[:space:]]/Id' "$REDIS_CONFIG_FILE"
+}
+
 restore-redis-data() {
   local staging="$REDIS_DATA_DIR.tyk-dr-new-$RUN" folder state
   if ! has_object redis; then

@@ -72,6 +72,9 @@ check-target() {
       fail 10 "site $TO was given up by $(<"$STATE_DIR/fenced"): another site may serve in its place" \
         'Recover to it with --from the site that serves now, which is fenced first.'
     fi
+  elif [ -e "$STATE_DIR/standby.json" ]; then
+    # What runs there follows, and serves nobody.
+    exception "$TO is a standby of $(jq -r .of "$STATE_DIR/standby.json"): what is newer than the set is lost although it is there; a failover loses less, see runbook.html"
   else
     services_of "$TO"
     for service in ${SERVICES[@]+"${SERVICES[@]}"}; do
@@ -214,6 +217,12 @@ claim-target() {
   done
   rm -f "$STATE_DIR/fenced"
   SUMMARY="$TO is ours: epoch $EPOCH; ${stopped:+stopped$stopped}${stopped:-nothing ran}"
+  # What is restored there is its own master; the mark goes last.
+  if [ -e "$STATE_DIR/standby.json" ]; then
+    if [ "$(type -t forget_master)" = function ]; then forget_master; fi
+    rm -f "$STATE_DIR/standby.json"
+    SUMMARY="$SUMMARY; it follows nobody any more"
+  fi
 }
 
 # The servers' own configuration: the target's fits its host and stays; that of the backup lies beside it.
