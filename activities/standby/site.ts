@@ -11,6 +11,7 @@ import { readStandbyMark, removeStandbyMark, writeStandbyMark } from '../../adap
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { forgetMaster } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
+import type { Site } from '../../domain/config.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { SourceStore } from '../../domain/plan.ts';
@@ -20,6 +21,8 @@ import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
+import { isMongo } from './mongodb.ts';
+import { rollbackFiles } from './mongodb-standby.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -70,6 +73,13 @@ async function checkStandby(call: Call, stores: readonly SourceStore[] = []): Pr
     await checkIdentity({ ...cluster, user: cluster.runAs }, database.systemIdentifier!);
     const bytes = Math.ceil((database.bytes ?? 0) * DISK_MARGIN);
     await requireFree(cluster.dataDir, bytes);
+    proofs.push(
+      proof('disk for the database', true, `${formatBytes(bytes)} free`, 'enough, beside the old data'),
+    );
+  }
+  if (isMongo(target) && database && serves(worker, target, target.database)) {
+    const bytes = Math.ceil((database.bytes ?? 0) * DISK_MARGIN);
+    await requireFree(target.database!.dataDir!, bytes);
     proofs.push(
       proof('disk for the database', true, `${formatBytes(bytes)} free`, 'enough, beside the old data'),
     );
@@ -130,11 +140,15 @@ async function unmarkStandby({ target, input }: Call): Promise<StepResult> {
 }
 
 async function undoCopy({ target, input }: Call): Promise<StepResult> {
-  const dataDir = input.step === 'copy-database' ? clusterIfOurs(target)?.dataDir : target.redis?.dataDir;
+  const dataDir = input.step === 'copy-database' ? databaseFolder(target) : target.redis?.dataDir;
   if (dataDir === undefined) return { summary: 'nothing to undo' };
   const key = { run: input.run, step: input.step, set: input.set ?? '' };
   return { summary: await undoSwitch(switchPaths(dataDir, input.run), key) };
 }
+
+/** Whose data a standby replaces. */
+const databaseFolder = (site: Site): string | undefined =>
+  isMongo(site) ? site.database?.dataDir : clusterIfOurs(site)?.dataDir;
 
 /**
  * After a graceful failover the old data hold nothing that the new ones lack. After any other they may: clients were told
@@ -149,7 +163,7 @@ async function keepAbandoned(call: Call): Promise<StepResult> {
   const wasGraceful = record?.mode === 'graceful';
   const folders = [
     serves(worker, target, target.redis) ? target.redis?.dataDir : undefined,
-    serves(worker, target, target.database) ? clusterIfOurs(target)?.dataDir : undefined,
+    serves(worker, target, target.database) ? databaseFolder(target) : undefined,
   ].filter((folder) => folder !== undefined);
   const kept: string[] = [];
   for (const dataDir of folders) {
@@ -158,10 +172,14 @@ async function keepAbandoned(call: Call): Promise<StepResult> {
     if (mark?.fencedBy === undefined || wasGraceful) await discardUndo(paths);
     else if (await exists(paths.undoDir)) kept.push(paths.undoDir);
   }
+  // What MongoDB has wound back lies in the new data, whoever had given the site up.
+  if (mark && isMongo(target) && serves(worker, target, target.database))
+    for (const file of await rollbackFiles(databaseFolder(target)!, Date.parse(mark.at)))
+      kept.push(join(databaseFolder(target)!, file));
   if (kept.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
   return {
     summary: `kept what only ${input.plan.to} had: ${kept.join(', ')}`,
-    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark!.fencedBy}; what it had taken after that is in ${kept.join(' and ')}; remove it when nobody needs it`,
+    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark?.fencedBy ?? 'its replica set'}; what it had taken after that is in ${kept.join(' and ')}; remove it when nobody needs it`,
   };
 }
 

@@ -17,7 +17,9 @@ import { asActivity } from '../to-failure.ts';
 import type { ReplicationStanding } from '../../domain/monitor.ts';
 import { notMeasured, proof } from '../proofs.ts';
 import { markedStores } from '../watermarks.ts';
+import { compareOptimes, parseOptime } from '../../domain/replica-set.ts';
 import { standingOf } from './lag.ts';
+import { holdsPosition, isMongo, mongoPosition } from './mongodb.ts';
 
 /** How far the stores of a standby are behind: by watermarks, and in bytes where the source can be asked. */
 
@@ -51,7 +53,7 @@ async function replicationStanding(
   return {
     stores: standing.map((each) => ({
       store: each.store,
-      ...(each.role === 'follows' && each.lagMs !== undefined
+      ...((each.role === 'follows' || each.elected) && each.lagMs !== undefined
         ? { lagMs: each.lagMs }
         : { why: standingText(each) }),
     })),
@@ -69,17 +71,19 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   for (const each of standing) {
     const { store, role, streaming, lagMs } = each;
     const text = standingText(each);
-    if (role !== 'follows')
+    if (role !== 'follows' && !each.elected)
       throw new DrError('STANDBY_IS_ANOTHER', {
         site,
         reason: `its ${store} ${text}; expected a replica of ${from}`,
       });
-    if (mode === 'graceful' && !streaming)
+    if (mode === 'graceful' && !streaming && !each.elected)
       throw new DrError('STANDBY_IS_ANOTHER', {
         site,
         reason: `its ${store} does not follow ${from} now: ${text}`,
       });
-    proofs.push(proof(`${store} is a replica of ${from}`, true, 'follows', text));
+    proofs.push(
+      proof(`${store} is a replica of ${from}`, true, each.elected ? 'of the same set' : 'follows', text),
+    );
     // What a graceful one waits for is the position itself.
     if (lagMs === undefined && mode === 'forced' && !acceptLoss)
       throw new DrError('LAG_UNKNOWN', { store, site, reason: 'no watermark of a beacon is in it' });
@@ -130,7 +134,7 @@ async function untilReached(
   const position = await awaitUntil(
     async () => {
       last = (await positionAt(call, store)) ?? 'nothing';
-      return valueOf(store, last) >= valueOf(store, end) ? last : undefined;
+      return (await isReached(call, store, { last, end })) ? last : undefined;
     },
     {
       ...{ timeoutMs: LEVEL_TIMEOUT_MS, everyMs: LEVEL_POLL_MS, signal: call.signal },
@@ -143,13 +147,21 @@ async function untilReached(
   return { store, end, position };
 }
 
-const valueOf = (store: MarkedStore, position: string): bigint => {
-  if (position === 'nothing') return -1n;
-  return store === 'database' ? parseLsn(position) : BigInt(position);
-};
+async function isReached(
+  call: Call,
+  store: MarkedStore,
+  { last, end }: { readonly last: string; readonly end: string },
+): Promise<boolean> {
+  if (last === 'nothing') return false;
+  if (store === 'redis') return BigInt(last) >= BigInt(end);
+  if (!isMongo(call.target)) return parseLsn(last) >= parseLsn(end);
+  if (compareOptimes(parseOptime(last), parseOptime(end)) < 0) return false;
+  return holdsPosition(call, call.target, end);
+}
 
 async function positionAt(call: Call, store: MarkedStore): Promise<string | undefined> {
   const { target, secret } = call;
+  if (store === 'database' && isMongo(target)) return mongoPosition(call, target);
   if (store === 'database')
     return withPostgres(
       await adminConnection(clusterOf(target), secret),
@@ -167,10 +179,10 @@ const PROVE_TIMEOUT_MS = 60_000;
 async function proveReplicas(call: Call): Promise<CheckReplicasResult> {
   const isMarked = call.deployment.beacon !== undefined;
   let standing: readonly StoreStanding[] = [];
-  const isLevel = ({ role, streaming, lagMs, lagBytes }: StoreStanding): boolean =>
+  const isLevel = ({ role, streaming, lagMs, lagBytes, logLagMs }: StoreStanding): boolean =>
     role === 'follows' &&
     streaming === true &&
-    lagBytes !== undefined &&
+    (lagBytes ?? logLagMs) !== undefined &&
     (!isMarked || (lagMs ?? Infinity) <= FRESH_MS);
   await awaitUntil(
     async () => {
