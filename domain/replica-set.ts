@@ -119,7 +119,7 @@ function withNote(member: SetMember): SetMember {
 
 function withoutNote({ tags = {}, ...member }: SetMember): SetMember {
   const rest = Object.entries(tags).filter(([name]) => name !== BEFORE);
-  return { ...member, tags: Object.fromEntries(rest) } as SetMember;
+  return { ...member, tags: Object.fromEntries(rest) };
 }
 
 /** @throws Error where there is no such member */

@@ -65,11 +65,12 @@ export async function checkMongoSource(call: Call): Promise<{ proofs: Proof[]; s
 async function sizeOf({ client }: Member): Promise<{ version: string; bytes: number | undefined }> {
   const { version } = await client.db('admin').command({ buildInfo: 1 });
   // Whoever may not see all databases is told no size.
-  const { totalSize } = await client
+  const databases = await client
     .db('admin')
     .command({ listDatabases: 1 })
-    .catch(() => ({ totalSize: undefined }));
-  return { version: String(version), bytes: typeof totalSize === 'number' ? totalSize : undefined };
+    .catch(() => undefined);
+  const bytes: unknown = databases?.['totalSize'];
+  return { version: String(version), bytes: typeof bytes === 'number' ? bytes : undefined };
 }
 
 /** @returns what was done, for people */

@@ -34,6 +34,7 @@ import {
   raised,
   statusOf,
   type NextOfPromotion,
+  type SetConfig,
 } from '../../domain/replica-set.ts';
 import type { StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
@@ -164,42 +165,45 @@ async function untilPrimary(
     if (next.kind === 'refuse') throw failed(next.why);
     if (askedAt !== undefined && waited() - askedAt > patienceMs(config))
       throw failed(`it was not elected: ${primaryIn(status)?.host ?? 'nobody'} is the primary`);
-    if (next.kind === 'force' || next.kind === 'raise') askedAt ??= waited();
-    if (next.kind !== 'is-primary' && !(next.kind === 'force' && isSurvivors(config, takeover)))
-      how = await act(next, { member, endpoint, signal, ...takeover });
-    progress(next.kind === 'wait' ? next.why : how);
+    if (next.kind === 'wait') {
+      if (askedAt === undefined) how = 'the set elected it by itself';
+      progress(next.why);
+    } else if (next.kind !== 'is-primary') {
+      askedAt ??= waited();
+      if (next.kind === 'raise' || !isSurvivors(config, takeover))
+        progress((how = await act(next, { member, endpoint, signal, before: config, ...takeover })));
+    }
     await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
 }
 
+interface Acting {
+  readonly member: Member;
+  readonly endpoint: MongoEndpoint;
+  readonly signal: AbortSignal;
+  readonly target: string;
+  /** The configuration that was looked at. */
+  readonly before: SetConfig;
+}
+
 /** @returns what was done, for people */
 async function act(
-  next: Exclude<NextOfPromotion, { kind: 'is-primary' | 'refuse' }>,
-  {
-    member,
-    endpoint,
-    signal,
-    target,
-  }: {
-    readonly member: Member;
-    readonly endpoint: MongoEndpoint;
-    readonly signal: AbortSignal;
-    readonly target: string;
-  },
+  next: Extract<NextOfPromotion, { kind: 'force' | 'raise' }>,
+  { member, endpoint, signal, target, before }: Acting,
 ): Promise<string> {
   if (next.kind === 'force') {
     const { config } = next;
-    await reconfigure(member, () => config, { force: true, signal });
+    // One that has changed since is looked at again: somebody may have been elected.
+    await reconfigure(member, ({ version }) => (version === before.version ? config : undefined), {
+      ...{ force: true, signal },
+    });
     return `no majority was left, so that a configuration of ${config.members.map(({ host }) => host).join(', ')} was forced`;
   }
-  if (next.kind === 'raise') {
-    await mayBeElected(member);
-    await withMember(endpointAt(endpoint, next.through), (primary) =>
-      reconfigure(primary, (config) => raised(config, target), { signal }),
-    );
-    return `the set had elected ${next.through}, and was asked for this one`;
-  }
-  return 'the set elected it by itself';
+  await mayBeElected(member);
+  await withMember(endpointAt(endpoint, next.through), (primary) =>
+    reconfigure(primary, (config) => raised(config, target), { signal }),
+  );
+  return `the set had elected ${next.through}, and was asked for this one`;
 }
 
 /** What the server has written aside as it wound its data back: by name, below the data folder. */
