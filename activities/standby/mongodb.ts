@@ -1,3 +1,4 @@
+import { somebodyListens } from '../../adapters/host/ports.ts';
 import { holdsEntry, setStatus, withMember, type Member } from '../../adapters/mongodb/replica-set.ts';
 import type { MongoEndpoint } from '../../adapters/mongodb/client.ts';
 import type { Site } from '../../domain/config.ts';
@@ -52,7 +53,7 @@ export async function mongoStanding(
   const { target, source } = asking;
   const [own, theirs] = await Promise.all([
     atMember(asking, target, setStatus),
-    atMember(asking, source, setStatus).catch(() => undefined),
+    statusIfThere(asking, source),
   ]);
   const self = statusOf(own, memberName(target));
   if (!self) return { role: 'unreachable', problem: notMember(own, memberName(target)) };
@@ -68,6 +69,13 @@ export async function mongoStanding(
       : {}),
     ...problemOf(own, self),
   };
+}
+
+/** A port that nobody listens on is known at once: a driver looks for a server for seconds. */
+async function statusIfThere(asking: Asking, site: Site): Promise<SetStatus | undefined> {
+  const { host, port } = mongoOf(site);
+  if (!(await somebodyListens(host, port))) return undefined;
+  return atMember(asking, site, setStatus).catch(() => undefined);
 }
 
 const isFollowing = (status: SetStatus, { state, syncsFrom }: MemberStatus): boolean =>

@@ -32,6 +32,8 @@ export class ReplicaSetStandIn implements SetAnswers {
   readonly name = 'rs0';
   readonly members: Member[] = [];
   readonly dir: string;
+  /** Test: commands that the user may not run. */
+  readonly denied = new Set<string>();
   #stamp: Optime = { seconds: 0, ordinal: 0, term: 0 };
   #since = new Map<string, number>();
   #over = false;
@@ -77,6 +79,12 @@ export class ReplicaSetStandIn implements SetAnswers {
 
   async answer(member: Member, message: Message): Promise<Document | undefined> {
     const { name, command, database } = message;
+    if (this.denied.has(name))
+      throw new Refusal(
+        13,
+        'Unauthorized',
+        `not authorized on ${database} to execute command { ${name}: 1 }`,
+      );
     switch (name) {
       case 'hello':
       case 'isMaster':

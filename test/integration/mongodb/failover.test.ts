@@ -6,6 +6,8 @@ import { holdsEntry, withMember } from '../../../adapters/mongodb/replica-set.ts
 import { parseOptime } from '../../../domain/replica-set.ts';
 import type { CheckReplicasResult, CheckSourceResult, StopWritesResult } from '../../../domain/plan.ts';
 import { raiseFence, readFence } from '../../../adapters/host/fence.ts';
+import { runBeacon } from '../../../activities/beacon.ts';
+import { checkReplication } from '../../../activities/doctor/replication.ts';
 import type { Member } from '../../harness/replica-set/member.ts';
 import {
   startReplicaScene,
@@ -264,6 +266,79 @@ describe('a forced failover', () => {
     expect(scene.primary.state).toBe('PRIMARY');
   });
 });
+
+test('what the user may not run is named, with the roles that it needs', async () => {
+  scene.set.denied.add('replSetReconfig');
+  const { error } = await scene.run('dr').call('open-replication');
+  expect(error?.code).toBe('MONGO_DENIED');
+  expect(error?.message).toMatch(/may not run replSetReconfig on MongoDB at 127\.0\.0\.1/);
+  expect(error?.details?.hint).toContain('clusterManager');
+});
+
+test('the doctor looks at both members, and says what was never proven', async () => {
+  const examine = async (site: SiteName): Promise<string[]> => {
+    const { deployment } = scene;
+    const found = await checkReplication({
+      ...{ worker: site, deploymentName: 'acme', deployment, siteName: site, site: deployment.sites[site]! },
+      ...{ where: site, live: site === 'primary', nonce: '', signal: new AbortController().signal },
+      secret: () => Promise.reject(new Error('there is none')),
+    });
+    return found.map(({ severity, message }) => `${severity} ${message}`);
+  };
+  await replicate('dr');
+  const unproven = 'failing over to it or from it is not proven on a genuine mongod, see docs/mongodb.md';
+  expect(await examine('primary')).toEqual([
+    `ok MongoDB is PRIMARY of rs0, 1 votes, priority 1; ${unproven}`,
+  ]);
+  expect(await examine('dr')).toEqual([`ok MongoDB is SECONDARY of rs0, 0 votes, priority 0; ${unproven}`]);
+  const now = scene.primary.config!;
+  await scene
+    .client()
+    .db('admin')
+    .command({
+      replSetReconfig: {
+        ...now,
+        version: now.version + 1,
+        members: now.members.map((each) => ({ ...each, votes: 1 })),
+      },
+    });
+  await expect
+    .poll(() => examine('dr'))
+    .toContain(
+      `warning without ${scene.dr.name} no majority of the voting members is left: its loss would stop the site that serves`,
+    );
+  await scene.primary.stop();
+  await expect
+    .poll(() => examine('dr'))
+    .toEqual([expect.stringMatching(/^error the replica set rs0 has no primary; of /)]);
+});
+
+test('the lag is that of the watermarks in the very member, and one over the limit is refused', async () => {
+  await scene.close();
+  scene = await startReplicaScene({ beacon: {}, replication: { maxLag: '2s' } });
+  const { deployment } = scene;
+  const end = new AbortController();
+  const beacon = runBeacon({
+    deps: {
+      ...{ worker: 'primary', deployment: () => deployment, digest: () => '', usedSecrets: () => [] },
+      secret: () => Promise.reject(new Error('there is none')),
+    },
+    ...{ deployment: 'acme', siteName: 'primary', signal: end.signal, say: () => undefined },
+  });
+  try {
+    await replicate('dr');
+    const run = scene.run('dr', 'forced');
+    const { standing } = await run.step<CheckReplicasResult>('check-replicas');
+    expect(standing[0]!.lagMs).toBeLessThanOrEqual(2_000);
+    scene.dr.paused = true;
+    await expect
+      .poll(async () => (await run.call('check-replicas')).error?.code, { timeout: 20_000, interval: 500 })
+      .toBe('LAG_TOO_LARGE');
+  } finally {
+    end.abort();
+    await beacon;
+  }
+}, 60_000);
 
 describe('the old data of a site', () => {
   const madeBy = async (fencedBy?: string): Promise<string> => {
