@@ -121,26 +121,34 @@ const LOOK_EVERY_MS = 100;
 
 /** @throws DrError PROMOTION_FAILED, REPLICA_SET_REFUSES, MONGO_DENIED */
 export async function promoteMongo(call: Call): Promise<StepResult> {
-  const { input, target, source, signal } = call;
+  const { input, target, signal } = call;
   const config = mongoOf(target);
   const started = await startService(serviceOf(input.plan.to, target, 'database'), signal);
-  const endpoint = await mongoEndpoint(config, call.secret);
+  const startedAt = performance.now();
+  const how = await becomePrimary(call);
+  const took = how === 'was elected already' ? '' : ` after ${formatDuration(performance.now() - startedAt)}`;
+  await withMember(await mongoEndpoint(config, call.secret), (member) =>
+    writeProbe(member, config.name, input.run),
+  );
+  return {
+    summary: `PRIMARY${took}: ${how}${started ? '; it had to be started' : ''}; ${NOT_PROVEN}`,
+    observed: how === 'was elected already',
+    proofs: [proof('it accepts writes', true, 'a write that a majority has', 'taken')],
+  };
+}
+
+/**
+ * Once the other site is fenced: also for a restore, which writes.
+ *
+ * @returns how it came about, for people. @throws DrError PROMOTION_FAILED, REPLICA_SET_REFUSES, MONGO_DENIED
+ */
+export async function becomePrimary(call: Call): Promise<string> {
+  const { target, source, signal } = call;
+  const endpoint = await mongoEndpoint(mongoOf(target), call.secret);
   await (await waitReady({ ...endpoint, replicaSet: undefined }, START_TIMEOUT_MS, signal)).close();
-  return withMember(endpoint, async (member) => {
-    const startedAt = performance.now();
-    const how = await untilPrimary(call, member, endpoint, {
-      target: memberName(target),
-      lost: memberName(source),
-    });
-    await writeProbe(member, config.name, input.run);
-    const took =
-      how === 'was elected already' ? '' : ` after ${formatDuration(performance.now() - startedAt)}`;
-    return {
-      summary: `PRIMARY${took}: ${how}${started ? '; it had to be started' : ''}; ${NOT_PROVEN}`,
-      observed: how === 'was elected already',
-      proofs: [proof('it accepts writes', true, 'a write that a majority has', 'taken')],
-    };
-  });
+  return withMember(endpoint, (member) =>
+    untilPrimary(call, member, endpoint, { target: memberName(target), lost: memberName(source) }),
+  );
 }
 
 /** @returns how it came about, for people */

@@ -10,10 +10,12 @@ import type { FailoverMode } from '../../../domain/failover.ts';
 import type { RecoverPlan, StepInput } from '../../../domain/plan.ts';
 import type { StepResult } from '../../../domain/run.ts';
 import { compileFailover } from '../../../runbooks/failover-plan.ts';
+import { compilePlan } from '../../../runbooks/plan.ts';
 import { compileReplicate } from '../../../runbooks/replicate-plan.ts';
 import { shapeOf } from '../../../runbooks/shape-of.ts';
 import { callActivity, type ChildEnd } from '../activity.ts';
 import { writeDeployment } from '../deployment.ts';
+import { REQUEST } from '../shape.ts';
 import type { Member } from './member.ts';
 import { ReplicaSetStandIn } from './set.ts';
 
@@ -29,6 +31,8 @@ export interface ReplicaScene {
   readonly dr: Member;
   /** A run of replicate or failover to a site. */
   run(to: SiteName, mode?: FailoverMode, acceptLoss?: boolean): SceneRun;
+  /** One that recovers dr from a backup. */
+  recover(): SceneRun;
   /** Client of the whole set, as the Dashboard is one. */
   client(): MongoClient;
   close(): Promise<void>;
@@ -45,7 +49,7 @@ export class SceneRun {
     plan: RecoverPlan,
     epoch: number,
   ) {
-    this.id = `${plan.failover ? 'fo' : 'rep'}-test-${epoch}`;
+    this.id = `${plan.failover ? 'fo' : plan.replicate ? 'rep' : 'rec'}-test-${epoch}`;
     this.plan = plan;
     this.#scene = scene;
     this.#epoch = epoch;
@@ -108,6 +112,10 @@ export async function startReplicaScene(more: Readonly<Record<string, unknown>> 
       const plan = mode
         ? compileFailover(shape, { to, mode, onFailure: 'ask', acceptLoss })
         : compileReplicate(shape, { to, onFailure: 'ask' });
+      return new SceneRun({ configFile, deployment }, plan, (epoch += 1));
+    },
+    recover: () => {
+      const plan = compilePlan(shape, REQUEST);
       return new SceneRun({ configFile, deployment }, plan, (epoch += 1));
     },
     client: () => {

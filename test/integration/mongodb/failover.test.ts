@@ -267,6 +267,17 @@ describe('a forced failover', () => {
   });
 });
 
+test('a recovery from a backup can write on the site of a standby, and not before the source is fenced', async () => {
+  await replicate('dr');
+  const run = scene.recover();
+  expect((await run.call('start-database')).error?.code).toBe('PROMOTION_FAILED');
+  await run.step('fence-source');
+  expect(await run.step('start-database')).toMatchObject({
+    proofs: [{ name: 'it accepts writes', verdict: 'pass' }],
+  });
+  expect(weights(scene.dr)).toEqual({ [scene.dr.name]: '1/1' });
+}, 30_000);
+
 test('what the user may not run is named, with the roles that it needs', async () => {
   scene.set.denied.add('replSetReconfig');
   const { error } = await scene.run('dr').call('open-replication');
