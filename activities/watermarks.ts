@@ -37,11 +37,24 @@ export async function openMarks(
     : openPostgresMarks(await adminConnection(database!, secret), database!.user, keepSeconds);
 }
 
-/** The numbers that a store holds; empty where it has none. @throws DrError STORE_UNREACHABLE */
-export async function readMarks(site: Site, store: MarkedStore, secret: Resolve): Promise<number[]> {
+/**
+ * The numbers that a store holds; empty where it has none.
+ *
+ * @param own of this very server, also where it is a member of a replica set that another one writes for.
+ * @throws DrError STORE_UNREACHABLE
+ */
+export async function readMarks(
+  site: Site,
+  store: MarkedStore,
+  secret: Resolve,
+  own = false,
+): Promise<number[]> {
   const { redis, database } = site;
   if (store === 'redis') return readRedisMarks(await redisStore(redis!, secret));
   return database!.kind === 'mongodb'
-    ? readMongoMarks(await mongoEndpoint(database!, secret))
+    ? readMongoMarks({
+        ...(await mongoEndpoint(database!, secret)),
+        ...(own ? { replicaSet: undefined } : {}),
+      })
     : readPostgresMarks(await adminConnection(database!, secret));
 }

@@ -21,7 +21,7 @@ import {
   type SiteName,
 } from '../lab/layout.ts';
 import { SCALES as SEED_SCALES, type ScaleName } from '../lab/seed/definitions.ts';
-import { STRATEGIES, type Strategy } from '../domain/strategy.ts';
+import { replicates, STRATEGIES, type Strategy } from '../domain/strategy.ts';
 import { DrError } from '../domain/errors.ts';
 import { choice, fileArgument, nameArgument, numberArgument, type Kind } from './arguments.ts';
 
@@ -73,7 +73,9 @@ export function registerLab(program: Command): void {
     .action(async ({ port, like, ...asked }: UpOptions) => {
       const { readWishes } = await import('../lab/wishes.ts');
       const choices = { ...asked, ...(like === undefined ? {} : await readWishes(like)) };
-      const made = (await findLab(dir())) ?? (await makeLab(dir(), port, choices));
+      const there = await findLab(dir());
+      if (!there) requireReplicable({ database: 'postgresql', strategy: 'backup-restore', ...choices });
+      const made = there ?? (await makeLab(dir(), port, choices));
       requireSame(made, choices, port);
       const { up } = await import('../lab/up.ts');
       await up(made, say);
@@ -225,6 +227,16 @@ function requireSame(lab: Lab, choices: Omit<UpOptions, 'port' | 'like'>, port: 
         value,
         expected: `${has}, as this lab was made; change its data with lab seed, anything else with lab down --destroy first`,
       });
+}
+
+/** FerretDB, the lab's MongoDB, knows no replica set: a standby there would follow nobody. */
+function requireReplicable({ database, strategy }: Pick<Lab, 'database' | 'strategy'>): void {
+  if (database === 'mongodb' && replicates(strategy))
+    throw new DrError('BAD_ARGUMENT', {
+      argument: '--strategy',
+      value: strategy,
+      expected: "backup-restore with --database mongodb: the lab's server knows no replica sets",
+    });
 }
 
 const collectPort = Object.assign(

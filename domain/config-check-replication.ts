@@ -1,5 +1,6 @@
-import type { Deployment } from './config.ts';
+import type { Deployment, MongoConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
+import { sameHost } from './same-host.ts';
 import { replicates } from './strategy.ts';
 
 /** Whether the strategy of a deployment can be had with the stores that its sites have. */
@@ -23,15 +24,16 @@ const unused = (strategy: string): ConfigProblem => ({
   message: `the strategy is ${strategy}, which replicates nothing; expected pilot-light, warm-standby or hot`,
 });
 
-function siteCan({ strategy, replication, sites }: Deployment, name: string): ConfigProblem[] {
+function siteCan(deployment: Deployment, name: string): ConfigProblem[] {
+  const { strategy, replication, sites } = deployment;
   const { redis, database } = sites[name]!;
   const at = (path: string[], message: string): ConfigProblem => ({
     path: ['sites', name, ...path],
     message,
   });
   return [
-    ...(database?.kind === 'mongodb'
-      ? [at(['database', 'kind'], `mongodb with ${strategy} is not supported; expected postgresql`)]
+    ...(database?.kind === 'mongodb' && name !== deployment.drill?.site
+      ? memberCan(deployment, name, database).map(([field, message]) => at(['database', field], message))
       : []),
     ...(database?.kind === 'postgresql' && database.method !== 'pgbackrest'
       ? [
@@ -41,7 +43,7 @@ function siteCan({ strategy, replication, sites }: Deployment, name: string): Co
           ),
         ]
       : []),
-    ...(database && replication && !replication.database
+    ...(database?.kind === 'postgresql' && replication && !replication.database
       ? [at(['database'], 'replication.database is missing; expected one, with a password')]
       : []),
     ...(redis && (redis.sentinel || redis.cluster || redis.method !== 'files')
@@ -53,4 +55,45 @@ function siteCan({ strategy, replication, sites }: Deployment, name: string): Co
         ]
       : []),
   ];
+}
+
+/** The servers of the sites are members of one replica set, each its site's own, that we start and stop. */
+function memberCan(
+  { strategy, replication, sites, drill }: Deployment,
+  name: string,
+  { host, port, replicaSet, name: database, service, dataDir }: MongoConfig,
+): [field: string, message: string][] {
+  const why = `${strategy} needs the servers of both sites as members of one replica set`;
+  const found: [string, string][] = [];
+  const missing = (field: string, value: unknown, what: string): void => {
+    if (value === undefined) found.push([field, `missing; expected ${what}: ${why}`]);
+  };
+  missing('replicaSet', replicaSet, 'the name of the replica set');
+  missing('service', service, 'how this member is started and stopped');
+  missing('dataDir', dataDir, "this member's own, so that old data can be laid aside");
+  if (replication?.database?.mode === 'synchronous')
+    found.push([
+      'kind',
+      'mongodb with replication.database.mode synchronous; expected asynchronous: whom a write waits for is its write concern',
+    ]);
+  for (const [other, site] of Object.entries(sites)) {
+    if (other === name || other === drill?.site || site.database === undefined) continue;
+    if (site.database.kind !== 'mongodb') {
+      found.push(['kind', `mongodb, and site ${other} has ${site.database.kind}; expected the same on both`]);
+      continue;
+    }
+    const theirs = site.database;
+    if (replicaSet !== undefined && theirs.replicaSet !== undefined && replicaSet !== theirs.replicaSet)
+      found.push(['replicaSet', `${replicaSet}, and site ${other} has ${theirs.replicaSet}; ${why}`]);
+    if (theirs.name !== database)
+      found.push(['name', `${database}, and site ${other} has ${theirs.name}; expected the same on both`]);
+    if (theirs.host === host && theirs.port === port)
+      found.push(['host', `${host}:${port} is the member of site ${other}; expected this site's own`]);
+    if ((sameHost(host) === 'this host') !== (sameHost(theirs.host) === 'this host'))
+      found.push([
+        'host',
+        `${host}, and site ${other} has ${theirs.host}; expected names that every member can reach, or a loopback address on both`,
+      ]);
+  }
+  return found;
 }

@@ -16,9 +16,17 @@ export const mongodb = z.strictObject({
     .literal('mongodump')
     .default('mongodump')
     .describe("A dump in mongodump's format, through the driver: no file access to the server is needed."),
-  host: host.default('127.0.0.1').describe('Of a replica set: any member.'),
+  host: host
+    .default('127.0.0.1')
+    .describe(
+      "Of a replica set: any member. With a strategy that replicates: this site's own, by the name that the set has for it.",
+    ),
   port,
-  replicaSet: line.optional().describe('Its name: the primary is found by itself.'),
+  replicaSet: line
+    .optional()
+    .describe(
+      'Its name: the primary is found by itself. Needed with a strategy that replicates: one set spans the sites.',
+    ),
   name: databaseName.default('tyk_analytics').describe('The database of the Dashboard.'),
   user: line.optional().describe('With the roles readWrite and dbAdmin on the database.'),
   password: secretRef.optional(),
@@ -33,7 +41,7 @@ export const mongodb = z.strictObject({
   dataDir: path
     .optional()
     .describe(
-      "The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone.",
+      "The server's own, where the worker sees it: a recovery checks that there is room, and leaves it alone. Needed with a strategy that replicates: old data of another set are laid aside.",
     ),
   mongodumpFolder: path
     .optional()

@@ -33,7 +33,7 @@ export const replication = z.strictObject({
         ),
     })
     .optional()
-    .describe('Needed where the sites have a database.'),
+    .describe('Needed where the sites have a PostgreSQL.'),
   gateways: z
     .int()
     .min(1)

@@ -48,4 +48,12 @@ export const REPLICATION_ERRORS = {
     (d) => `${d.store} of ${d.site} did not become the one that is written to: ${d.reason}`,
     'Retry; or go the next way (tyk-dr divert while the run waits, else tyk-dr recover). The old site stays fenced.',
   ),
+  MONGO_DENIED: refused(
+    (d) => `user ${d.user} may not run ${d.command} on MongoDB at ${d.address}: ${d.reason}`,
+    'Give the user the roles clusterManager on admin and read on local, besides those for backups; docs/mongodb.md lists them. Nothing was changed.',
+  ),
+  REPLICA_SET_REFUSES: transient(
+    (d) => `MongoDB at ${d.address} refuses ${d.command}: ${d.reason}`,
+    'Look at rs.status() and rs.conf() on that member: a majority of the voting members must be reachable, and nobody else may be changing the set. Then retry.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

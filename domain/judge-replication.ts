@@ -90,10 +90,17 @@ function judgeStore(
   measuredAt: string,
   { maxLagMs, deployment }: ReplicationFigures,
 ): Finding {
-  const { store, role, streaming, lagMs, markedAt } = standing;
+  const { store, role, elected, streaming, lagMs, markedAt } = standing;
   const text = `${store} ${standingText(standing)}`;
   if (role === 'unreachable')
     return wrong('replication', site, text, 'Start it, or see why it does not answer; its log says more.');
+  if (elected)
+    return wrong(
+      'replication',
+      site,
+      `${store} ${standingText(standing)}, without a failover`,
+      `Let the rest follow, which adopts it: tyk-dr failover ${deployment} --to ${site}.`,
+    );
   if (role === 'writes')
     return wrong(
       'replication',

@@ -7,12 +7,16 @@ export interface StoreStanding {
   readonly store: MarkedStore;
   readonly site: string;
   readonly role: 'writes' | 'follows' | 'unreachable';
+  /** Of one that writes: a replica set has elected it by itself. What the other site still writes does not count. */
+  readonly elected?: true;
   /** Of one that follows: its stream runs. */
   readonly streaming?: boolean;
-  /** In the store's own measure: an LSN, or an offset of the replication stream. */
+  /** In the store's own measure: an LSN, an offset of the replication stream, or an optime. */
   readonly position?: string;
   /** Bytes of the stream that are not here yet; where both sites could be asked. */
   readonly lagBytes?: number;
+  /** In its place, where the store counts its stream in time: from its newest entry to that of the source, milliseconds. */
+  readonly logLagMs?: number;
   /** From the newest watermark that is here to the newest journalled one, milliseconds; absent where there is none. */
   readonly lagMs?: number;
   /** When the newest watermark that is here was written: all that was acknowledged before it is here as well. */
@@ -23,13 +27,15 @@ export interface StoreStanding {
 }
 
 /** One line for people. */
-export function standingText({ role, streaming, lagBytes, lagMs, problem }: StoreStanding): string {
+export function standingText(standing: StoreStanding): string {
+  const { role, elected, streaming, lagBytes, logLagMs, lagMs, problem } = standing;
   if (role === 'unreachable') return `not reachable${problem === undefined ? '' : `: ${problem}`}`;
-  if (role === 'writes') return 'is written to';
+  if (role === 'writes') return elected ? 'is the primary: the replica set has elected it' : 'is written to';
   const parts = [
     streaming ? 'follows' : 'a replica whose stream stands still',
     lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,
     ...(lagBytes === undefined ? [] : [`${formatBytes(lagBytes)} to come`]),
+    ...(logLagMs === undefined ? [] : [`${formatDuration(logLagMs)} of the oplog to come`]),
     ...(problem === undefined ? [] : [problem]),
   ];
   return parts.join(', ');

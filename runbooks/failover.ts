@@ -84,7 +84,7 @@ export const FAILOVER_STEPS = [
     risk: 'mutate',
     where: 'database',
     purpose: 'Promote the standby, on an archive of its own.',
-    proof: 'it accepts writes on a new timeline',
+    proof: 'it accepts writes on a new timeline; MongoDB: it is PRIMARY',
     limitMs: 5 * MINUTE_MS,
   },
   retold('measure-loss', ['promote-redis', 'promote-database']),

@@ -11,6 +11,7 @@ import { nameOfTraffic, ownOf } from '../domain/traffic.ts';
 export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<string, readonly string[]> {
   const target = deployment.sites[plan.to]!;
   const { traffic, backup } = deployment;
+  const isMongo = target.database?.kind === 'mongodb';
   const every: Readonly<Record<string, readonly string[]>> = {
     'provision-target': provisioned(target),
     'fence-source': [
@@ -46,18 +47,26 @@ export function overwritesOf(plan: RecoverPlan, deployment: Deployment): Record<
         ]
       : [],
     'open-replication': [
-      `makes the role and the slot of ${plan.to} at ${plan.from}, and limits what slots may hold`,
+      isMongo
+        ? `makes MongoDB of ${plan.to} a member of the replica set, without a vote`
+        : `makes the role and the slot of ${plan.to} at ${plan.from}, and limits what slots may hold`,
     ],
     'claim-standby': [`stops what runs on ${plan.to}; ${target.stateDir} takes the epoch of the run`],
-    'copy-database': target.database ? [databasePlace(target.database)] : [],
+    'copy-database': target.database ? [copyPlace(target.database)] : [],
     'clear-redis': target.redis ? [redisPlace(target.redis)] : [],
     'restore-pump-config': entries(target.pump),
     'stop-writes': [
-      `stops the Dashboard of ${plan.from}; its database is read-only and its Redis holds writes`,
+      isMongo
+        ? `stops the Dashboard and the Pump of ${plan.from}; its MongoDB steps down and that of ${plan.to} is elected, its Redis holds writes`
+        : `stops the Dashboard of ${plan.from}; its database is read-only and its Redis holds writes`,
     ],
     'take-command': [`${plan.to} is no standby from here on: the point of no return`],
     'promote-redis': ['makes Redis the master, and keeps that in its configuration file'],
-    'promote-database': ['promotes PostgreSQL, into a repository of its own'],
+    'promote-database': [
+      isMongo
+        ? 'waits for MongoDB to be elected; where no majority is left, forces a configuration of the members that are'
+        : 'promotes PostgreSQL, into a repository of its own',
+    ],
     'retire-source': [`stops every service of ${plan.from}`],
     'protect-database': ['makes a backup in a repository of its own, beside that of the old site'],
     'prove-dashboard-edit': ['edits one API through the Dashboard and puts it back'],
@@ -90,6 +99,13 @@ function redisPlace(redis: RedisConfig): string {
 
 function databasePlace(database: DatabaseConfig): string {
   return `replaces ${placeOf(database)}; what is there is kept beside it until the close-out`;
+}
+
+/** A standby is made of files, whatever the backups are. */
+function copyPlace(database: DatabaseConfig): string {
+  return database.kind === 'mongodb'
+    ? `lays ${database.dataDir} aside, where it holds data of another replica set; else the server winds it back`
+    : databasePlace(database);
 }
 
 function placeOf(database: DatabaseConfig): string | undefined {

@@ -3,6 +3,7 @@ import { mayApprove, neededText, type ApprovalPolicy } from '../domain/approvals
 import { formatDuration } from '../domain/duration.ts';
 import type { ForecastAnswer, RecoverPlan } from '../domain/plan.ts';
 import type { PlanDocument, PlannedStep } from '../domain/plan-document.ts';
+import { NOT_PROVEN } from '../domain/replica-set.ts';
 import type { Step } from '../domain/step.ts';
 import { groupsInOrder } from './order.ts';
 import { overwritesOf } from './overwrites.ts';
@@ -104,6 +105,11 @@ function warningsOf(plan: RecoverPlan, deployment: Deployment, forecast: Forecas
     plan.steps.includes('prove-security') &&
       !deployment.probes.some(({ proves }) => proves === 'revoked-key'),
     'no probe proves revoked-key: security counts as not measured, and the run cannot end as plain RECOVERED',
+  );
+  warnIf(
+    (plan.failover ?? plan.replicate) !== undefined &&
+      deployment.sites[plan.to]?.database?.kind === 'mongodb',
+    `MongoDB: its replica-set commands are ${NOT_PROVEN}; docs/mongodb.md says what was`,
   );
   for (const policy of plan.approvals ?? []) {
     const able = (deployment.approvers ?? [])

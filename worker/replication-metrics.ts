@@ -60,6 +60,11 @@ export const REPLICATION_GAUGES: readonly ReplicationGauge[] = [
     ({ markedAt }) => (markedAt === undefined ? undefined : Date.parse(markedAt) / SECOND_MS),
   ),
   ofStore('tyk_dr_replica_lag_bytes', 'Of the stream that are not here yet', ({ lagBytes }) => lagBytes),
+  ofStore(
+    'tyk_dr_replica_log_lag_seconds',
+    'From the newest entry of the oplog in the standby to that of the other site; MongoDB',
+    ({ logLagMs }) => (logLagMs === undefined ? undefined : logLagMs / SECOND_MS),
+  ),
   [
     'tyk_dr_replica_max_lag_seconds',
     'A standby that is further behind is not failed over to without a person',

@@ -2,8 +2,10 @@ import type { Db } from 'mongodb';
 import { listCollections, waitReady } from '../../adapters/mongodb/client.ts';
 import { startService } from '../../adapters/service/service.ts';
 import { DrError } from '../../domain/errors.ts';
+import { replicates } from '../../domain/strategy.ts';
 import type { Call } from '../guard.ts';
 import { serviceOf } from '../site.ts';
+import { becomePrimary } from '../standby/mongodb-standby.ts';
 import { whileRunning } from '../while-running.ts';
 import { mongoEndpoint, mongoOf } from './mongodb.ts';
 
@@ -12,9 +14,17 @@ import { mongoEndpoint, mongoOf } from './mongodb.ts';
 const START_TIMEOUT_MS = 5 * 60_000;
 
 /** Starts the server where it is ours to start. @returns whether it had to be started */
-export async function wake({ target, input, signal }: Call): Promise<boolean> {
+export async function wake(call: Call): Promise<boolean> {
+  const { target, input, signal } = call;
   if (mongoOf(target).service === undefined) return false;
-  return startService(serviceOf(input.plan.to, target, 'database'), signal);
+  const started = await startService(serviceOf(input.plan.to, target, 'database'), signal);
+  if (wasFollowing(call)) await becomePrimary(call);
+  return started;
+}
+
+/** The member of a standby takes no write, and nobody is left to elect it once the other site is fenced. */
+function wasFollowing({ deployment, input: { plan } }: Call): boolean {
+  return replicates(deployment.strategy) && plan.from !== plan.to && plan.drill === undefined;
 }
 
 /** Runs some work on the site's database, as soon as the server answers. */

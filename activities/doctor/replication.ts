@@ -13,7 +13,9 @@ import { replicatesAt } from '../../domain/strategy.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { serves } from '../site.ts';
 import { followed } from '../standby/followed.ts';
+import { isMongo } from '../standby/mongodb.ts';
 import type { Host } from './host.ts';
+import { checkReplicaSet } from './replica-set.ts';
 
 /**
  * Whether replication can be made, and goes on when a stream that runs now ends: the servers' settings, and the door
@@ -24,8 +26,8 @@ export async function checkReplication(host: Host): Promise<Finding[]> {
   if (!replicatesAt(deployment, siteName)) return [];
   const mark = await readStandbyMark(site.stateDir);
   const source = mark && deployment.sites[mark.of];
-  if (source) return checkStandby(host, source);
-  return host.live ? checkSource(host) : [];
+  const found = source ? await checkStandby(host, source) : host.live ? await checkSource(host) : [];
+  return isMongo(site) && (source || host.live) ? [...found, ...(await checkReplicaSet(host))] : found;
 }
 
 /** One for a standby, one for a base copy, one for its WAL. */

@@ -28,6 +28,7 @@ import { describeApi, describePolicy, type Described } from '../../domain/versio
 import { readDefinitions } from '../database/postgresql.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import type { Call } from '../guard.ts';
+import { isMongo } from './mongodb.ts';
 
 /**
  * What only an old site had, by name: its old data are copied, the copy is started as a private server and compared with
@@ -39,10 +40,16 @@ const PATIENCE_MS = 15 * 60_000;
 
 type Named = Pick<Abandoned, 'items' | 'unnamed'>;
 
-/** Never throws: what cannot be named is kept all the same. @param folders old data by store */
+/**
+ * Never throws: what cannot be named is kept all the same.
+ *
+ * @param folders old data by store
+ * @param woundBack files that MongoDB wrote of what it had wound back
+ */
 export async function nameAbandoned(
   call: Call,
   folders: Readonly<Partial<Record<MarkedStore, string>>>,
+  woundBack: readonly string[] = [],
 ): Promise<Abandoned> {
   const parts = await Promise.all(
     (Object.entries(folders) as [MarkedStore, string][]).map(([store, folder]) =>
@@ -60,7 +67,15 @@ export async function nameAbandoned(
   );
   const kept = Object.values(folders);
   return mergeAbandoned([
-    { kept, items: [], beyond: 0, unnamed: [] },
+    {
+      ...{ kept: [...kept, ...woundBack], beyond: 0, unnamed: [] },
+      items: woundBack.map((name) => ({
+        store: 'database',
+        kind: 'rollback file',
+        name,
+        change: 'only there',
+      })),
+    },
     ...parts.map((part) => ({ kept: [], beyond: 0, ...part })),
   ])!;
 }
@@ -83,6 +98,8 @@ async function withCopy<T>(folder: string, work: (copy: string) => Promise<T>): 
 
 async function ofDatabase(call: Call, folder: string): Promise<Named> {
   const { target, secret, signal } = call;
+  if (isMongo(target))
+    return { items: [], unnamed: ['MongoDB: an old folder of it is kept, and not compared'] };
   const config = clusterOf(target);
   call.progress('comparing the old database');
   const live = await adminConnection(config, secret);

@@ -29,16 +29,25 @@ import { guarded, type Call, type Deps } from '../guard.ts';
 import { serviceOf } from '../site.ts';
 import { whileRunning } from '../while-running.ts';
 import { following } from './followed.ts';
+import { isMongo } from './mongodb.ts';
+import { copyMongo, followMongo, promoteMongo } from './mongodb-standby.ts';
 
-/** PostgreSQL of a standby: its data made beside the old ones, started as one that follows, promoted. */
+/** The database of a standby: its data made beside the old ones, started as one that follows, promoted. Here PostgreSQL. */
 
 export function createStandbyDatabaseActivities(deps: Deps) {
   return {
-    'copy-database': guarded(deps, 'mutate', copyDatabase),
-    'follow-database': guarded(deps, 'mutate', followDatabase),
-    'promote-database': guarded(deps, 'mutate', promoteDatabase),
+    'copy-database': guarded(deps, 'mutate', byKind(copyDatabase, copyMongo)),
+    'follow-database': guarded(deps, 'mutate', byKind(followDatabase, followMongo)),
+    'promote-database': guarded(deps, 'mutate', byKind(promoteDatabase, promoteMongo)),
   };
 }
+
+type Step = (call: Call) => Promise<StepResult>;
+
+const byKind =
+  (postgresql: Step, mongodb: Step): Step =>
+  (call) =>
+    isMongo(call.target) ? mongodb(call) : postgresql(call);
 
 async function copyDatabase(call: Call): Promise<StepResult> {
   const { input, target, signal, deployment } = call;

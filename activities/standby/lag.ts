@@ -14,6 +14,7 @@ import type { Secret, SecretRef } from '../../domain/secret.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { markedStores, readMarks } from '../watermarks.ts';
 import { followed } from './followed.ts';
+import { isMongo, mongoStanding } from './mongodb.ts';
 
 /** How far the stores of a standby are behind those of the other site: by watermarks, and in bytes where both answer. */
 
@@ -40,7 +41,11 @@ export async function standingOf(asking: Asking): Promise<StoreStanding[]> {
       const site = plan.to;
       try {
         const [at, lag] = await Promise.all([
-          store === 'database' ? databaseStanding(asking) : redisStanding(asking),
+          store === 'redis'
+            ? redisStanding(asking)
+            : isMongo(target)
+              ? mongoStanding(asking)
+              : databaseStanding(asking),
           lagOf(asking, store, newest(store)),
         ]);
         return { store, site, ...at, ...lag };
@@ -69,7 +74,7 @@ async function lagOf(
   journalled: number | undefined,
 ): Promise<Pick<StoreStanding, 'lagMs' | 'markedAt'>> {
   if (!deployment.beacon) return {};
-  const marks = await readMarks(target, store, secret);
+  const marks = await readMarks(target, store, secret, true);
   if (marks.length === 0) return {};
   const newest = Math.max(...marks);
   return {

@@ -3,6 +3,7 @@ import type { MarkedStore } from '../../domain/beacon.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { CheckReplicasResult } from '../../domain/plan.ts';
+import { parseOptime } from '../../domain/replica-set.ts';
 import { standingText, summaryOf, type StoreStanding } from '../../domain/replication.ts';
 import type { Proof } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
@@ -74,15 +75,21 @@ interface Seen {
 }
 
 function look(each: StoreStanding, seen: Map<MarkedStore, Seen>, silentMs: number): void {
-  const { store, role, position, lagBytes } = each;
+  const { store, role } = each;
+  const come = cameTo(each);
   // One that cannot be asked, here or at the source, tells nothing.
-  if (role !== 'follows' || lagBytes === undefined) return;
+  if (role !== 'follows' || !come) return;
   const nowMs = performance.now();
   const newestMs = markedMs(each) + (each.lagMs ?? 0);
   const own = seen.get(store);
   if (!own) {
-    const end = valueOf(store, position) + BigInt(lagBytes);
-    seen.set(store, { end, firstMs: newestMs, newestMs, sinceMs: nowMs, isSilent: false });
+    seen.set(store, {
+      end: come.here + come.ahead,
+      firstMs: newestMs,
+      newestMs,
+      sinceMs: nowMs,
+      isSilent: false,
+    });
   } else if (newestMs > own.newestMs) Object.assign(own, { newestMs, sinceMs: nowMs, isSilent: false });
   else own.isSilent = nowMs - own.sinceMs >= silentMs;
 }
@@ -90,10 +97,18 @@ function look(each: StoreStanding, seen: Map<MarkedStore, Seen>, silentMs: numbe
 const markedMs = ({ markedAt }: StoreStanding): number => (markedAt === undefined ? 0 : Date.parse(markedAt));
 
 /** Everything that the source had written when the proof began. */
-function isHere({ store, role, streaming, position, lagBytes }: StoreStanding, seen: Map<MarkedStore, Seen>) {
-  const own = seen.get(store);
-  if (role !== 'follows' || streaming !== true || lagBytes === undefined || !own) return false;
-  return valueOf(store, position) >= own.end;
+function isHere(each: StoreStanding, seen: Map<MarkedStore, Seen>): boolean {
+  const own = seen.get(each.store);
+  const come = cameTo(each);
+  if (each.role !== 'follows' || each.streaming !== true || !come || !own) return false;
+  return come.here >= own.end;
+}
+
+/** How far it has come and how far the source is ahead: in bytes, of MongoDB in seconds of its log. */
+function cameTo({ store, position, lagBytes, logLagMs }: StoreStanding) {
+  if (lagBytes !== undefined) return { here: valueOf(store, position), ahead: BigInt(lagBytes) };
+  if (logLagMs === undefined || position === undefined) return undefined;
+  return { here: BigInt(parseOptime(position).seconds), ahead: BigInt(Math.ceil(logLagMs / 1000)) };
 }
 
 /** A watermark of after the proof began; or there is none, and none that was journalled is missing. */

@@ -8,10 +8,16 @@ import { discardStaging, discardUndo, switchPaths, undoSwitch } from '../../adap
 import { readDrillMark } from '../../adapters/host/drill-mark.ts';
 import { lowerFence, raiseFence, readFence } from '../../adapters/host/fence.ts';
 import { somebodyListens } from '../../adapters/host/ports.ts';
-import { readStandbyMark, removeStandbyMark, writeStandbyMark } from '../../adapters/host/standby-mark.ts';
+import {
+  readStandbyMark,
+  removeStandbyMark,
+  writeStandbyMark,
+  type StandbyMark,
+} from '../../adapters/host/standby-mark.ts';
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { forgetMaster } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
+import type { Site } from '../../domain/config.ts';
 import { formatBytes } from '../../domain/duration.ts';
 import { DrError } from '../../domain/errors.ts';
 import { countAbandoned } from '../../domain/abandoned.ts';
@@ -25,6 +31,8 @@ import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
 import { nameAbandoned } from './abandoned.ts';
 import { configRoots } from '../undo.ts';
+import { isMongo } from './mongodb.ts';
+import { rollbackFiles } from './mongodb-standby.ts';
 
 /** A site that becomes a standby, and one that stops being one. */
 
@@ -76,6 +84,13 @@ async function checkStandby(call: Call, stores: readonly SourceStore[] = []): Pr
     await checkIdentity({ ...cluster, user: cluster.runAs }, database.systemIdentifier!);
     const bytes = Math.ceil((database.bytes ?? 0) * DISK_MARGIN);
     await requireFree(cluster.dataDir, bytes);
+    proofs.push(
+      proof('disk for the database', true, `${formatBytes(bytes)} free`, 'enough, beside the old data'),
+    );
+  }
+  if (isMongo(target) && database && serves(worker, target, target.database)) {
+    const bytes = Math.ceil((database.bytes ?? 0) * DISK_MARGIN);
+    await requireFree(target.database!.dataDir!, bytes);
     proofs.push(
       proof('disk for the database', true, `${formatBytes(bytes)} free`, 'enough, beside the old data'),
     );
@@ -136,11 +151,15 @@ async function unmarkStandby({ target, input }: Call): Promise<StepResult> {
 }
 
 async function undoCopy({ target, input }: Call): Promise<StepResult> {
-  const dataDir = input.step === 'copy-database' ? clusterIfOurs(target)?.dataDir : target.redis?.dataDir;
+  const dataDir = input.step === 'copy-database' ? databaseFolder(target) : target.redis?.dataDir;
   if (dataDir === undefined) return { summary: 'nothing to undo' };
   const key = { run: input.run, step: input.step, set: input.set ?? '' };
   return { summary: await undoSwitch(switchPaths(dataDir, input.run), key) };
 }
+
+/** Whose data a standby replaces. */
+const databaseFolder = (site: Site): string | undefined =>
+  isMongo(site) ? site.database?.dataDir : clusterIfOurs(site)?.dataDir;
 
 /**
  * After a graceful failover the old data hold nothing that the new ones lack. After any other they may: clients were told
@@ -155,7 +174,7 @@ async function keepAbandoned(call: Call): Promise<KeepAbandonedResult> {
   const wasGraceful = record?.mode === 'graceful';
   const folders = {
     redis: serves(worker, target, target.redis) ? target.redis?.dataDir : undefined,
-    database: serves(worker, target, target.database) ? clusterIfOurs(target)?.dataDir : undefined,
+    database: serves(worker, target, target.database) ? databaseFolder(target) : undefined,
   };
   const kept: Partial<Record<MarkedStore, string>> = {};
   for (const [store, dataDir] of Object.entries(folders) as [MarkedStore, string | undefined][]) {
@@ -171,15 +190,24 @@ async function keepAbandoned(call: Call): Promise<KeepAbandonedResult> {
   // Configuration is in every set.
   for (const root of new Set(Object.values(configRoots(call)).flat()))
     await discardPlaced(placePaths(root, input.run));
-  const places = Object.values(kept);
+  const woundBack = await rolledBack(call, mark);
+  const places = [...Object.values(kept), ...woundBack];
   if (places.length === 0) return { summary: 'the old data held nothing that the new ones lack: removed' };
-  const abandoned = await nameAbandoned(call, kept);
+  const abandoned = await nameAbandoned(call, kept, woundBack);
   const count = countAbandoned(abandoned);
   return {
     summary: `kept what only ${input.plan.to} had (${count} by name): ${places.join(', ')}`,
     abandoned,
-    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark!.fencedBy}; what it had taken after that is in ${places.join(' and ')} (${count} by name in the report); remove it when nobody needs it`,
+    exception: `keep-abandoned: ${input.plan.to} was given up by ${mark?.fencedBy ?? 'its replica set'}; what it had taken after that is in ${places.join(' and ')} (${count} by name in the report); remove it when nobody needs it`,
   };
+}
+
+/** What MongoDB has wound back lies in the new data, whoever had given the site up. */
+async function rolledBack({ worker, target }: Call, mark: StandbyMark | undefined): Promise<string[]> {
+  const folder =
+    isMongo(target) && serves(worker, target, target.database) ? databaseFolder(target) : undefined;
+  if (!mark || folder === undefined) return [];
+  return (await rollbackFiles(folder, Date.parse(mark.at))).map((file) => join(folder, file));
 }
 
 /** The lease itself was taken on entry. */

@@ -20,6 +20,7 @@ import { ensureBacklog, holdWrites, redisPosition, releaseWrites } from '../../a
 import { startService } from '../../adapters/service/service.ts';
 import type { CheckSourceResult, SourceStore, StopWritesResult } from '../../domain/plan.ts';
 import { DrError } from '../../domain/errors.ts';
+import { NOT_PROVEN } from '../../domain/replica-set.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { clusterOf } from '../../domain/cluster.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
@@ -28,6 +29,8 @@ import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
 import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
+import { isMongo } from './mongodb.ts';
+import { checkMongoSource, closeMongo, handOverMongo, openMongo, takeBackMongo } from './mongodb-source.ts';
 
 /**
  * What happens at the site that serves, or served, while another one is made to follow it or takes over. It stays in its
@@ -79,6 +82,11 @@ async function checkSource(call: Call): Promise<CheckSourceResult> {
       bytes: Number(rows[0]!.bytes),
     });
   });
+  if (servesMongo(call)) {
+    const found = await checkMongoSource(call);
+    proofs.push(...found.proofs);
+    stores.push(found.store);
+  }
   await atRedis(call, async (client) => {
     const { role } = await redisPosition(client);
     if (role !== 'master')
@@ -111,6 +119,7 @@ async function openReplication(call: Call): Promise<StepResult> {
     const slot = slotOf(input.plan.to);
     done.push(`role ${user}`, `slot ${slot}${(await ensureSlot(client, slot)) ? '' : ' (there already)'}`);
   });
+  if (servesMongo(call)) done.push(await openMongo(call));
   await atRedis(call, async (client) => {
     await ensureBacklog(client, deployment.replication!.redis.backlogBytes);
     done.push('backlog of Redis');
@@ -120,6 +129,7 @@ async function openReplication(call: Call): Promise<StepResult> {
 
 /** Without a standby the slot would keep WAL until the disk is full. */
 async function closeReplication(call: Call): Promise<StepResult> {
+  if (servesMongo(call)) return { summary: await closeMongo(call) };
   const slot = slotOf(call.input.plan.to);
   let summary = 'nothing to close';
   await atDatabase(call, async (client) => {
@@ -131,7 +141,9 @@ async function closeReplication(call: Call): Promise<StepResult> {
 
 async function makeSynchronous(call: Call): Promise<StepResult> {
   const { synchronous } = call.input.plan.replicate!;
-  let summary = 'no database is on this host';
+  let summary = servesMongo(call)
+    ? 'MongoDB: whom a write waits for is its write concern, which Tyk sets'
+    : 'no database is on this host';
   await atDatabase(call, async (client) => {
     await setSynchronous(client, synchronous ? slotOf(call.input.plan.to) : undefined);
     summary = synchronous ? `commits wait for ${call.input.plan.to}` : 'commits wait for no standby';
@@ -147,7 +159,9 @@ async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
   const { worker, source, input, signal } = call;
   const { from } = input.plan;
   const ends: { store: 'redis' | 'database'; position: string }[] = [];
-  await stopServices(servicesOf(from, source, { component: 'dashboard', worker }), signal);
+  for (const component of writersOf(call))
+    await stopServices(servicesOf(from, source, { component, worker }), signal);
+  if (servesMongo(call)) ends.push({ store: 'database', position: await handOverMongo(call) });
   await atDatabase(call, async (client) => {
     await stopWrites(client);
     ends.push({ store: 'database', position: (await primaryPosition(client)).lsn });
@@ -161,7 +175,10 @@ async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
     ends.push({ store: 'redis', position: String((await redisPosition(client)).offset) });
   });
   const where = ends.map(({ store, position }) => `${store} ends at ${position}`).join(', ');
-  return { summary: where || 'no store is on this host', ends };
+  const elected = servesMongo(call)
+    ? `; the replica set has elected the member of ${input.plan.to} (${NOT_PROVEN})`
+    : '';
+  return { summary: `${where}${elected}` || 'no store is on this host', ends };
 }
 
 const heldFile = (stateDir: string): string => join(stateDir, 'writes-held.json');
@@ -181,8 +198,10 @@ async function resumeWritesAtSource(call: Call): Promise<StepResult> {
     await resumeWrites(client);
     resumed.push('database');
   });
-  for (const service of servicesOf(input.plan.from, source, { component: 'dashboard', worker }))
-    if (await startService(service, signal)) resumed.push('Dashboard');
+  if (servesMongo(call)) resumed.push(await takeBackMongo(call));
+  for (const component of [...writersOf(call)].reverse())
+    for (const service of servicesOf(input.plan.from, source, { component, worker }))
+      if (await startService(service, signal)) resumed.push(component === 'pump' ? 'Pump' : 'Dashboard');
   return { summary: `${resumed.join(', ') || 'nothing'} written to again at ${input.plan.from}` };
 }
 
@@ -194,6 +213,13 @@ async function retireSource({ worker, source, input, signal }: Call): Promise<St
     observed: stopped.length === 0,
   };
 }
+
+/** A client of a replica set goes on at its next primary: before roles are exchanged, nobody of the source may. */
+const writersOf = ({ source }: Call): readonly ('dashboard' | 'pump')[] =>
+  isMongo(source) ? ['pump', 'dashboard'] : ['dashboard'];
+
+const servesMongo = ({ worker, source }: Call): boolean =>
+  isMongo(source) && serves(worker, source, source.database);
 
 /** Where this host has the source's database. */
 async function atDatabase(call: Call, work: (client: Postgres) => Promise<void>): Promise<void> {

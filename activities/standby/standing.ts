@@ -17,7 +17,9 @@ import { asActivity } from '../to-failure.ts';
 import type { ReplicationStanding } from '../../domain/monitor.ts';
 import { notMeasured, proof } from '../proofs.ts';
 import { markedStores } from '../watermarks.ts';
+import { compareOptimes, parseOptime } from '../../domain/replica-set.ts';
 import { standingOf } from './lag.ts';
+import { holdsPosition, isMongo, mongoPosition } from './mongodb.ts';
 import { valueOf } from './position.ts';
 import { proveReplicas } from './prove-replicas.ts';
 
@@ -53,7 +55,7 @@ async function replicationStanding(
   return {
     stores: standing.map((each) => ({
       store: each.store,
-      ...(each.role === 'follows' && each.lagMs !== undefined
+      ...((each.role === 'follows' || each.elected) && each.lagMs !== undefined
         ? { lagMs: each.lagMs }
         : { why: standingText(each) }),
     })),
@@ -72,16 +74,18 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   for (const each of standing) {
     const { store, role, streaming, lagMs } = each;
     const text = standingText(each);
-    if (role !== 'follows') {
+    if (role !== 'follows' && !each.elected) {
       const reason = `its ${store} ${text}; expected a replica of ${from}`;
       throw new DrError(isMarked ? 'STANDBY_BROKEN' : 'STANDBY_IS_ANOTHER', { site, reason });
     }
-    if (mode === 'graceful' && !streaming)
+    if (mode === 'graceful' && !streaming && !each.elected)
       throw new DrError('STANDBY_IS_ANOTHER', {
         site,
         reason: `its ${store} does not follow ${from} now: ${text}`,
       });
-    proofs.push(proof(`${store} is a replica of ${from}`, true, 'follows', text));
+    proofs.push(
+      proof(`${store} is a replica of ${from}`, true, each.elected ? 'of the same set' : 'follows', text),
+    );
     // What a graceful one waits for is the position itself.
     if (lagMs === undefined && mode === 'forced' && !acceptLoss)
       throw new DrError('LAG_UNKNOWN', { store, site, reason: 'no watermark of a beacon is in it' });
@@ -129,7 +133,7 @@ async function untilReached(
   const position = await awaitUntil(
     async () => {
       last = await positionAt(call, store);
-      return valueOf(store, last) >= valueOf(store, end) ? last : undefined;
+      return (await isReached(call, store, { last, end })) ? last : undefined;
     },
     {
       ...{ timeoutMs: LEVEL_TIMEOUT_MS, everyMs: LEVEL_POLL_MS, signal: call.signal },
@@ -143,8 +147,20 @@ async function untilReached(
   return { store, end, position };
 }
 
+async function isReached(
+  call: Call,
+  store: MarkedStore,
+  { last, end }: { readonly last: string | undefined; readonly end: string },
+): Promise<boolean> {
+  if (last === undefined) return false;
+  if (store === 'redis' || !isMongo(call.target)) return valueOf(store, last) >= valueOf(store, end);
+  if (compareOptimes(parseOptime(last), parseOptime(end)) < 0) return false;
+  return holdsPosition(call, call.target, end);
+}
+
 async function positionAt(call: Call, store: MarkedStore): Promise<string | undefined> {
   const { target, secret } = call;
+  if (store === 'database' && isMongo(target)) return mongoPosition(call, target);
   if (store === 'database')
     return withPostgres(
       await adminConnection(clusterOf(target), secret),

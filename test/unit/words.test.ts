@@ -53,7 +53,7 @@ describe('the error table', () => {
       const message = entry.message({});
       expect(message.at(-1), code).not.toBe('.');
       // Names of products and abbreviations keep their capitals.
-      expect(message.split(' ')[0], code).toMatch(/^([^A-Z]*|PostgreSQL|Redis|WAL)$/);
+      expect(message.split(' ')[0], code).toMatch(/^([^A-Z]*|PostgreSQL|MongoDB|Redis|WAL)$/);
       expect(entry.hint, code).toMatch(/^[A-Z].*\.$/);
     }
   });
