@@ -7,7 +7,8 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
-import { addressesOf } from '../domain/addresses.ts';
+import { addressesOf, SENTINEL } from '../domain/addresses.ts';
+import { isOneServer } from '../domain/redis-kind.ts';
 import { networkProofs } from './check-network.ts';
 import { checkConfigRef } from './config-ref.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';
@@ -98,7 +99,8 @@ async function checkDoesNotServe({ worker, target, input }: Call): Promise<void>
   // What is managed runs all the time, and so may Sentinels and nodes that others run: that they answer says nothing.
   const { redis, database } = target;
   const elsewhere = [
-    ...(redis && (!redis.service || redis.sentinel || redis.cluster) ? ['redis'] : []),
+    ...(redis && (!redis.service || !isOneServer(redis)) ? ['redis'] : []),
+    SENTINEL,
     ...(database && !database.service ? ['database'] : []),
   ];
   for (const { name: component, component: kind, host, port } of addressesOf(target)) {

@@ -1,4 +1,4 @@
-import type { Deployment } from './config.ts';
+import type { Deployment, RedisConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 import { replicates } from './strategy.ts';
 
@@ -15,6 +15,7 @@ export function replicationIsSound(deployment: Deployment): ConfigProblem[] {
       ? [{ path: ['replication'], message: `missing; expected one, as the strategy is ${strategy}` }]
       : []),
     ...names.flatMap((name) => siteCan(deployment, name)),
+    ...sentinelsAreShared(deployment),
   ];
 }
 
@@ -44,13 +45,36 @@ function siteCan({ strategy, replication, sites }: Deployment, name: string): Co
     ...(database && replication && !replication.database
       ? [at(['database'], 'replication.database is missing; expected one, with a password')]
       : []),
-    ...(redis && (redis.sentinel || redis.cluster || redis.method !== 'files')
+    ...(redis && (redis.cluster || redis.method !== 'files')
+      ? [at(['redis'], `${strategy} needs a Redis of method files without Cluster; expected such a one`)]
+      : []),
+  ];
+}
+
+/** Those who choose the master must be the same for all who may become it; a rehearsal must not be one of them. */
+function sentinelsAreShared({ sites, drill }: Deployment): ConfigProblem[] {
+  const [[first, wanted] = ['', ''], ...others] = Object.entries(sites)
+    .filter(([name, { redis }]) => redis !== undefined && name !== drill?.site)
+    .map(([name, { redis }]) => [name, sentinelsOf(redis!)] as const);
+  const own = drill?.site === undefined ? undefined : sites[drill.site]?.redis?.sentinel;
+  return [
+    ...others
+      .filter(([, found]) => found !== wanted)
+      .map(([name, found]) => ({
+        path: ['sites', name, 'redis', 'sentinel'],
+        message: `${found}; site ${first} has ${wanted}; expected the same Sentinels on every site`,
+      })),
+    ...(own
       ? [
-          at(
-            ['redis'],
-            `${strategy} needs a Redis of method files without Sentinel or Cluster; expected such a one`,
-          ),
+          {
+            path: ['sites', drill!.site!, 'redis', 'sentinel'],
+            message: `${own.name}; expected none on the site of drills, whose Redis must never become the master`,
+          },
         ]
       : []),
   ];
+}
+
+function sentinelsOf({ sentinel }: RedisConfig): string {
+  return sentinel ? `'${sentinel.name}' of ${[...sentinel.nodes].sort().join(', ')}` : 'none';
 }

@@ -7,6 +7,8 @@ export interface StoreStanding {
   readonly store: MarkedStore;
   readonly site: string;
   readonly role: 'writes' | 'follows' | 'unreachable';
+  /** Of one that writes: Sentinels have made it the master. It was a replica, and is to be the master of its site. */
+  readonly promoted?: true;
   /** Of one that follows: its stream runs. */
   readonly streaming?: boolean;
   /** In the store's own measure: an LSN, or an offset of the replication stream. */
@@ -23,9 +25,19 @@ export interface StoreStanding {
 }
 
 /** One line for people. */
-export function standingText({ role, streaming, lagBytes, lagMs, problem }: StoreStanding): string {
+export function standingText(standing: StoreStanding): string {
+  const { role, streaming, lagBytes, lagMs, problem, promoted } = standing;
   if (role === 'unreachable') return `not reachable${problem === undefined ? '' : `: ${problem}`}`;
-  if (role === 'writes') return 'is written to';
+  if (role === 'writes' && !promoted) return `is written to${problem === undefined ? '' : `; ${problem}`}`;
+  if (role === 'writes')
+    return [
+      'is written to: the Sentinels have made it the master already',
+      lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,
+      ...(lagBytes === undefined
+        ? []
+        : [`the old master has ${formatBytes(lagBytes)} of its stream that it lacks`]),
+      ...(problem === undefined ? [] : [problem]),
+    ].join(', ');
   const parts = [
     streaming ? 'follows' : 'a replica whose stream stands still',
     lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,

@@ -19,6 +19,8 @@ export interface ActivityCall {
   readonly input: StepInput | BackupStepInput;
   /** What the activity takes behind its input. */
   readonly more?: readonly unknown[];
+  /** Whose worker runs it; default dr. */
+  readonly worker?: 'primary' | 'dr';
 }
 
 export interface ChildCall extends ActivityCall {
@@ -71,8 +73,9 @@ export async function callActivity({
   activity,
   input,
   more = [],
+  worker = 'dr',
 }: ActivityCall): Promise<ChildEnd> {
-  const { activities } = wire(await loadConfig(configFile), 'dr', 'test');
+  const { activities } = wire(await loadConfig(configFile), worker, 'test');
   const work = (activities as unknown as Record<string, (...args: unknown[]) => Promise<StepResult>>)[
     activity
   ]!;
