@@ -21,6 +21,7 @@ import { plantedClockStepMs } from './planted.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
 import { warmStores } from './warm-stores.ts';
+import { checkSentinels } from './watched-redis.ts';
 
 /** Whether the target has what the recovery needs. Nothing here changes anything; every refusal names its cause. */
 
@@ -39,7 +40,11 @@ async function checkTarget(call: Call): Promise<StepResult> {
   await checkNoDrillLeft(call);
   if (rebuilt) await checkNotGivenUp(call);
   else await checkDoesNotServe(call);
-  const warm = [...(await warmStores(call, manifest)), ...(await checkRunningRedis(call, manifest))];
+  const warm = [
+    ...(await warmStores(call, manifest)),
+    ...(await checkRunningRedis(call, manifest)),
+    ...(await checkSentinels(call)),
+  ];
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
   const traffic = input.plan.drill === undefined ? await checkTraffic(call) : [];

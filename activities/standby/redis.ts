@@ -16,7 +16,7 @@ import {
   promoteRedis,
   rememberMaster,
 } from '../../adapters/redis/replica.ts';
-import { awaitKnown, switchMaster } from '../../adapters/redis/sentinels.ts';
+import { awaitKnown, switchMaster } from '../../adapters/redis/sentinel-switch.ts';
 import { shardsOf } from '../../adapters/redis/shards.ts';
 import { startService } from '../../adapters/service/service.ts';
 import type { RedisConfig } from '../../domain/config.ts';

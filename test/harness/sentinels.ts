@@ -16,6 +16,7 @@ import { compileReplicate } from '../../runbooks/replicate-plan.ts';
 import { shapeOf } from '../../runbooks/shape-of.ts';
 import { configDigest } from '../../adapters/config/digest.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
+import type { RecoverRequest } from '../../runbooks/shape.ts';
 import { callActivity, type ChildEnd } from './activity.ts';
 import { writeDeployment, type TestDeployment } from './deployment.ts';
 import { eventually } from './gateway.ts';
@@ -26,7 +27,7 @@ import { REQUEST } from './shape.ts';
 
 const NAME = 'tyk';
 /** Short, so that a test does not wait for it; long enough for a machine with much to do. */
-export const DOWN_AFTER_MS = 1_500;
+export const DOWN_AFTER_MS = 2_500;
 
 export type SiteName = 'primary' | 'dr';
 
@@ -196,7 +197,7 @@ export function failingOver(
   return stepsOf(watched, plan, run);
 }
 
-export function recovering(watched: Watched, request: Partial<typeof REQUEST>, run = 'rec-test'): Step {
+export function recovering(watched: Watched, request: Partial<RecoverRequest>, run = 'rec-test'): Step {
   const plan = compilePlan(shapeOf('acme', watched.scene.deployment), { ...REQUEST, ...request });
   return stepsOf(watched, plan, run);
 }
@@ -210,7 +211,9 @@ export async function done(end: Promise<ChildEnd>): Promise<NonNullable<ChildEnd
 
 /** Makes the server of one site follow that of the other, as `replicate` does. */
 export async function makeFollow(watched: Watched, to: SiteName): Promise<void> {
-  await done(replicating(watched, to, `rep-${to}`)('follow-redis', { on: to }));
+  const step = replicating(watched, to, `rep-${to}`);
+  await done(step('open-replication', { on: to === 'dr' ? 'primary' : 'dr' }));
+  await done(step('follow-redis', { on: to }));
 }
 
 export async function untilRole(server: TestRedis, role: 'master' | 'replica'): Promise<void> {
