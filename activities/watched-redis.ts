@@ -54,7 +54,9 @@ export async function checkSentinels(call: Call): Promise<Proof[]> {
     const named = addressText(view.master);
     if (await sameAddress(view.master, redis)) {
       requireHeld(view, { name, site });
-      return [proof('the Sentinels can be told to hold still', true, `fewer than ${view.quorum} untold`, named)];
+      return [
+        proof('the Sentinels can be told to hold still', true, `fewer than ${view.quorum} untold`, named),
+      ];
     }
     await requireSource(call, view.master, name);
     const missing = await sentinels.quorumProblem();
@@ -82,7 +84,10 @@ async function requireOnlyOne(call: Call, sentinels: Sentinels, own: Address, na
 }
 
 /** Those that cannot be told may be too few to take the master for down. */
-function requireHeld({ known, named, quorum, silent }: SentinelView, of: { name: string; site: string }): void {
+function requireHeld(
+  { known, named, quorum, silent }: SentinelView,
+  of: { name: string; site: string },
+): void {
   const untold = known - named.length;
   if (untold < quorum) return;
   throw new DrError('SENTINEL_IN_THE_WAY', {
@@ -115,7 +120,9 @@ export async function holdSentinels(call: Call): Promise<boolean> {
     const before = { ...now, ...(await heldSentinels(stateDir)) };
     await mkdir(stateDir, { recursive: true });
     await writeDurably(heldFile(stateDir), JSON.stringify(before));
-    const told = await sentinels.setDownAfter(Object.fromEntries(Object.keys(now).map((at) => [at, HELD_MS])));
+    const told = await sentinels.setDownAfter(
+      Object.fromEntries(Object.keys(now).map((at) => [at, HELD_MS])),
+    );
     const after = await settledView(sentinels, call.signal);
     // Told too late: they had begun already, or one of them was not reached any more.
     try {
@@ -133,9 +140,11 @@ export async function holdSentinels(call: Call): Promise<boolean> {
 }
 
 /** @returns those that could not be told that they may act again, with what each had before; undefined where none was held */
-export async function letSentinelsAct(
-  { target, secret, worker }: Pick<Call, 'target' | 'secret' | 'worker'>,
-): Promise<string[] | undefined> {
+export async function letSentinelsAct({
+  target,
+  secret,
+  worker,
+}: Pick<Call, 'target' | 'secret' | 'worker'>): Promise<string[] | undefined> {
   const { redis, stateDir } = target;
   if (!redis || !serves(worker, target, redis)) return undefined;
   const held = await heldSentinels(stateDir);
@@ -164,7 +173,10 @@ export async function tellRole(call: Call, redis: RedisConfig): Promise<void> {
   else if (master) await rememberMaster(configFile, master).catch(() => undefined);
 }
 
-async function viewOf(redis: RedisConfig, { secret }: Pick<Call, 'secret'>): Promise<SentinelView | undefined> {
+async function viewOf(
+  redis: RedisConfig,
+  { secret }: Pick<Call, 'secret'>,
+): Promise<SentinelView | undefined> {
   const group = await sentinelsOf(redis, secret);
   return group && withSentinels(group, settledView).catch(() => undefined);
 }

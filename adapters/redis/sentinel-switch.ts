@@ -167,7 +167,9 @@ export async function awaitSeen(group: SentinelGroup, timeoutMs: number, signal:
     for (;;) {
       const { named } = await sentinels.look();
       const waitedMs = Date.now() - startedAt;
-      const unseen = named.find(({ answeredMsAgo }) => answeredMsAgo === undefined || answeredMsAgo > waitedMs);
+      const unseen = named.find(
+        ({ answeredMsAgo }) => answeredMsAgo === undefined || answeredMsAgo > waitedMs,
+      );
       if (!unseen) return;
       if (waitedMs > timeoutMs)
         throw new DrError('SENTINEL_CANNOT_CHOOSE', {
