@@ -4,6 +4,9 @@ import { PassThrough, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { collectFacts, type CountedFacts } from '../adapters/redis/facts.ts';
 import { openRdbPipe } from '../adapters/redis/rdb-pipe.ts';
+import { sameAddress } from '../adapters/host/same-address.ts';
+import { isCurrent } from '../adapters/redis/sentinel.ts';
+import { addressText, settledView, withSentinels } from '../adapters/redis/sentinels.ts';
 import { withScratchRedis } from '../adapters/redis/scratch.ts';
 import { streamRdb } from '../adapters/redis/stream-rdb.ts';
 import { parseInfo, withClient, type RedisEndpoint } from '../adapters/redis/client.ts';
@@ -13,7 +16,7 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { ManifestObject } from '../domain/manifest.ts';
 import { backUpByCommands } from './backup-redis-commands.ts';
-import { redisEndpoint } from './endpoints.ts';
+import { redisEndpoint, sentinelsOf } from './endpoints.ts';
 import type { BackupCall } from './guard.ts';
 import { beginPart, scratchPath } from './leftovers.ts';
 import { sealObject } from './seal-object.ts';
@@ -29,7 +32,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   if (!config) return { summary: 'no Redis in this deployment', objects: [] };
   await beginPart(call);
   if (config.method === 'commands') return backUpByCommands(call, config);
-  const endpoint = await redisEndpoint(config, call.secret);
+  const { endpoint, told } = await currentServer(call, config);
   const version = await withClient(
     endpoint,
     async (client) => parseInfo(await client.info('server'))['redis_version'] ?? 'unknown',
@@ -43,7 +46,7 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
     const { object, format, counted: both } = await sealAndCount(call, config, endpoint, scratch);
     const { samples, ...counted } = both;
     return {
-      summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}`,
+      summary: `${counted.keys} keys, ${counted.expires} with an expiry, ${formatBytes(object.plain.bytes)} as ${formatBytes(object.cipher.bytes)}${told}`,
       objects: [object, await sealObject(call, 'redis-samples', Readable.from([JSON.stringify(samples)]))],
       redis: { version, rdbVersion: format, takenAt, ...counted },
       versions: { redis: version },
@@ -51,6 +54,28 @@ export async function backUpRedis(call: BackupCall): Promise<PartResult> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * The site's own, while it is the master or level with it; else the master that the Sentinels name, on whichever site. A
+ * set of one that fell behind would be older than it says.
+ */
+async function currentServer(
+  { secret }: BackupCall,
+  config: RedisConfig,
+): Promise<{ endpoint: RedisEndpoint; told: string }> {
+  const own = await redisEndpoint(config, secret);
+  const group = await sentinelsOf(config, secret);
+  if (!group) return { endpoint: own, told: '' };
+  const { master } = await withSentinels(group, settledView);
+  if (await sameAddress(master, config)) return { endpoint: own, told: '' };
+  const named = { ...own, ...master };
+  const level = await withClient(named, (there) => withClient(own, (here) => isCurrent(here, there))).catch(
+    () => false,
+  );
+  return level
+    ? { endpoint: own, told: `, from a replica of ${addressText(master)}` }
+    : { endpoint: named, told: `, from the master ${addressText(master)}` };
 }
 
 /** All of it at once: what the live server sends is never waited for twice. */

@@ -7,7 +7,8 @@ import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
 import type { Manifest } from '../domain/manifest.ts';
 import type { Proof, StepResult } from '../domain/run.ts';
-import { addressesOf } from '../domain/addresses.ts';
+import { addressesOf, SENTINEL } from '../domain/addresses.ts';
+import { isOneServer } from '../domain/redis-kind.ts';
 import { networkProofs } from './check-network.ts';
 import { checkConfigRef } from './config-ref.ts';
 import { checkSecrets, checkTraffic } from './check-access.ts';
@@ -20,6 +21,7 @@ import { plantedClockStepMs } from './planted.ts';
 import { proof } from './proofs.ts';
 import { serves, servicesOf } from './site.ts';
 import { warmStores } from './warm-stores.ts';
+import { checkSentinels } from './watched-redis.ts';
 
 /** Whether the target has what the recovery needs. Nothing here changes anything; every refusal names its cause. */
 
@@ -38,7 +40,11 @@ async function checkTarget(call: Call): Promise<StepResult> {
   await checkNoDrillLeft(call);
   if (rebuilt) await checkNotGivenUp(call);
   else await checkDoesNotServe(call);
-  const warm = [...(await warmStores(call, manifest)), ...(await checkRunningRedis(call, manifest))];
+  const warm = [
+    ...(await warmStores(call, manifest)),
+    ...(await checkRunningRedis(call, manifest)),
+    ...(await checkSentinels(call)),
+  ];
   const disk = await checkDisk(call, manifest);
   const secrets = await checkSecrets(call);
   const traffic = input.plan.drill === undefined ? await checkTraffic(call) : [];
@@ -98,7 +104,8 @@ async function checkDoesNotServe({ worker, target, input }: Call): Promise<void>
   // What is managed runs all the time, and so may Sentinels and nodes that others run: that they answer says nothing.
   const { redis, database } = target;
   const elsewhere = [
-    ...(redis && (!redis.service || redis.sentinel || redis.cluster) ? ['redis'] : []),
+    ...(redis && (!redis.service || !isOneServer(redis)) ? ['redis'] : []),
+    SENTINEL,
     ...(database && !database.service ? ['database'] : []),
   ];
   for (const { name: component, component: kind, host, port } of addressesOf(target)) {

@@ -3,10 +3,12 @@ import { readFile } from 'node:fs/promises';
 import type { Connection } from '../adapters/postgres/client.ts';
 import type { PgbackrestSite } from '../adapters/postgres/pgbackrest-config.ts';
 import type { RedisEndpoint, RedisTls } from '../adapters/redis/client.ts';
+import type { SentinelGroup } from '../adapters/redis/sentinel.ts';
 import type { RedisStore } from '../adapters/redis/shards.ts';
 import { hostPort } from '../domain/addresses.ts';
 import type { BackupConfig, ClusterConfig, PostgresConfig, RedisConfig } from '../domain/config.ts';
 import { DrError } from '../domain/errors.ts';
+import { isOneServer } from '../domain/redis-kind.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 
 /** Turns what the configuration declares into what adapters connect with; secrets are resolved here, late. */
@@ -25,19 +27,35 @@ export async function redisEndpoint(config: RedisConfig, secret: Resolve): Promi
   };
 }
 
-/** The server, the master behind Sentinels or the Cluster. */
+/** What the site's own data lie in: its server, the master behind Sentinels where it has none, or the Cluster. */
 export async function redisStore(config: RedisConfig, secret: Resolve): Promise<RedisStore> {
+  return isOneServer(config) ? { node: await redisEndpoint(config, secret) } : writtenRedis(config, secret);
+}
+
+/** What clients write to: where Sentinels are, the master that they name, on whichever site. */
+export async function writtenRedis(config: RedisConfig, secret: Resolve): Promise<RedisStore> {
   const node = await redisEndpoint(config, secret);
-  const { sentinel, cluster } = config;
+  const { cluster } = config;
   if (cluster) return { node, cluster: cluster.nodes.map((address) => ({ ...node, ...hostPort(address) })) };
-  if (!sentinel) return { node };
+  const sentinel = await sentinelsOf(config, secret);
+  return sentinel ? { node, sentinel } : { node };
+}
+
+/** Undefined where a Redis has none. */
+export async function sentinelsOf(
+  { sentinel, tls }: RedisConfig,
+  secret: Resolve,
+): Promise<SentinelGroup | undefined> {
+  if (!sentinel) return undefined;
   const login = {
     username: sentinel.username,
     password: sentinel.password === undefined ? undefined : await secret(sentinel.password),
-    tls: node.tls,
+    tls: tls && (await redisTls(tls, secret)),
   };
-  const nodes = sentinel.nodes.map((address) => ({ ...login, ...hostPort(address) }));
-  return { node, sentinel: { name: sentinel.name, nodes } };
+  return {
+    name: sentinel.name,
+    nodes: sentinel.nodes.map((address) => ({ ...login, ...hostPort(address) })),
+  };
 }
 
 async function redisTls(

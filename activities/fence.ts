@@ -11,6 +11,7 @@ import type { StepResult } from '../domain/run.ts';
 import { guarded, type Call, type Deps } from './guard.ts';
 import { serves, servicesOf, type SiteService } from './site.ts';
 import { stopServices } from './stop-services.ts';
+import { holdSentinels, letSentinelsAct, STILL_HELD } from './watched-redis.ts';
 
 /** Two sites must never both write. The marker comes first: what is stopped while it is missing could start again. */
 
@@ -122,6 +123,7 @@ function notFenced(site: string, reason: string, cause?: unknown): DrError {
 async function claimTarget(call: Call): Promise<StepResult> {
   const { target, input, signal } = call;
   const site = input.plan.to;
+  const held = await holdSentinels(call);
   const stopped = await stopServices(concerned(call).reverse(), signal);
   const fence = await readFence(target.stateDir);
   if (fence !== undefined) await lowerFence(target.stateDir);
@@ -131,6 +133,7 @@ async function claimTarget(call: Call): Promise<StepResult> {
     stopped.length > 0 ? `stopped ${stopped.join(', ')}` : 'nothing ran',
     ...(fence === undefined ? [] : [`lifted the fence of ${fence}`]),
     ...(wasStandby ? ['it follows nobody any more'] : []),
+    ...(held ? ['the Sentinels hold still until its Redis runs again'] : []),
   ];
   return { summary: `${site} is ours: ${parts.join('; ')}` };
 }
@@ -157,6 +160,8 @@ async function stopTarget(call: Call): Promise<StopTargetResult> {
     await stopService(service, signal);
     states[service.name] = await serviceState(service);
   }
+  const left = await letSentinelsAct(call).catch((error: unknown) => [(error as Error).message]);
+  if (left) states['Sentinels'] = left.length === 0 ? 'act again' : `${left.join(', ')} ${STILL_HELD}`;
   return { summary: `stopped ${services.map((service) => service.name).join(', ')}`, states };
 }
 

@@ -7,6 +7,7 @@ import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import { addressesOf, hostPort } from '../domain/addresses.ts';
 import type { Deployment, Site } from '../domain/config.ts';
 import type { PartView, Seen, View, Watched } from '../domain/monitor.ts';
+import { isOneServer } from '../domain/redis-kind.ts';
 import { sameHost } from '../domain/same-host.ts';
 import { redisEndpoint } from './endpoints.ts';
 import type { Deps } from './guard.ts';
@@ -149,7 +150,7 @@ async function probeRedis(watching: Watching, own: boolean): Promise<Found> {
   const { site, deps, limitMs } = watching;
   const { redis } = site;
   // Of Sentinels and Clusters each node is asked whether it is there; who may write is theirs to settle.
-  if (!own || redis!.sentinel || redis!.cluster) return probeTcp(watching, 'redis', own);
+  if (!own || !isOneServer(redis!)) return probeTcp(watching, 'redis', own);
   try {
     const endpoint = await redisEndpoint(redis!, deps.secret.bind(deps));
     (await connect({ ...endpoint, answerTimeoutMs: limitMs })).disconnect();

@@ -6,6 +6,7 @@ import { listenersOn } from '../adapters/host/sockets.ts';
 import { queryValue, withClient as withPostgres } from '../adapters/postgres/client.ts';
 import { parseInfo, withClient as withRedis } from '../adapters/redis/client.ts';
 import type { LookItem, LookResult } from '../domain/live-look.ts';
+import { isOneServer } from '../domain/redis-kind.ts';
 import { methodOf } from './database/choose.ts';
 import { adminConnection, redisEndpoint } from './endpoints.ts';
 import { guardedLook, type Deps, type LiveCall } from './guard.ts';
@@ -77,7 +78,7 @@ async function configurations({ worker, live }: LiveCall): Promise<LookItem[]> {
 /** Its own clients go on writing: what they cannot do is restart it, empty it, or make another one its master. */
 async function redis({ worker, live, secret }: LiveCall): Promise<LookItem[]> {
   const config = live.redis;
-  if (!config || !serves(worker, live, config) || config.sentinel || config.cluster) return [];
+  if (!config || !serves(worker, live, config) || !isOneServer(config)) return [];
   return withRedis(await redisEndpoint(config, secret), async (client) => {
     const sections = ['server', 'replication', 'commandstats'];
     const info = parseInfo((await Promise.all(sections.map((name) => client.info(name)))).join('\r\n'));

@@ -14,7 +14,7 @@ import { compareFacts, dropAnalytics } from '../adapters/redis/facts.ts';
 import { countKeys } from '../adapters/redis/mark.ts';
 import { waitForMasters, withMasters } from '../adapters/redis/shards.ts';
 import { appendOnlySetting } from '../adapters/redis/server-config.ts';
-import { startService } from '../adapters/service/service.ts';
+import { serviceState, startService } from '../adapters/service/service.ts';
 import type { RedisConfig } from '../domain/config.ts';
 import { formatBytes } from '../domain/duration.ts';
 import { DrError } from '../domain/errors.ts';
@@ -29,6 +29,7 @@ import { restoreByCommands } from './redis-commands.ts';
 import { restoreShippedLog, usedLog } from './redis-log.ts';
 import { openAsRdb } from './redis-object.ts';
 import { serviceOf } from './site.ts';
+import { settleWithSentinels, tellRole } from './watched-redis.ts';
 import { whileRunning } from './while-running.ts';
 
 /** Redis: built beside the old data and switched in, or put into the running server; started, compared. */
@@ -124,10 +125,12 @@ async function startRedis(call: Call): Promise<StepResult> {
   const config = redisConfigOf(call);
   const store = await redisStore(config, call.secret);
   const service = config.service && serviceOf(input.plan.to, target, 'redis');
+  if (service && (await serviceState(service)) === 'stopped') await tellRole(call, config);
   const started = service !== undefined && (await startService(service, signal));
   call.progress('loading');
   const ready = (until: AbortSignal): Promise<void> => waitForMasters(store, LOAD_TIMEOUT_MS, until);
   await (service ? whileRunning(service, signal, ready) : ready(signal));
+  const { told = '', exception } = await settleWithSentinels(call, config);
   return withMasters(store, async (shards) => {
     const restored = input.plan.steps.includes('restore-redis-data');
     // What commands put there has none, and a managed Redis may not allow the search for them.
@@ -140,9 +143,10 @@ async function startRedis(call: Call): Promise<StepResult> {
       : [proof('Redis, which was not restored, has its keys', keys > 0, 'some', keys)];
     requireProofs(proofs);
     return {
-      summary: `${what}, ${keys} keys${restored ? `, ${dropped} old analytics lists dropped` : ''}`,
+      summary: `${what}, ${keys} keys${restored ? `, ${dropped} old analytics lists dropped` : ''}${told}`,
       observed: !started,
       proofs,
+      ...(exception === undefined ? {} : { exception }),
     };
   });
 }

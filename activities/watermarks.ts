@@ -6,7 +6,7 @@ import type { MarkedStore } from '../domain/beacon.ts';
 import type { Site } from '../domain/config.ts';
 import type { Secret, SecretRef } from '../domain/secret.ts';
 import { mongoEndpoint } from './database/mongodb.ts';
-import { adminConnection, redisStore } from './endpoints.ts';
+import { adminConnection, redisStore, writtenRedis } from './endpoints.ts';
 import { serves } from './site.ts';
 
 /** The watermarks of a site's stores, by what the configuration says of them. */
@@ -31,7 +31,7 @@ export async function openMarks(
   secret: Resolve,
 ): Promise<Marks> {
   const { redis, database } = site;
-  if (store === 'redis') return openRedisMarks(await redisStore(redis!, secret));
+  if (store === 'redis') return openRedisMarks(await writtenRedis(redis!, secret));
   return database!.kind === 'mongodb'
     ? openMongoMarks(await mongoEndpoint(database!, secret), keepSeconds)
     : openPostgresMarks(await adminConnection(database!, secret), database!.user, keepSeconds);

@@ -1,4 +1,5 @@
 import type { RedisConfig, Site } from './config.ts';
+import { isOneServer } from './redis-kind.ts';
 
 /** Where the components of a site are reached. An IPv6 address stands in brackets, as in a URL. */
 
@@ -23,12 +24,23 @@ export function addressesOf(site: Site): Address[] {
   ];
 }
 
-/** The Sentinels, or the nodes that are named of a Cluster, where there is no one server. */
-function redisAddresses({ host, port, sentinel, cluster }: RedisConfig): Address[] {
-  const nodes = (sentinel ?? cluster)?.nodes;
-  if (!nodes) return [{ component: 'redis', name: 'redis', host, port }];
-  return nodes.map((node) => ({ component: 'redis', name: `redis ${node}`, ...hostPort(node) }));
+/**
+ * The Sentinels, or the nodes that are named of a Cluster, where there is no one server. Sentinels above a server of the
+ * site's own are no part of the site: they stand beside it, and run on when it stops.
+ */
+function redisAddresses(redis: RedisConfig): Address[] {
+  const { host, port, sentinel, cluster } = redis;
+  const nodes = (sentinel ?? cluster)?.nodes ?? [];
+  if (!isOneServer(redis))
+    return nodes.map((node) => ({ component: 'redis', name: `redis ${node}`, ...hostPort(node) }));
+  return [
+    { component: 'redis', name: 'redis', host, port },
+    ...nodes.map((node) => ({ component: SENTINEL, name: `sentinel ${node}`, ...hostPort(node) })),
+  ];
 }
+
+/** The component of such an address. */
+export const SENTINEL = 'sentinel';
 
 export function addressOf(component: string, url: string, name = component): Address {
   const { hostname, port, protocol } = new URL(url);

@@ -1,8 +1,9 @@
 import type { Deployment, RedisConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
+import { replicates, type Strategy } from './strategy.ts';
 
 /** What fits together in `redis:`: each way of reaching it allows only some ways of saving it. */
-export function redisIsSound(redis: RedisConfig | undefined): ConfigProblem[] {
+export function redisIsSound(redis: RedisConfig | undefined, strategy: Strategy): ConfigProblem[] {
   if (!redis) return [];
   const problem = (field: string, message: string): ConfigProblem => ({ path: ['redis', field], message });
   const several = redis.sentinel ? 'Sentinel' : redis.cluster ? 'Cluster' : undefined;
@@ -14,7 +15,9 @@ export function redisIsSound(redis: RedisConfig | undefined): ConfigProblem[] {
   if (redis.tls && (redis.tls.cert === undefined) !== (redis.tls.key === undefined))
     problems.push(problem('tls', 'one of cert and key is missing; expected both or neither'));
   if (redis.method === 'commands') return problems;
-  if (several !== undefined)
+  // Where each site has its own server, and the others follow, its folder is all that there is.
+  const isOneOfThem = redis.sentinel !== undefined && replicates(strategy);
+  if (several !== undefined && !isOneOfThem)
     return [
       ...problems,
       problem(

@@ -1,4 +1,4 @@
-import type { Deployment, MongoConfig } from './config.ts';
+import type { Deployment, MongoConfig, RedisConfig } from './config.ts';
 import type { ConfigProblem } from './config-check.ts';
 import { sameHost } from './same-host.ts';
 import { replicates } from './strategy.ts';
@@ -16,6 +16,7 @@ export function replicationIsSound(deployment: Deployment): ConfigProblem[] {
       ? [{ path: ['replication'], message: `missing; expected one, as the strategy is ${strategy}` }]
       : []),
     ...names.flatMap((name) => siteCan(deployment, name)),
+    ...sentinelsAreShared(deployment),
   ];
 }
 
@@ -46,12 +47,31 @@ function siteCan(deployment: Deployment, name: string): ConfigProblem[] {
     ...(database?.kind === 'postgresql' && replication && !replication.database
       ? [at(['database'], 'replication.database is missing; expected one, with a password')]
       : []),
-    ...(redis && (redis.sentinel || redis.cluster || redis.method !== 'files')
+    ...(redis && (redis.cluster || redis.method !== 'files')
+      ? [at(['redis'], `${strategy} needs a Redis of method files without Cluster; expected such a one`)]
+      : []),
+  ];
+}
+
+/** Those who choose the master must be the same for all who may become it; a rehearsal must not be one of them. */
+function sentinelsAreShared({ sites, drill }: Deployment): ConfigProblem[] {
+  const [[first, wanted] = ['', ''], ...others] = Object.entries(sites)
+    .filter(([name, { redis }]) => redis !== undefined && name !== drill?.site)
+    .map(([name, { redis }]) => [name, sentinelsOf(redis!)] as const);
+  const own = drill?.site === undefined ? undefined : sites[drill.site]?.redis?.sentinel;
+  return [
+    ...others
+      .filter(([, found]) => found !== wanted)
+      .map(([name, found]) => ({
+        path: ['sites', name, 'redis', 'sentinel'],
+        message: `${found}; site ${first} has ${wanted}; expected the same Sentinels on every site`,
+      })),
+    ...(own
       ? [
-          at(
-            ['redis'],
-            `${strategy} needs a Redis of method files without Sentinel or Cluster; expected such a one`,
-          ),
+          {
+            path: ['sites', drill!.site!, 'redis', 'sentinel'],
+            message: `${own.name}; expected none on the site of drills, whose Redis must never become the master`,
+          },
         ]
       : []),
   ];
@@ -96,4 +116,8 @@ function memberCan(
       ]);
   }
   return found;
+}
+
+function sentinelsOf({ sentinel }: RedisConfig): string {
+  return sentinel ? `'${sentinel.name}' of ${[...sentinel.nodes].sort().join(', ')}` : 'none';
 }

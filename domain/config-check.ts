@@ -7,6 +7,7 @@ import { calendarIsSound } from './config-check-calendar.ts';
 import { rolesAreSound } from './config-check-roles.ts';
 import { replicationIsSound } from './config-check-replication.ts';
 import { trafficIsSound } from './config-check-traffic.ts';
+import { isOneServer } from './redis-kind.ts';
 import type { Config, Deployment, Site } from './config.ts';
 import { redisDatabasesAreAlike, redisIsSound } from './config-check-redis.ts';
 
@@ -54,7 +55,7 @@ function checkDeployment(deployment: Deployment): ConfigProblem[] {
         ...addressesAreDistinct(site),
         ...foldersAreDistinct(site),
         ...methodHasItsFields(site),
-        ...redisIsSound(site.redis),
+        ...redisIsSound(site.redis, deployment.strategy),
       ].map((problem) => ({ ...problem, path: ['sites', name, ...problem.path] })),
     ),
     ...backupsLieOutside(deployment),
@@ -155,7 +156,7 @@ function listeners(site: Site): Listener[] {
   const stores = (['redis', 'database'] as const).flatMap((kind) => {
     const store = site[kind];
     // What listens elsewhere, or is no one server, takes no port of this host.
-    if (!store?.service || ('cluster' in store && (store.cluster ?? store.sentinel))) return [];
+    if (!store?.service || ('cluster' in store && !isOneServer(store))) return [];
     return [
       { path: [kind, 'port'], worker: store.worker ?? site.worker, host: store.host, port: store.port },
     ];

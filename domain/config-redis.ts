@@ -24,7 +24,7 @@ export const redis = z.strictObject({
     .enum(['files', 'commands'])
     .default('files')
     .describe(
-      'files: a streamed RDB, put back as files beside the old data. commands: SCAN and DUMP, put back with RESTORE into the running Redis; for a managed Redis, for Sentinel and for Cluster.',
+      'files: a streamed RDB, put back as files beside the old data. commands: SCAN and DUMP, put back with RESTORE into the running Redis; for a managed Redis, for Cluster and, where no site follows another, for Sentinel.',
     ),
   host: host.default('127.0.0.1'),
   port: port.default(6379),
@@ -43,11 +43,19 @@ export const redis = z.strictObject({
   sentinel: z
     .strictObject({
       name: line.describe('The name under which the Sentinels know the master.'),
-      nodes: z.array(hostPort).min(1).describe('The Sentinels, instead of host and port.'),
+      nodes: z
+        .array(hostPort)
+        .min(1)
+        .describe(
+          "The Sentinels. With method commands instead of host and port; with method files host and port are this site's own server, by the address under which the Sentinels know it.",
+        ),
       username: line.optional(),
       password: secretRef.optional().describe('Of the Sentinels themselves.'),
     })
-    .optional(),
+    .optional()
+    .describe(
+      'Sentinels choose the master. Method commands; with a strategy that replicates method files, and the same Sentinels on every site that serves or follows.',
+    ),
   cluster: z
     .strictObject({
       nodes: z.array(hostPort).min(1).describe('Some of its nodes, instead of host and port.'),

@@ -104,6 +104,10 @@ export const CHECKS = {
     what: 'Where the strategy replicates: a standby follows the site that serves, closely enough; it can go on after a restart; what is kept for it fits the disk.',
     hint: 'tyk-dr replicate DEPLOYMENT --to SITE makes a site follow; docs/watching.md says what the figures mean.',
   },
+  sentinels: {
+    what: 'Sentinels above the Redis of a site that serves or follows are reached, would make the standby the master, and could agree on it with one site lost.',
+    hint: 'docs/redis.md says how Sentinels and a standby go together.',
+  },
   drift: {
     what: 'Configuration, files, certificates and versions of a standby are those of the site that it follows.',
     hint: 'tyk-dr replicate DEPLOYMENT --to SITE --files brings the files of the newest set; upgrade programs by hand.',

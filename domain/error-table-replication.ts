@@ -56,4 +56,22 @@ export const REPLICATION_ERRORS = {
     (d) => `MongoDB at ${d.address} refuses ${d.command}: ${d.reason}`,
     'Look at rs.status() and rs.conf() on that member: a majority of the voting members must be reachable, and nobody else may be changing the set. Then retry.',
   ),
+  SENTINEL_NAMES_ANOTHER: refused(
+    (d) =>
+      `the Sentinels of ${d.name} say that the master is ${d.actual}; expected ${d.expected}, the Redis of ${d.site}`,
+    'They decide which server is the master, and are not overruled. See why they chose it (SENTINEL MASTER, SENTINEL REPLICAS, their log); have them choose the other one (SENTINEL FAILOVER), then retry. host and port of each site must be those that the Sentinels know.',
+  ),
+  SENTINEL_CANNOT_CHOOSE: refused(
+    (d) => `the Sentinels of ${d.name} would not make the Redis of ${d.site} the master: ${d.reason}`,
+    'Give it the least replica-priority of all replicas, and see that the Sentinels reach it (SENTINEL REPLICAS), then retry.',
+  ),
+  SENTINEL_NO_MAJORITY: refused(
+    (d) => `the Sentinels of ${d.name} are too few to agree on a master: ${d.reason}`,
+    'Start those that are missing, then retry. Where they are lost with their site, give the order yourself to one that is left, which needs nobody else for it: redis-cli -p 26379 SENTINEL FAILOVER NAME; then retry: what the Sentinels have done is adopted.',
+  ),
+  SENTINEL_IN_THE_WAY: refused(
+    (d) =>
+      `the Sentinels of ${d.name} would take the Redis of ${d.site} from what is restored there: ${d.reason}`,
+    'A set that is put in must not be replaced by what a server holds that they promote meanwhile. Mend what is named, then begin again.',
+  ),
 } as const satisfies Record<string, ErrorEntry>;

@@ -23,7 +23,7 @@ export function judgeReplication(hosts: readonly HostFigures[]): Finding[] {
   return [
     ...(following.length > 0 ? [] : [nobodyFollows(own, site, others)]),
     ...[...others].flatMap(([other, group]) => followsAnother(other, group, site)),
-    ...following.flatMap(([other, group]) => judgeStandby(other, group, own)),
+    ...following.flatMap(([other, group]) => judgeStandby(other, group, { ...own, live: site })),
     ...live
       .flatMap(({ replication }) => replication?.commits ?? [])
       .flatMap((commits) => judgeCommits(site, commits, own.deployment, following[0]?.[0])),
@@ -66,7 +66,11 @@ function followsAnother(other: string, group: readonly HostFigures[], site: stri
   return [wrong('replication', other, text, makeIt(another.deployment, other))];
 }
 
-function judgeStandby(site: string, group: readonly HostFigures[], own: ReplicationFigures): Finding[] {
+function judgeStandby(
+  site: string,
+  group: readonly HostFigures[],
+  own: ReplicationFigures & { readonly live: string },
+): Finding[] {
   const seen = group.flatMap(({ measuredAt, replication }) =>
     (replication?.standing ?? []).map((standing) => ({ standing, measuredAt })),
   );
@@ -88,9 +92,9 @@ function judgeStore(
   site: string,
   standing: StoreStanding,
   measuredAt: string,
-  { maxLagMs, deployment }: ReplicationFigures,
+  { maxLagMs, deployment, live }: ReplicationFigures & { readonly live: string },
 ): Finding {
-  const { store, role, elected, streaming, lagMs, markedAt } = standing;
+  const { store, role, elected, streaming, lagMs, markedAt, promoted } = standing;
   const text = `${store} ${standingText(standing)}`;
   if (role === 'unreachable')
     return wrong('replication', site, text, 'Start it, or see why it does not answer; its log says more.');
@@ -100,6 +104,13 @@ function judgeStore(
       site,
       `${store} ${standingText(standing)}, without a failover`,
       `Let the rest follow, which adopts it: tyk-dr failover ${deployment} --to ${site}.`,
+    );
+  if (promoted)
+    return doubtful(
+      'replication',
+      site,
+      text,
+      `Clients write to it across the sites, while ${live} serves the rest. Let ${site} take over with tyk-dr failover ${deployment} --to ${site}; or give the master back: redis-cli -p 26379 SENTINEL FAILOVER NAME.`,
     );
   if (role === 'writes')
     return wrong(

@@ -9,6 +9,8 @@ export interface StoreStanding {
   readonly role: 'writes' | 'follows' | 'unreachable';
   /** Of one that writes: a replica set has elected it by itself. What the other site still writes does not count. */
   readonly elected?: true;
+  /** Of one that writes: Sentinels have made it the master. It was a replica, and is to be the master of its site. */
+  readonly promoted?: true;
   /** Of one that follows: its stream runs. */
   readonly streaming?: boolean;
   /** In the store's own measure: an LSN, an offset of the replication stream, or an optime. */
@@ -28,9 +30,19 @@ export interface StoreStanding {
 
 /** One line for people. */
 export function standingText(standing: StoreStanding): string {
-  const { role, elected, streaming, lagBytes, logLagMs, lagMs, problem } = standing;
+  const { role, elected, streaming, lagBytes, logLagMs, lagMs, problem, promoted } = standing;
   if (role === 'unreachable') return `not reachable${problem === undefined ? '' : `: ${problem}`}`;
-  if (role === 'writes') return elected ? 'is the primary: the replica set has elected it' : 'is written to';
+  if (elected) return 'is the primary: the replica set has elected it';
+  if (role === 'writes' && !promoted) return `is written to${problem === undefined ? '' : `; ${problem}`}`;
+  if (role === 'writes')
+    return [
+      'is written to: the Sentinels have made it the master already',
+      lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,
+      ...(lagBytes === undefined
+        ? []
+        : [`the old master has ${formatBytes(lagBytes)} of its stream that it lacks`]),
+      ...(problem === undefined ? [] : [problem]),
+    ].join(', ');
   const parts = [
     streaming ? 'follows' : 'a replica whose stream stands still',
     lagMs === undefined ? 'lag not measured' : `${formatDuration(lagMs)} behind`,

@@ -20,8 +20,9 @@ export function standbyExposure(
   const found = hosts.flatMap(({ site, measuredAt, replication }) => {
     if (live === undefined || replication?.follows !== live) return [];
     return (replication.standing ?? []).flatMap((standing) => {
-      const { role, streaming, markedAt, lagMs = 0, problem } = standing;
-      if (standing.store !== store || role !== 'follows' || streaming !== true) return [];
+      const { role, streaming, markedAt, lagMs = 0, problem, promoted } = standing;
+      const isThere = (role === 'follows' && streaming === true) || promoted === true;
+      if (standing.store !== store || !isThere) return [];
       if (markedAt === undefined || problem !== undefined) return [];
       // By two clocks, or by one: the larger counts, where the clocks differ or the beacon stands still.
       const exposureMs = Math.max(lagMs, Date.parse(measuredAt) - Date.parse(markedAt), 0);

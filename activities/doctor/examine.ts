@@ -22,6 +22,7 @@ import { checkDecryption, checkRepository, checkSpace } from './sets.ts';
 import { checkRunbook } from './runbook.ts';
 import { checkReplication } from './replication.ts';
 import { checkRedisSettings } from './redis-settings.ts';
+import { checkSentinels } from './sentinels.ts';
 import { checkTools, versionsOf } from './tools.ts';
 import { checkTraffic } from './traffic.ts';
 
@@ -42,6 +43,7 @@ const LOCAL_CHECKS: Readonly<Partial<Record<CheckId, Check>>> = {
   'redis-settings': checkRedisSettings,
   oplog: checkOplog,
   replication: checkReplication,
+  sentinels: checkSentinels,
   archiving: checkArchiving,
   checksums: checkChecksums,
   licence: checkLicence,

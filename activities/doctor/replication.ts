@@ -3,12 +3,14 @@ import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { queryValue, withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { identifySystem, primaryFacts } from '../../adapters/postgres/replication.ts';
 import { passfileLine, passfileOf } from '../../adapters/postgres/standby-files.ts';
+import { sameAddress } from '../../adapters/host/same-address.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { keptMaster } from '../../adapters/redis/replica.ts';
+import { keptMaster, redisPosition } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import type { ClusterConfig, RedisConfig, Site } from '../../domain/config.ts';
 import { fine, wrong, type Finding } from '../../domain/doctor.ts';
 import { DrError } from '../../domain/errors.ts';
+import { isWatched } from '../../domain/redis-kind.ts';
 import { replicatesAt } from '../../domain/strategy.ts';
 import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { serves } from '../site.ts';
@@ -130,13 +132,26 @@ async function databaseDoor(host: Host, source: Site, config: ClusterConfig): Pr
     : [fine('replication', where, `PostgreSQL follows as ${connection.user}, also after a restart`)];
 }
 
+/** Sentinels write an address where a person would have written a name. */
+async function isKept(master: string | undefined, source: RedisConfig): Promise<boolean> {
+  const [host, port] = master?.split(' ') ?? [];
+  if (!isWatched(source)) return master === `${source.host} ${source.port}`;
+  return sameAddress({ host, port: Number(port) }, source);
+}
+
 async function redisDoor(host: Host, redis: RedisConfig, source: RedisConfig): Promise<Finding[]> {
   const { where, secret } = host;
   try {
     const password = source.password && (await secret(source.password)).reveal();
-    const { master, file, masterauth } = await withRedis(await redisEndpoint(redis, secret), keptMaster);
+    const { role, master, file, masterauth } = await withRedis(
+      await redisEndpoint(redis, secret),
+      async (client) => ({ role: (await redisPosition(client)).role, ...(await keptMaster(client)) }),
+    );
+    // By its Sentinels: they are looked at elsewhere.
+    if (role === 'master' && isWatched(redis)) return [];
     const expected = `${source.host} ${source.port}`;
-    if (master !== expected)
+    const kept = await isKept(master, source);
+    if (!kept)
       return [
         wrong(
           'replication',

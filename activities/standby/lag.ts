@@ -4,14 +4,17 @@ import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { parseLsn } from '../../adapters/postgres/lsn.ts';
 import { primaryPosition, slotOf, standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { redisPosition } from '../../adapters/redis/replica.ts';
+import { sameAddress } from '../../adapters/host/same-address.ts';
+import { redisPosition, type RedisPosition } from '../../adapters/redis/replica.ts';
+import { addressText, settledView, withSentinels, type Address } from '../../adapters/redis/sentinels.ts';
 import { momentOf, type MarkedStore } from '../../domain/beacon.ts';
 import { clusterOf } from '../../domain/cluster.ts';
-import type { Deployment, Site } from '../../domain/config.ts';
+import type { Deployment, RedisConfig, Site } from '../../domain/config.ts';
+import { DrError } from '../../domain/errors.ts';
 import type { RecoverPlan } from '../../domain/plan.ts';
 import type { StoreStanding } from '../../domain/replication.ts';
 import type { Secret, SecretRef } from '../../domain/secret.ts';
-import { adminConnection, redisEndpoint } from '../endpoints.ts';
+import { adminConnection, redisEndpoint, sentinelsOf } from '../endpoints.ts';
 import { markedStores, readMarks } from '../watermarks.ts';
 import { followed } from './followed.ts';
 import { isMongo, mongoStanding } from './mongodb.ts';
@@ -102,19 +105,72 @@ async function databaseStanding(call: Asking): Promise<Found> {
 }
 
 async function redisStanding({ target, source, secret }: Asking): Promise<Found> {
-  const at = await withRedis(await redisEndpoint(target.redis!, secret), redisPosition);
-  if (at.role === 'master') return { role: 'writes' };
   const from = source.redis!;
-  const right = at.master?.host === from.host && at.master.port === from.port;
-  const master = await redisEndpoint(from, secret)
-    .then((endpoint) => withRedis(endpoint, redisPosition))
-    .catch(() => undefined);
+  const ask = (redis: RedisConfig): Promise<RedisPosition> =>
+    redisEndpoint(redis, secret).then((endpoint) => withRedis(endpoint, redisPosition));
+  // What they have begun is waited for: in the middle of it a server is the master and not named, or the reverse.
+  const sentinels = await watching(target.redis!, secret);
+  const at = await ask(target.redis!);
+  const master = await ask(from).catch(() => undefined);
+  if (at.role === 'master') return promoted(at, master, sentinels, target.redis!);
+  const right = await follows(at, from);
+  const named = sentinels.master;
+  const elsewhere = named !== undefined && !(await sameAddress(named, from));
+  const problem = [
+    ...(right ? [] : [`its master is ${at.master?.host}:${at.master?.port}`]),
+    ...(elsewhere ? [`the Sentinels name ${addressText(named)} as the master`] : []),
+    ...(sentinels.problem === undefined ? [] : [sentinels.problem]),
+  ].join('; ');
   return {
     role: 'follows',
     streaming: right && at.linkUp === true && at.syncing !== true,
     position: String(at.offset),
     ...(master ? { lagBytes: Math.max(0, master.offset - at.offset) } : {}),
-    ...(right ? {} : { problem: `its master is ${at.master?.host}:${at.master?.port}` }),
+    ...(problem === '' ? {} : { problem }),
+  };
+}
+
+/** Names count only where Sentinels do: they write addresses where a person wrote a name. */
+async function follows({ master }: RedisPosition, { host, port, sentinel }: RedisConfig): Promise<boolean> {
+  if (!master) return false;
+  if (sentinel) return sameAddress(master, { host, port });
+  return master.host === host && master.port === port;
+}
+
+interface Watching {
+  readonly master?: Address;
+  readonly problem?: string;
+}
+
+/** Whom the Sentinels name, where there are any. */
+async function watching(redis: RedisConfig, secret: Asking['secret']): Promise<Watching> {
+  const group = await sentinelsOf(redis, secret);
+  if (!group) return {};
+  return withSentinels(group, settledView).catch((error: unknown): Watching => {
+    if (error instanceof DrError) return { problem: error.message };
+    throw error;
+  });
+}
+
+/** A master on the site of a standby: by the Sentinels, or it has gone its own way. */
+async function promoted(
+  { followed, offset }: RedisPosition,
+  old: RedisPosition | undefined,
+  { master: named, problem }: Watching,
+  own: Address,
+): Promise<Found> {
+  if (problem !== undefined) return { role: 'writes', problem };
+  if (named === undefined) return { role: 'writes' };
+  if (!(await sameAddress(named, own)))
+    return { role: 'writes', problem: `the Sentinels name ${addressText(named)} as the master` };
+  // Of the old one's own stream, and only while it writes that still: what it took that never came here.
+  const beyond =
+    old?.role === 'master' && old.stream === followed?.stream ? old.offset - followed!.offset : undefined;
+  return {
+    role: 'writes',
+    promoted: true,
+    position: String(offset),
+    ...(beyond === undefined ? {} : { lagBytes: Math.max(0, beyond) }),
   };
 }
 

@@ -19,6 +19,7 @@ import { forgetMaster } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
 import type { Site } from '../../domain/config.ts';
 import { formatBytes } from '../../domain/duration.ts';
+import { isWatched } from '../../domain/redis-kind.ts';
 import { DrError } from '../../domain/errors.ts';
 import { countAbandoned } from '../../domain/abandoned.ts';
 import type { MarkedStore } from '../../domain/beacon.ts';
@@ -144,7 +145,9 @@ async function unmarkStandby({ target, input }: Call): Promise<StepResult> {
   if (mark?.run !== input.run) return { summary: 'it was not marked' };
   if (mark.fencedBy !== undefined) await raiseFence(target.stateDir, mark.fencedBy);
   await removeStandbyMark(target.stateDir);
-  if (target.redis?.configFile !== undefined) await forgetMaster(target.redis.configFile);
+  const { redis } = target;
+  // Sentinels that have seen it as a replica would make it one again: it never becomes a second master for a while.
+  if (redis?.configFile !== undefined && !isWatched(redis)) await forgetMaster(redis.configFile);
   return {
     summary: `${input.plan.to} is no standby${mark.fencedBy === undefined ? '' : ', and fenced again'}`,
   };

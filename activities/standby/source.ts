@@ -1,7 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { writeDurably } from '../../adapters/files/durable.ts';
-import { readJson } from '../../adapters/files/read-json.ts';
 import { withClient as withPostgres, type Client as Postgres } from '../../adapters/postgres/client.ts';
 import {
   dropSlot,
@@ -15,15 +11,22 @@ import {
   slotOf,
   stopWrites,
 } from '../../adapters/postgres/replication.ts';
-import { withClient as withRedis, type Client as Redis } from '../../adapters/redis/client.ts';
-import { ensureBacklog, holdWrites, redisPosition, releaseWrites } from '../../adapters/redis/replica.ts';
+import {
+  withClient as withRedis,
+  type Client as Redis,
+  type RedisEndpoint,
+} from '../../adapters/redis/client.ts';
+import { ensureBacklog, ensureMasterLogin, redisPosition } from '../../adapters/redis/replica.ts';
+import { addressText, settledView, withSentinels } from '../../adapters/redis/sentinels.ts';
+import { sameAddress } from '../../adapters/host/same-address.ts';
 import { startService } from '../../adapters/service/service.ts';
 import type { CheckSourceResult, SourceStore, StopWritesResult } from '../../domain/plan.ts';
 import { DrError } from '../../domain/errors.ts';
 import { NOT_PROVEN } from '../../domain/replica-set.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { clusterOf } from '../../domain/cluster.ts';
-import { adminConnection, redisEndpoint } from '../endpoints.ts';
+import { isWatched } from '../../domain/redis-kind.ts';
+import { adminConnection, redisEndpoint, sentinelsOf } from '../endpoints.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
 import { liveState } from '../live.ts';
 import { proof } from '../proofs.ts';
@@ -31,6 +34,7 @@ import { serves, servicesOf } from '../site.ts';
 import { stopServices } from '../stop-services.ts';
 import { isMongo } from './mongodb.ts';
 import { checkMongoSource, closeMongo, handOverMongo, openMongo, takeBackMongo } from './mongodb-source.ts';
+import { refuseHeldWrites, stopTakingWrites, takeWritesAgain } from './held-writes.ts';
 
 /**
  * What happens at the site that serves, or served, while another one is made to follow it or takes over. It stays in its
@@ -89,12 +93,27 @@ async function checkSource(call: Call): Promise<CheckSourceResult> {
   }
   await atRedis(call, async (client) => {
     const { role } = await redisPosition(client);
+    proofs.push(...(await namedBySentinels(call)));
     if (role !== 'master')
       throw new DrError('SOURCE_UNFIT', { store: 'redis', site, reason: 'it is a replica itself' });
     proofs.push(proof('Redis is written to', true, 'a master', role));
     stores.push({ store: 'redis' });
   });
   return { summary: `${site} serves, and its stores can be followed`, proofs, stores };
+}
+
+/** @throws DrError SENTINEL_NAMES_ANOTHER: who follows the source would follow one whom nobody writes to */
+async function namedBySentinels({ source, input, secret }: Call): Promise<Proof[]> {
+  const redis = source.redis!;
+  const group = await sentinelsOf(redis, secret);
+  if (!group) return [];
+  const { master } = await withSentinels(group, settledView);
+  const [actual, expected] = [addressText(master), addressText(redis)];
+  if (!(await sameAddress(master, redis)))
+    throw new DrError('SENTINEL_NAMES_ANOTHER', {
+      ...{ name: group.name, site: input.plan.from, actual, expected },
+    });
+  return [proof('Redis is the master by its Sentinels', true, expected, actual)];
 }
 
 /** Free ones; that of this standby counts as free. */
@@ -123,6 +142,10 @@ async function openReplication(call: Call): Promise<StepResult> {
   await atRedis(call, async (client) => {
     await ensureBacklog(client, deployment.replication!.redis.backlogBytes);
     done.push('backlog of Redis');
+    if (!isWatched(call.source.redis!)) return;
+    // One day the Sentinels will make it follow.
+    await ensureMasterLogin(client, await redisEndpoint(call.source.redis!, call.secret));
+    done.push('its login as a replica');
   });
   return { summary: done.join(', ') || 'no store of the source is on this host' };
 }
@@ -151,14 +174,11 @@ async function makeSynchronous(call: Call): Promise<StepResult> {
   return { summary };
 }
 
-/** Long enough to become level and to fence; then Redis refuses writes rather than taking them again. */
-const HOLD_MS = 60_000;
-const NO_SUCH_NUMBER_OF_REPLICAS = '1000000';
-
 async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
   const { worker, source, input, signal } = call;
   const { from } = input.plan;
   const ends: { store: 'redis' | 'database'; position: string }[] = [];
+  let moved = false;
   for (const component of writersOf(call))
     await stopServices(servicesOf(from, source, { component, worker }), signal);
   if (servesMongo(call)) ends.push({ store: 'database', position: await handOverMongo(call) });
@@ -167,32 +187,32 @@ async function stopWritesAtSource(call: Call): Promise<StopWritesResult> {
     ends.push({ store: 'database', position: (await primaryPosition(client)).lsn });
   });
   await atRedis(call, async (client) => {
-    const [, before = '0'] = await client.config('GET', 'min-replicas-to-write');
-    if (before !== NO_SUCH_NUMBER_OF_REPLICAS)
-      await writeDurably(heldFile(source.stateDir), JSON.stringify({ minReplicas: before }));
-    await holdWrites(client, HOLD_MS);
-    await client.config('SET', 'min-replicas-to-write', NO_SUCH_NUMBER_OF_REPLICAS);
+    // Nobody writes to one that Sentinels have made a replica: it has ended where it was parted from its clients.
+    if (isWatched(source.redis!) && (await redisPosition(client)).role === 'replica') {
+      moved = true;
+      return;
+    }
+    await stopTakingWrites(client, source.stateDir);
     ends.push({ store: 'redis', position: String((await redisPosition(client)).offset) });
   });
-  const where = ends.map(({ store, position }) => `${store} ends at ${position}`).join(', ');
+  const where = [
+    ...ends.map(({ store, position }) => `${store} ends at ${position}`),
+    ...(moved ? ['redis is a replica: the Sentinels have its master elsewhere'] : []),
+  ].join(', ');
   const elected = servesMongo(call)
     ? `; the replica set has elected the member of ${input.plan.to} (${NOT_PROVEN})`
     : '';
   return { summary: `${where}${elected}` || 'no store is on this host', ends };
 }
 
-const heldFile = (stateDir: string): string => join(stateDir, 'writes-held.json');
-
 async function resumeWritesAtSource(call: Call): Promise<StepResult> {
   const { worker, source, input, signal } = call;
   const resumed: string[] = [];
+  const turned = await mastersElsewhere(call);
+  const follows = turned === undefined || (await refuseHeldWrites(turned, signal));
   await atRedis(call, async (client) => {
-    const held = await readJson(heldFile(source.stateDir)).catch(() => undefined);
-    const minReplicas = held?.['minReplicas'];
-    await client.config('SET', 'min-replicas-to-write', typeof minReplicas === 'string' ? minReplicas : '0');
-    await releaseWrites(client);
-    await rm(heldFile(source.stateDir), { force: true });
-    resumed.push('Redis');
+    if (follows) await takeWritesAgain(client, source.stateDir);
+    if (!turned) resumed.push('Redis');
   });
   await atDatabase(call, async (client) => {
     await resumeWrites(client);
@@ -202,7 +222,21 @@ async function resumeWritesAtSource(call: Call): Promise<StepResult> {
   for (const component of [...writersOf(call)].reverse())
     for (const service of servicesOf(input.plan.from, source, { component, worker }))
       if (await startService(service, signal)) resumed.push(component === 'pump' ? 'Pump' : 'Dashboard');
-  return { summary: `${resumed.join(', ') || 'nothing'} written to again at ${input.plan.from}` };
+  const redis = turned
+    ? `; the Sentinels have its master elsewhere${follows ? '' : ', and Redis here does not follow it yet: it goes on refusing writes'}`
+    : '';
+  return { summary: `${resumed.join(', ') || 'nothing'} written to again at ${input.plan.from}${redis}` };
+}
+
+/** The source's own server, where Sentinels have made another one the master while it was held. */
+async function mastersElsewhere({ worker, source, secret }: Call): Promise<RedisEndpoint | undefined> {
+  const { redis } = source;
+  const group = redis && serves(worker, source, redis) ? await sentinelsOf(redis, secret) : undefined;
+  if (!redis || !group) return undefined;
+  // Where they cannot be asked nothing speaks against it.
+  const view = await withSentinels(group, settledView).catch(() => undefined);
+  if (!view || (await sameAddress(view.master, redis))) return undefined;
+  return redisEndpoint(redis, secret);
 }
 
 async function retireSource({ worker, source, input, signal }: Call): Promise<StepResult> {

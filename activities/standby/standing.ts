@@ -2,7 +2,10 @@ import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
+import { sameAddress } from '../../adapters/host/same-address.ts';
 import { redisPosition } from '../../adapters/redis/replica.ts';
+import { stillNotChosen } from '../../adapters/redis/sentinel-switch.ts';
+import { addressText, withSentinels } from '../../adapters/redis/sentinels.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { MarkedStore } from '../../domain/beacon.ts';
 import { clusterOf } from '../../domain/cluster.ts';
@@ -11,7 +14,7 @@ import type { CheckReplicasResult, StopWritesResult } from '../../domain/plan.ts
 import { standingText, summaryOf } from '../../domain/replication.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
-import { adminConnection, redisEndpoint } from '../endpoints.ts';
+import { adminConnection, redisEndpoint, sentinelsOf } from '../endpoints.ts';
 import { guarded, type Call, type Deps } from '../guard.ts';
 import { asActivity } from '../to-failure.ts';
 import type { ReplicationStanding } from '../../domain/monitor.ts';
@@ -55,7 +58,7 @@ async function replicationStanding(
   return {
     stores: standing.map((each) => ({
       store: each.store,
-      ...((each.role === 'follows' || each.elected) && each.lagMs !== undefined
+      ...((each.role === 'follows' || each.elected || each.promoted) && each.lagMs !== undefined
         ? { lagMs: each.lagMs }
         : { why: standingText(each) }),
     })),
@@ -72,19 +75,23 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   const standing = await standingOf({ ...call, plan: call.input.plan });
   const proofs: Proof[] = [];
   for (const each of standing) {
-    const { store, role, streaming, lagMs } = each;
+    const { store, role, streaming, lagMs, promoted } = each;
     const text = standingText(each);
-    if (role !== 'follows' && !each.elected) {
+    const adopted = each.elected === true || promoted === true;
+    if (role !== 'follows' && !adopted) {
       const reason = `its ${store} ${text}; expected a replica of ${from}`;
       throw new DrError(isMarked ? 'STANDBY_BROKEN' : 'STANDBY_IS_ANOTHER', { site, reason });
     }
-    if (mode === 'graceful' && !streaming && !each.elected)
+    if (mode === 'graceful' && !streaming && !adopted)
       throw new DrError('STANDBY_IS_ANOTHER', {
         site,
         reason: `its ${store} does not follow ${from} now: ${text}`,
       });
+    if (store === 'redis' && !promoted) await requireChosenBySentinels(call);
     proofs.push(
-      proof(`${store} is a replica of ${from}`, true, each.elected ? 'of the same set' : 'follows', text),
+      promoted
+        ? proof(`${store} is the master by its Sentinels, which is adopted`, true, 'named by them', text)
+        : proof(`${store} is a replica of ${from}`, true, each.elected ? 'of the same set' : 'follows', text),
     );
     // What a graceful one waits for is the position itself.
     if (lagMs === undefined && mode === 'forced' && !acceptLoss)
@@ -105,6 +112,25 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
     );
   }
   return { summary: summaryOf(standing), proofs, standing };
+}
+
+/** Those who would have to be asked for it later, while nobody can write. */
+async function requireChosenBySentinels({ target, source, input, secret, signal }: Call): Promise<void> {
+  const group = await sentinelsOf(target.redis!, secret);
+  if (!group) return;
+  const { name } = group;
+  const { to: site } = input.plan;
+  await withSentinels(group, async (sentinels) => {
+    const { master } = await sentinels.look();
+    if (!(await sameAddress(master, source.redis!)) && !(await sameAddress(master, target.redis!)))
+      throw new DrError('SENTINEL_NAMES_ANOTHER', {
+        ...{ name, site: input.plan.from, actual: addressText(master), expected: addressText(source.redis!) },
+      });
+    const missing = await sentinels.quorumProblem();
+    if (missing !== undefined) throw new DrError('SENTINEL_NO_MAJORITY', { name, reason: missing });
+    const why = await stillNotChosen(sentinels, target.redis!, signal);
+    if (why) throw new DrError('SENTINEL_CANNOT_CHOOSE', { name, site, reason: why.reason });
+  });
 }
 
 /** While clients wait: a standby that is not level by then takes nothing over, and writes go on. */
@@ -166,7 +192,9 @@ async function positionAt(call: Call, store: MarkedStore): Promise<string | unde
       await adminConnection(clusterOf(target), secret),
       async (client) => (await standbyPosition(client)).replayed,
     );
-  return withRedis(await redisEndpoint(target.redis!, secret), async (client) =>
-    String((await redisPosition(client)).offset),
-  );
+  return withRedis(await redisEndpoint(target.redis!, secret), async (client) => {
+    const { offset, followed } = await redisPosition(client);
+    // Promoted while it was waited for: what counts is how far it had come as a replica.
+    return String(followed?.offset ?? offset);
+  });
 }

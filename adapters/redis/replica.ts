@@ -14,11 +14,23 @@ export interface RedisPosition {
   readonly master?: { readonly host: string; readonly port: number };
   readonly linkUp?: boolean;
   readonly syncing?: boolean;
+  /** Of a master: the stream that it writes. */
+  readonly stream?: string;
+  /** Of a master that was a replica: the stream that it followed, and how far it had come. */
+  readonly followed?: { readonly stream: string; readonly offset: number };
 }
 
 export async function redisPosition(client: Client): Promise<RedisPosition> {
   const info = parseInfo(await client.info('replication'));
-  if (info['role'] === 'master') return { role: 'master', offset: Number(info['master_repl_offset']) };
+  if (info['role'] === 'master') {
+    // The first byte of its own; -1 where it never followed.
+    const own = Number(info['second_repl_offset'] ?? -1);
+    return {
+      ...{ role: 'master', offset: Number(info['master_repl_offset']) },
+      stream: info['master_replid'] ?? '',
+      ...(own < 0 ? {} : { followed: { stream: info['master_replid2'] ?? '', offset: own - 1 } }),
+    };
+  }
   return {
     role: 'replica',
     offset: Number(info['slave_repl_offset'] ?? 0),
@@ -91,7 +103,7 @@ export async function promoteRedis(client: Client): Promise<boolean> {
 }
 
 /** Redis writes its file anew, readable to everybody: it gets back the mode that it had. */
-async function keep(client: Client): Promise<{ readonly notKept?: string }> {
+export async function keep(client: Client): Promise<{ readonly notKept?: string }> {
   const file = parseInfo(await client.info('server'))['config_file'] ?? '';
   const before = file === '' ? undefined : await stat(file).catch(() => undefined);
   try {
@@ -156,6 +168,18 @@ export async function holdWrites(client: Client, forMs: number): Promise<void> {
 
 export async function releaseWrites(client: Client): Promise<void> {
   await client.call('CLIENT', 'UNPAUSE');
+}
+
+/** Whoever may be made a replica by others must be able to log in to its master. */
+export async function ensureMasterLogin(
+  client: Client,
+  { username, password }: RedisEndpoint,
+): Promise<void> {
+  const [, now = ''] = await client.config('GET', 'masterauth');
+  if (!password || now !== '') return;
+  if (username !== undefined) await client.config('SET', 'masteruser', username);
+  await client.config('SET', 'masterauth', password.reveal());
+  await keep(client);
 }
 
 /** What a replica that was away for a moment can catch up with. */

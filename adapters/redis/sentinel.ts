@@ -42,7 +42,7 @@ export async function replicaAddresses(group: SentinelGroup): Promise<Address[]>
 }
 
 /** A list of names and values, or an object of them: it depends on the protocol. */
-function asFields(row: unknown): Record<string, string> {
+export function asFields(row: unknown): Record<string, string> {
   if (!Array.isArray(row)) return row as Record<string, string>;
   const flat = row as string[];
   const pairs = flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]!]] : []));

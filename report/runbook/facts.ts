@@ -1,4 +1,5 @@
-import { addressesOf, type Address } from '../../domain/addresses.ts';
+import { addressesOf, SENTINEL, type Address } from '../../domain/addresses.ts';
+import { isOneServer } from '../../domain/redis-kind.ts';
 import type { Deployment, Site } from '../../domain/config.ts';
 import { isSecretRef, type SecretRef } from '../../domain/secret.ts';
 
@@ -143,14 +144,14 @@ export function copySecrets({ backup }: Deployment): string[] {
 /** The stores that others run: they answer all the time, whether the site serves or not. */
 export function managedOf({ redis, database }: Site): string[] {
   return [
-    ...(redis && (!redis.service || redis.sentinel || redis.cluster) ? ['redis'] : []),
+    ...(redis && (!redis.service || !isOneServer(redis)) ? ['redis'] : []),
     ...(database && !database.service ? ['database'] : []),
   ];
 }
 
 /** Addresses at which nothing answers once the site is stopped. */
 export function ownAddresses(site: Site): Address[] {
-  const managed = managedOf(site);
+  const managed = [...managedOf(site), SENTINEL];
   return addressesOf(site).filter(({ component }) => !managed.includes(component));
 }
 

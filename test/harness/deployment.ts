@@ -71,6 +71,8 @@ export interface Stores {
   readonly redis?: Readonly<Record<string, unknown>>;
   /** The Redis of the primary, where a test looks at both. */
   readonly primaryRedis?: Readonly<Record<string, unknown>>;
+  /** What else stands in the deployment: its strategy, a beacon. */
+  readonly more?: Readonly<Record<string, unknown>>;
 }
 
 /** Nothing is started or stopped by these tests' configurations: a command that always says 'stopped'. */
@@ -129,6 +131,7 @@ export async function writeDeployment(dir: string, stores: Stores): Promise<Test
             : {}),
         },
         sites: { primary: await site('primary'), dr: await site('dr') },
+        ...stores.more,
       },
     },
   };

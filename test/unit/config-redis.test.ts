@@ -2,7 +2,11 @@ import { parse, stringify } from 'yaml';
 import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../../adapters/config/load.ts';
 import { EXAMPLE } from '../../cli/init-example.ts';
+import { addressesOf } from '../../domain/addresses.ts';
+import { checkConfig } from '../../domain/config-check.ts';
+import type { Config } from '../../domain/config.ts';
 import type { DrError } from '../../domain/errors.ts';
+import { sentinelPlaces } from '../../domain/sentinel-places.ts';
 
 /** `redis:` of the example with fields changed; undefined takes one out. */
 function errors(change: Record<string, unknown>, ofParis: Record<string, unknown> = {}): string {
@@ -79,5 +83,77 @@ describe('redis in a configuration', () => {
   test('lies in the same database on every site', () => {
     expect(errors({ database: 3 })).toContain('sites.paris.redis.database: 0; site london has 3');
     expect(errors({ database: 3 }, { database: 3 })).toBe('');
+  });
+});
+
+describe('Sentinels above the servers of sites that follow one another', () => {
+  const WATCHED = {
+    sentinel: { name: 'tyk', nodes: ['10.0.0.1:26379', '10.0.1.1:26379', '10.0.2.1:26379'] },
+  };
+  const own = (): Config => {
+    const config: Config = structuredClone(parseConfig(EXAMPLE, 'tyk-dr.yaml'));
+    Object.assign(config.deployments['payments']!, {
+      ...{ strategy: 'pilot-light' },
+      replication: { redis: {}, database: { user: 'u', password: 'env:P', mode: 'asynchronous' } },
+    });
+    return config;
+  };
+  const problems = (london: object, paris: object, change?: (config: Config) => void): string[] => {
+    const config = own();
+    const { sites } = config.deployments['payments']!;
+    Object.assign(sites['london']!.redis!, london);
+    Object.assign(sites['paris']!.redis!, paris);
+    change?.(config);
+    return checkConfig(config)
+      .map(({ path, message }) => `${path.slice(2).join('.')}: ${message}`)
+      .filter((text) => text.includes('redis'));
+  };
+
+  test('are those of both, and each has its data folder and its own address', () => {
+    expect(problems(WATCHED, WATCHED)).toEqual([]);
+    const { sites } = own().deployments['payments']!;
+    const site = { ...sites['london']!, redis: { ...sites['london']!.redis!, ...WATCHED } };
+    expect(addressesOf(site).filter(({ component }) => component === 'redis')).toHaveLength(1);
+    expect(addressesOf(site).filter(({ component }) => component === 'sentinel')).toHaveLength(3);
+    expect(problems({ ...WATCHED, dataDir: undefined }, WATCHED)[0]).toContain('redis.dataDir: missing');
+  });
+
+  test('are the same on every site', () => {
+    expect(problems(WATCHED, {})).toEqual([
+      expect.stringContaining('sites.paris.redis.sentinel: none; site london has'),
+    ]);
+    const other = { sentinel: { ...WATCHED.sentinel, nodes: ['10.0.0.1:26379'] } };
+    expect(problems(WATCHED, other)[0]).toContain('expected the same Sentinels on every site');
+    // Nearest first is everybody's own affair.
+    const turned = { sentinel: { ...WATCHED.sentinel, nodes: [...WATCHED.sentinel.nodes].reverse() } };
+    expect(problems(WATCHED, turned)).toEqual([]);
+  });
+
+  test('are none of a Cluster’s, and not above a rehearsal', () => {
+    expect(problems(CLUSTER, CLUSTER).join('\n')).toContain('needs a Redis of method files without Cluster');
+    const rehearsed = problems(WATCHED, WATCHED, (config) => {
+      const { sites } = config.deployments['payments']!;
+      Object.assign(sites, { third: structuredClone(sites['paris']) });
+      Object.assign(config.deployments['payments']!, { drill: { site: 'third' } });
+    });
+    expect(rehearsed.join('\n')).toContain('expected none on the site of drills');
+  });
+
+  test('that stand mostly at one site are told', () => {
+    const { deployments } = own();
+    const at = (...hosts: string[]): string[] => {
+      const deployment = structuredClone(deployments['payments']!);
+      for (const [name, host] of [
+        ['london', '10.0.0.1'],
+        ['paris', '10.0.1.1'],
+      ] as const)
+        Object.assign(deployment.sites[name]!.redis!, {
+          ...{ host },
+          sentinel: { name: 'tyk', nodes: hosts.map((each, index) => `${each}:${26379 + index}`) },
+        });
+      return sentinelPlaces(deployment).map(({ site, here, all }) => `${site} ${here} of ${all}`);
+    };
+    expect(at('10.0.0.1', '10.0.1.1', '10.0.2.1')).toEqual(['london 1 of 3', 'paris 1 of 3']);
+    expect(at('10.0.0.1', '10.0.0.1', '10.0.1.1')).toEqual(['london 2 of 3', 'paris 1 of 3']);
   });
 });

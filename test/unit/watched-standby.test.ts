@@ -105,6 +105,10 @@ describe('who follows, and how closely', () => {
     const because = (redis: Partial<StoreStanding>): string => told(primary(), dr(redis)).join('\n');
     expect(because({ streaming: false })).toMatch(/^error dr: redis a replica whose stream stands still/);
     expect(because({ role: 'writes' })).toMatch(/^error dr: redis is written to: it is no replica/);
+    // The Sentinels have made it the master: nothing is wrong with it, and somebody must know.
+    expect(because({ role: 'writes', promoted: true })).toBe(
+      'warning dr: redis is written to: the Sentinels have made it the master already, 0 ms behind, the old master has 0 B of its stream that it lacks',
+    );
     expect(because({ role: 'unreachable', problem: 'no route' })).toBe(
       'error dr: redis not reachable: no route',
     );
