@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { withClient } from '../../../adapters/redis/client.ts';
+import { withClient, type RedisEndpoint } from '../../../adapters/redis/client.ts';
 import type { CheckReplicasResult, StopWritesResult } from '../../../domain/plan.ts';
 import { eventually } from '../../harness/gateway.ts';
 import { REDIS_PASSWORD, startTestRedis, type TestRedis } from '../../harness/redis.ts';
@@ -136,7 +136,7 @@ test('Sentinels that act in the middle of a graceful one are adopted, and leave 
   const minimum = (): Promise<unknown> =>
     withClient(servers.primary.endpoint, (c) => c.config('GET', 'min-replicas-to-write'));
   expect(await minimum()).toEqual(['min-replicas-to-write', '0']);
-  await servers.primary.stop();
+  await servers.primary.kill();
   await servers.primary.start();
   expect(await minimum()).toEqual(['min-replicas-to-write', '0']);
 }, 120_000);
@@ -149,8 +149,15 @@ test('a failover that is under way is waited for', async () => {
   await untilRole(servers.primary, 'replica');
 });
 
+async function replicasKnownTo(node: RedisEndpoint): Promise<Record<string, string>[]> {
+  const rows = await withClient(node, (sentinel) => sentinel.call('SENTINEL', 'REPLICAS', 'tyk'));
+  return (rows as string[][]).map((row) =>
+    Object.fromEntries(row.flatMap((name, index) => (index % 2 === 0 ? [[name, row[index + 1]!]] : []))),
+  );
+}
+
 test('where another server is the master, or would be, it is named and nothing is done', async () => {
-  const { servers } = await pair();
+  const { group, servers } = await pair();
   const third = await startTestRedis([
     ...['appendonly no', `replicaof 127.0.0.1 ${servers.primary.endpoint.port}`],
     ...[`masterauth ${REDIS_PASSWORD.reveal()}`, 'replica-priority 1'],
@@ -164,6 +171,14 @@ test('where another server is the master, or would be, it is named and nothing i
       message: expect.stringContaining(`${address}, whose replica-priority is 1`) as string,
     });
   }, 30_000);
+  // Any of them may be the one that chooses.
+  for (const node of group.nodes)
+    await eventually(async () => {
+      const [server] = (await replicasKnownTo(node)).filter(
+        ({ port }) => port === String(third.endpoint.port),
+      );
+      expect(server).toMatchObject({ 'slave-priority': '1', 'master-link-status': 'ok' });
+    }, 30_000);
   await servers.primary.kill();
   await eventually(async () => expect((await watched.view()).master.port).toBe(third.endpoint.port), 30_000);
   await eventually(async () => {
