@@ -241,7 +241,6 @@ export interface RunRecord {
   readonly mode?: FailoverMode;
   /** Those that it goes on from, under one lock. */
   readonly earlier?: readonly EarlierRun[];
-  /** What only the old data of a site had that was made to follow. */
   abandoned?: Abandoned;
   /** What people may decide for where this run cannot go on. */
   readonly otherwise?: OtherWay;
