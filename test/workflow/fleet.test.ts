@@ -213,14 +213,14 @@ describe('a fleet', () => {
 
   test('goes on where it was when its worker is gone for a while, also in a new history, and does nothing twice', async () => {
     let handle: Awaited<ReturnType<typeof begin>>;
-    const members = ['a', 'b', 'c'].map((name) => ready(`w-${name}`, 'standard'));
+    const members = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => ready(`w-${name}`, 'standard'));
     await told({}, async (order) => {
       handle = await begin(environment, fleetInput('islands', { all: 1 }), members);
       while (order.length === 0) await sleep(20);
     });
     await told({}, async () => {
       const record = (await handle.result()) as FleetRecord;
-      expect(record.members.map(({ ending }) => ending?.outcome)).toEqual(Array(3).fill('RECOVERED'));
+      expect(record.members.map(({ ending }) => ending?.outcome)).toEqual(Array(6).fill('RECOVERED'));
     });
     for (const { asking } of members) expect(await executions(lockId(asking.deployment))).toBe(1);
     expect(await executions('fleet/islands')).toBeGreaterThan(1);

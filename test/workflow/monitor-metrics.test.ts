@@ -83,11 +83,14 @@ test('the state of a deployment, who does not count, what was done and what is l
   const memory = { heals: [heal], starts: [hourAgo] };
   const settings = { onFailure: 'start', budgetPerDay: 2 } as const;
   await stage.play({ settings, memory }, async (scene) => {
-    await reaches(scene, { 'tyk_dr_monitor_state{state="healthy"}': 1 });
-    const well = await metricsOf(scene);
     const { deployment } = scene;
     const sees = (observer: string, what: string) =>
       `tyk_dr_monitor_observer{observer="${observer}",sees="${what}"}`;
+    await reaches(scene, {
+      'tyk_dr_monitor_state{state="healthy"}': 1,
+      ...{ [sees('primary', 'up')]: 1, [sees('dr', 'up')]: 1, [sees('witness', 'up')]: 1 },
+    });
+    const well = await metricsOf(scene);
     expect(well).toMatchObject({
       tyk_dr_monitor_running: 1,
       [sees('primary', 'up')]: 1,
