@@ -13,13 +13,15 @@ interface Kind {
   readonly timeoutMs: number;
   /** Uses the bundle of our workflow code. */
   readonly bundle?: boolean;
+  /** Pure: its files may share a process, and what they all import is loaded once. */
+  readonly pure?: boolean;
   /** After all others: whole deployments, which mostly wait, and would fight the others for the processors. */
   readonly alone?: boolean;
 }
 
 /** One project a folder below test/: `npx vitest run --project unit`. */
 const KINDS: Readonly<Record<string, Kind>> = {
-  unit: { timeoutMs: 5 * SECOND_MS },
+  unit: { timeoutMs: 5 * SECOND_MS, pure: true },
   workflow: { timeoutMs: 60 * SECOND_MS, bundle: true },
   replay: { timeoutMs: 30 * SECOND_MS, bundle: true },
   contract: { timeoutMs: 60 * SECOND_MS },
@@ -28,7 +30,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   crash: { timeoutMs: 300 * SECOND_MS, alone: true },
 };
 
-function project([name, { timeoutMs, bundle, alone }]: [string, Kind]): TestProjectInlineConfiguration {
+function project([name, { timeoutMs, bundle, pure, alone }]: [string, Kind]): TestProjectInlineConfiguration {
   return {
     extends: true,
     test: {
@@ -37,6 +39,7 @@ function project([name, { timeoutMs, bundle, alone }]: [string, Kind]): TestProj
       testTimeout: timeoutMs,
       hookTimeout: timeoutMs,
       ...(bundle ? { globalSetup: ['test/harness/global-setup.ts'] } : {}),
+      isolate: !pure,
       maxWorkers: MAX_WORKERS,
       sequence: { groupOrder: alone ? 1 : 0 },
     },

@@ -3,7 +3,8 @@ import { journalFolders } from '../adapters/beacon/files.ts';
 import { readBeaconJournal, type Journal, type Recovery } from '../adapters/beacon/read.ts';
 import { writeRecovery } from '../adapters/beacon/write.ts';
 import { readRun } from '../adapters/backup/runs.ts';
-import { MARKED_STORES, mergeRuns, type MarkedStore } from '../domain/beacon.ts';
+import { MARKED_STORES, type MarkedStore, type Run } from '../domain/beacon.ts';
+import { wayTo } from '../domain/beacon-way.ts';
 import type { BeaconConfig } from '../domain/config.ts';
 import { exposureOf } from '../domain/exposure.ts';
 import {
@@ -148,35 +149,20 @@ function servedLast({ recoveries, ...journal }: Journal, from: string, store: Ma
 /** Whose Dashboard clients changed things through last. */
 const siteServedLast = (journal: Journal, from: string): string => servedLast(journal, from, 'redis');
 
-/**
- * What the failed site held at its end: what it has written since it was recovered last, and before that what was
- * there then. Numbers that a recovery on the way had lost are not expected.
- */
+/** What the failed site held at its end. */
 function expectedOf(
   journal: Journal,
   site: string,
   store: MarkedStore,
-): { readonly journalled: Journalled; readonly lostBefore: StoreLoss['lostRuns'] & object } {
-  const way: Recovery[] = [];
-  for (let at = site, until = Infinity; ;) {
-    const last = journal.recoveries.findLast(({ to, epoch }) => to === at && epoch < until);
-    if (!last) break;
-    way.push(last);
-    [at, until] = [last.from, last.epoch];
-  }
-  const sites = [...new Set([site, ...way.map(({ from }) => from)])];
-  const parts = sites.map((each) => journal.of(each, store));
-  const acks = parts.map((part) => part.acks);
+): { readonly journalled: Journalled; readonly lostBefore: readonly Run[] } {
+  const way = wayTo(site, store, journal.recoveries);
+  const acks = way.sites.map((each) => journal.of(each, store).acks);
   return {
     journalled: {
-      runs: mergeRuns(parts.map(({ runs }) => runs)),
+      runs: way.numbers((each) => journal.of(each, store).runs),
       ackOf: (number) => acks.map((own) => own.get(number)).find((atMs) => atMs !== undefined),
     },
-    lostBefore: mergeRuns(
-      way.flatMap(({ losses }) =>
-        losses.flatMap((loss) => (loss.store === store && loss.lostRuns ? [loss.lostRuns] : [])),
-      ),
-    ),
+    lostBefore: way.lost,
   };
 }
 

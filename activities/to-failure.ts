@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { CancelledFailure } from '@temporalio/activity';
 import { diskError } from '../adapters/files/disk-error.ts';
+import { ERRORS } from '../domain/error-table.ts';
 import { DrError } from '../domain/errors.ts';
 import { lastLines, OUTPUT_LIMIT_BYTES } from '../domain/output.ts';
 import type { FailureDetails } from '../domain/run.ts';
@@ -48,9 +49,23 @@ export function toFailure(
   }
   const disk = diskError((error as NodeJS.ErrnoException).path ?? 'a file', error);
   if (disk instanceof DrError) return toFailure(disk, hide, served);
-  const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return ApplicationFailure.create({ message: cut(hide(message)), type: 'BUG', nonRetryable: true });
+  const message = error instanceof Error ? error.message : String(error);
+  const frames = error instanceof Error ? framesOf(error) : [];
+  return ApplicationFailure.create({
+    message: cut(hide(ERRORS.BUG.message({ message }))),
+    ...{ type: 'BUG', nonRetryable: true },
+    details: frames.length === 0 ? [] : [{ output: hide(frames.join('\n')), ...served }],
+  });
 }
+
+/** Where it happened, for whoever mends it: a commander reads the message. */
+const framesOf = ({ stack = '' }: Error): string[] =>
+  stack
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, MOST_FRAMES);
+
+const MOST_FRAMES = 12;
 
 /** What the tool wrote that is at the bottom of the failure. */
 function outputOf(error: DrError): string | undefined {

@@ -24,13 +24,18 @@ export interface Abandoned {
   readonly unnamed: readonly string[];
 }
 
+/** What people have made by hand comes first, and is not crowded out by what programs write. */
+const FIRST: readonly string[] = ['rollback file', 'API', 'policy', 'key'];
+
+const rankOf = ({ kind }: AbandonedItem): number => FIRST.indexOf(kind) + 1 || FIRST.length + 1;
+
 /** A record is no place for thousands. */
 const MOST_LISTED = 200;
 
 /** As much of them as a record has room for; undefined where there are none. */
 export function mergeAbandoned(parts: readonly Abandoned[]): Abandoned | undefined {
   if (parts.length === 0) return undefined;
-  const items = parts.flatMap((part) => part.items);
+  const items = parts.flatMap((part) => part.items).toSorted((a, b) => rankOf(a) - rankOf(b));
   return {
     kept: parts.flatMap(({ kept }) => kept),
     items: items.slice(0, MOST_LISTED),

@@ -11,7 +11,7 @@ import { chooseBackup, measurePerformance, settleAll, untilAborted } from './rec
 import { withRtoClock } from './rto-clock.ts';
 import { runStep } from './run-step.ts';
 import { checkForCopy, openCopy, simulate } from './simulate.ts';
-import { Abort, abortFor, Refusal, stepError, type StepContext } from './step-context.ts';
+import { Abort, abortFor, isAutomatic, Refusal, stepError, type StepContext } from './step-context.ts';
 import { countMade, tearDown, tidyTarget, unmarkTarget } from './tear-down.ts';
 import { mayPromote, promote } from './promote.ts';
 import { judgePlant, removePlant } from './plant.ts';
@@ -90,8 +90,8 @@ function failed(context: StepContext, error: unknown): Outcome {
   if (!abort && !isCancellation(error)) throw error;
   const { actor, reason } = abort ?? { actor: 'Temporal', reason: 'cancelled' };
   const row = record.steps.find(({ id }) => id === abort?.step);
-  record.error = (actor === '--on-failure abort' && row?.error) || stepError('ABORTED', { actor, reason });
-  return actor === '--on-failure abort' || actor === 'audit-isolation' ? 'FAILED_UNDONE' : 'ABORTED';
+  record.error = (isAutomatic(actor) && row?.error) || stepError('ABORTED', { actor, reason });
+  return isAutomatic(actor) || actor === 'audit-isolation' ? 'FAILED_UNDONE' : 'ABORTED';
 }
 
 /** Takes everything back, proves that, and that the live site is as it was. */

@@ -4,7 +4,7 @@ import type { StopTargetResult } from '../domain/plan.ts';
 import type { Step } from '../domain/step.ts';
 import { hasEnded, type Outcome, type RunRecord, type StepState } from '../domain/run.ts';
 import { keepBuilds, stepRecord } from './run-state.ts';
-import { Abort, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
+import { Abort, isAutomatic, Refusal, stepError, stepInput, type StepContext } from './step-context.ts';
 import { reasonOf, undoing, undoStep } from './undo-step.ts';
 
 /** What happens when the story of a recovery does not come to its end. */
@@ -31,7 +31,7 @@ export async function giveUp(context: StepContext, cause: unknown): Promise<Outc
   record.exceptions.push(...failures);
   tellOfSource(record);
   if (failures.length > 0) return 'STUCK';
-  return actor === '--on-failure abort' ? 'FAILED_UNDONE' : 'ABORTED';
+  return isAutomatic(actor) ? 'FAILED_UNDONE' : 'ABORTED';
 }
 
 /** Clients reach the target: proven, or switched to with the proof skipped by a person. */

@@ -61,10 +61,15 @@ export function abortFor(context: StepContext, actor: string, reason: string, st
   context.record.decisions.push(context.abort);
 }
 
-/** What a run that asks nobody decides about a step that cannot go on. */
-export function automaticAbort(step: string, reason: string): Decision {
-  return { kind: 'abort', step, actor: '--on-failure abort', reason, at: now() };
+const ASKED_NOBODY = '--on-failure abort';
+export const BY_ITSELF = 'tyk-dr';
+
+/** About a step that cannot go on: of a run that asks nobody, or `BY_ITSELF` where clients would wait for the answer. */
+export function automaticAbort(step: string, reason: string, actor = ASKED_NOBODY): Decision {
+  return { kind: 'abort', step, actor, reason, at: now() };
 }
+
+export const isAutomatic = (actor: string): boolean => [ASKED_NOBODY, BY_ITSELF].includes(actor);
 
 export function stepError(code: ErrorCode, details: Record<string, string>): StepError {
   return { code, message: ERRORS[code].message(details), hint: ERRORS[code].hint, at: now() };

@@ -12,7 +12,14 @@ import type { Step } from '../domain/step.ts';
 import { choicesOf, mayDivert } from '../runbooks/choices.ts';
 import type { StepId } from '../runbooks/tables.ts';
 import { now, publish, showDetails } from './run-state.ts';
-import { automaticAbort, giveUpIfAborted, Refusal, stepError, type StepContext } from './step-context.ts';
+import {
+  automaticAbort,
+  BY_ITSELF,
+  giveUpIfAborted,
+  Refusal,
+  stepError,
+  type StepContext,
+} from './step-context.ts';
 import { reasonOf, undoStep } from './undo-step.ts';
 import { closeWait, openWait } from './waits.ts';
 
@@ -134,8 +141,9 @@ async function askPerson(context: StepContext, step: Step<StepId>, row: StepReco
   const { record, input, decided } = context;
   row.choices = choicesOf(step, row.error!.code, input.plan);
   row.waitsFor = listed(row.choices);
-  if (input.plan.onFailure === 'abort' || GIVES_UP.includes(row.error!.code))
-    context.abort ??= automaticAbort(step.id, row.error?.message ?? 'a step failed');
+  const reason = row.error?.message ?? 'a step failed';
+  if (input.plan.onFailure === 'abort') context.abort ??= automaticAbort(step.id, reason);
+  else if (GIVES_UP.includes(row.error!.code)) context.abort ??= automaticAbort(step.id, reason, BY_ITSELF);
   do {
     row.state = 'waiting';
     const wait = openWait(record, 'decision', `${step.id}: ${row.waitsFor}`);

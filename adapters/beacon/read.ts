@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MARKED_STORES, runsOf, type MarkedStore } from '../../domain/beacon.ts';
+import type { Handover } from '../../domain/beacon-way.ts';
 import {
   isDaySummary,
   mergeStores,
@@ -9,7 +10,6 @@ import {
   type StoreJournal,
 } from '../../domain/beacon-journal.ts';
 import { jsonOf } from '../../domain/json.ts';
-import type { StoreLoss } from '../../domain/loss.ts';
 import type { LostItems } from '../../domain/lost-items.ts';
 import { mapParallel } from '../files/map-parallel.ts';
 import { recoveriesFolder, sortFiles, summaryName } from './files.ts';
@@ -27,14 +27,8 @@ export interface Journal {
 }
 
 /** What one worker has measured at a recovery, beside the numbers: who goes on from there. */
-export interface Recovery {
-  readonly run: string;
-  readonly epoch: number;
-  readonly from: string;
-  readonly to: string;
+export interface Recovery extends Handover {
   readonly worker: string;
-  readonly at: string;
-  readonly losses: readonly StoreLoss[];
   readonly lostItems?: LostItems;
 }
 

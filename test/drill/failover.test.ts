@@ -1,16 +1,20 @@
 import { mkdir, rename, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keyDigest } from '../../adapters/beacon/audit.ts';
 import { loadConfig } from '../../adapters/config/load.ts';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
+import { withClient as withRedis } from '../../adapters/redis/client.ts';
 import type { DeploymentStatus } from '../../cli/backup-status.ts';
 import { clusterOf } from '../../domain/cluster.ts';
 import type { Finding } from '../../domain/doctor.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { heal, killSite, partition } from '../../lab/break.ts';
 import { compareJournal, type Store } from '../../lab/clients/journal.ts';
+import { redisOf } from '../../lab/connections.ts';
 import { configFile, siteDir, type SiteName } from '../../lab/layout.ts';
 import { jsonLines, recordOf, TestLab, type Answer } from '../harness/lab.ts';
+import { sqlOn } from '../harness/sql.ts';
 import { Writer } from '../harness/writer.ts';
 
 /** A standby that is made, takes over, and gives back, while a client writes into the stores and others are served. */
@@ -47,6 +51,30 @@ async function lost(site: SiteName): Promise<Record<Store, number>> {
     postgres: await of('postgres', await writer.rows(site)),
     redis: await of('redis', (await writer.keys(site)).numbers),
   };
+}
+
+/** Taken by the site after its standby has lost sight of it: an API, a changed policy and a key. */
+async function writeBehindTheStandby(site: SiteName, standby: SiteName): Promise<void> {
+  await sqlOn(lab.lab, site, 'ALTER ROLE tyk_dr_replication NOLOGIN');
+  await sqlOn(lab.lab, site, 'SELECT pg_terminate_backend(pid) FROM pg_stat_replication');
+  await withRedis(await redisOf(lab.lab, standby), async (client) => {
+    await client.config('SET', 'masterauth', 'another');
+    await client.call('CLIENT', 'KILL', 'TYPE', 'master');
+  });
+  await sqlOn(
+    lab.lab,
+    site,
+    `INSERT INTO tyk_apis (id, api_id, org_id, name, listen_path, active, api_definition)
+     SELECT 'only-there', 'only-there', org_id, 'Made too late', '/too-late/', true, api_definition ||
+            '{"id": "only-there", "api_id": "only-there", "name": "Made too late", "slug": "too-late"}'
+       FROM tyk_apis LIMIT 1`,
+  );
+  await sqlOn(
+    lab.lab,
+    site,
+    `UPDATE tyk_policies SET policy = policy || '{"rate": 17}' WHERE id = (SELECT min(id) FROM tyk_policies)`,
+  );
+  await withRedis(await redisOf(lab.lab, site), (client) => client.set('apikey-made-too-late', '{}'));
 }
 
 const clusterAt = async (site: SiteName): Promise<ReturnType<typeof clusterOf>> =>
@@ -135,6 +163,7 @@ describe('a standby', () => {
     await writer.start('dr');
     await writer.acknowledged('redis', 50);
     await writer.acknowledged('postgres', 50);
+    await writeBehindTheStandby('dr', 'primary');
     await killSite(lab.lab, 'dr');
     const occurred = new Date().toISOString();
     const record = recordOf(
@@ -163,6 +192,19 @@ describe('a standby', () => {
       expect(outcome, JSON.stringify(exceptions)).toMatch(/^(RECOVERED|REPLICATED)/);
     // What only the old site had after it was given up stays beside, and somebody hears of it.
     expect(ended[0]!.exceptions.join()).toContain('keep-abandoned: dr was given up');
+    const { items, kept } = ended[0]!.abandoned!;
+    expect(kept).toHaveLength(2);
+    expect(items).toContainEqual({
+      ...{ store: 'database', kind: 'API', change: 'only there' },
+      name: 'only-there (Made too late)',
+    });
+    expect(items).toContainEqual({
+      ...{ store: 'redis', kind: 'key', change: 'only there', name: keyDigest('made-too-late') },
+    });
+    expect(items.filter(({ kind }) => kind === 'policy').map(({ change }) => change)).toEqual(['differs']);
+    expect(JSON.stringify(ended)).not.toContain('made-too-late');
+    const told = await lab.expect('report', ended[0]!.run);
+    expect(told).toMatch(/WHAT ONLY THE OLD SITE HAD[\s\S]*API only-there \(Made too late\)/);
     expect(await lost('dr')).toEqual(await lost('primary'));
   });
 
@@ -178,7 +220,12 @@ describe('a standby', () => {
     await rmdir(file);
     await rename(`${file}.away`, file);
     const record = recordOf(answer);
-    expect(record.error?.message, answer.stdout).toContain('EISDIR');
+    // A person reads the message; where it happened is below it.
+    const failed = record.steps.find(({ state }) => state === 'failed')!.error!;
+    expect(failed, answer.stdout).toMatchObject({
+      message: expect.stringMatching(/^unexpected: EISDIR.*$/) as string,
+      output: expect.stringMatching(/^\s+at /) as string,
+    });
     expect(record).toMatchObject({ outcome: 'FAILED_UNDONE' });
     await writer.acknowledged('redis', 20);
     await writer.acknowledged('postgres', 20);

@@ -291,7 +291,9 @@ describe('a run that is followed', () => {
     expect(seen).toMatch(
       /on the task queue tyk-dr(\.dr)? .*\n +start it on its host: tyk-dr worker (dr|NAME)$/m,
     );
-    expect((await lab.run('status', 'acme', '--json')).stdout).toContain('"missingWorkers": [\n');
+    // Between two tasks that hang nobody is missed for a moment.
+    const asJson = async (): Promise<string> => (await lab.run('status', 'acme', '--json')).stdout;
+    await expect.poll(asJson, { timeout: 15_000 }).toContain('"missingWorkers": [\n');
     const decision = await quickly('abort', 'acme', '--reason', 'nobody is there to hear it');
     expect(decision.exitCode, decision.stderr).toBe(10);
     expect(decision.stderr).toMatch(/no worker on the task queue \S+ has taken 'abort' of acme$/m);

@@ -63,10 +63,12 @@ describe('before the source is fenced', () => {
   });
 
   test('the same where a person would be asked: their clients do not wait for them', async () => {
-    const { calls, failedAs } = await told(failoverInput({ onFailure: 'ask' }), {
+    const { record, calls, failedAs } = await told(failoverInput({ onFailure: 'ask' }), {
       'await-level': fails('LEVEL_NOT_REACHED'),
     });
     expect(failedAs).toBe('FAILED_UNDONE');
+    expect(record.error!.message).toContain('tyk-dr');
+    expect(record.error!.message).not.toContain('--on-failure');
     expect(calls).toContain('resume-writes');
     expect(calls).not.toContain('fence-source');
   });
