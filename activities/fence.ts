@@ -1,6 +1,7 @@
 import { lowerFence, raiseFence, readFence } from '../adapters/host/fence.ts';
 import { somebodyListens } from '../adapters/host/ports.ts';
 import { removeStandbyMark } from '../adapters/host/standby-mark.ts';
+import { removeTakeoverMark } from '../adapters/host/takeover-mark.ts';
 import { run } from '../adapters/process/run.ts';
 import { forgetMaster } from '../adapters/redis/replica.ts';
 import { serviceState, startService, stopService } from '../adapters/service/service.ts';
@@ -31,6 +32,7 @@ async function fenceSource(call: Call): Promise<StepResult> {
   const by = `run ${input.run}`;
   const before = await readFence(source.stateDir);
   await raiseFence(source.stateDir, by);
+  await removeTakeoverMark(source.stateDir);
   const evidence: string[] = [];
   // Once for the whole site, however many of its hosts have a worker.
   if (source.fence.command && call.worker === source.worker) {
@@ -142,6 +144,7 @@ async function claimTarget(call: Call): Promise<StepResult> {
 async function noLongerFollows({ worker, target }: Call): Promise<boolean> {
   const { redis, stateDir } = target;
   if (redis?.configFile !== undefined && serves(worker, target, redis)) await forgetMaster(redis.configFile);
+  await removeTakeoverMark(stateDir);
   return removeStandbyMark(stateDir);
 }
 

@@ -5,10 +5,11 @@ import { knownSite } from '../domain/known-site.ts';
 import type { Site } from '../domain/config.ts';
 import type { UnfenceInput } from '../domain/plan.ts';
 import type { Deps } from './guard.ts';
+import { giveWritesBack } from './standby/writes-again.ts';
 import { servicesOf } from './site.ts';
 import { asActivity } from './to-failure.ts';
 
-/** The way back of a site that was given up, where no recovery is to bring it back. */
+/** The way back of a site that was given up, where no recovery is to bring it back; or of one whose writes were held. */
 
 /** What writes, or lets clients write. */
 const WRITERS: readonly string[] = ['redis', 'database', 'gateway'];
@@ -22,10 +23,12 @@ export function createUnfenceActivities(deps: Deps) {
     'lower-fence': (input: UnfenceInput) =>
       asActivity(async () => {
         const { deployment, site } = input;
-        const { stateDir } = knownSite(deployment, deps.deployment(deployment).sites, site);
-        const by = await readFence(stateDir);
-        await lowerFence(stateDir);
-        return by === undefined ? 'it was not fenced' : `lifted the fence of ${by}`;
+        const own = knownSite(deployment, deps.deployment(deployment).sites, site);
+        const by = await readFence(own.stateDir);
+        await lowerFence(own.stateDir);
+        const isStandby = (await readStandbyMark(own.stateDir)) !== undefined;
+        const writes = isStandby ? [] : await giveWritesBack(deps, site, own);
+        return [by === undefined ? 'it was not fenced' : `lifted the fence of ${by}`, ...writes].join(', ');
       }),
   };
 }

@@ -21,7 +21,9 @@ interface UnfenceOptions {
 export function registerUnfence(program: Command, config: () => string | undefined): void {
   program
     .command('unfence')
-    .description('Let a site that was given up start again; refused while another one writes')
+    .description(
+      'Let a site that was given up start again, and one be written to that a lost failover held; refused while another one writes',
+    )
     .argument('<deployment>', 'as named under deployments:', nameArgument('DEPLOYMENT'))
     .argument('<site>', 'the fenced site', nameArgument('SITE'))
     .requiredOption('--reason <text>', 'why; kept in Temporal', textArgument('--reason'))

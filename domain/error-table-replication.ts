@@ -13,7 +13,7 @@ export const REPLICATION_ERRORS = {
   ),
   STANDBY_IS_ANOTHER: refused(
     (d) => `${d.site} is no standby that could be made or failed over to: ${d.reason}`,
-    'Look which site serves with tyk-dr status. Nothing was changed.',
+    'Look which site serves with tyk-dr status. Where a failover was lost on its way, --forced goes on from there. Nothing was changed.',
   ),
   STANDBY_BROKEN: failed(
     (d) => `${d.site} cannot take over as it is: ${d.reason}`,

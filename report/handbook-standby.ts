@@ -142,7 +142,7 @@ function withoutTemporal({ name, deployment }: StandbyFacts): Section {
     title: 'To fail over where Temporal, or the workers, are gone',
     text: [
       'The exported runbook has no script for a failover: its scripts recover a site from the backup, and lose what is newer than that. Where the standby is level, a failover by hand loses less.',
-      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} as above. Where a run that was lost with it had promoted a store already, a new one refuses: go on by hand with what is left.`,
+      `Temporal is gone and the hosts live: start another one (temporal server start-dev --db-filename FILE will do), and tyk-dr worker NAME on each host; then tyk-dr failover ${name} --forced as above. Where a run that was lost with it had taken command already, the new one says so and goes on from there.`,
       'Only the worker of the lost site is gone: the forced failover needs no worker there.',
       'By hand, in this order:',
     ],

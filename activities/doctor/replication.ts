@@ -16,6 +16,7 @@ import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { serves } from '../site.ts';
 import { followed } from '../standby/followed.ts';
 import { isMongo } from '../standby/mongodb.ts';
+import { refusesWrites } from '../standby/writes-again.ts';
 import type { Host } from './host.ts';
 import { checkReplicaSet } from './replica-set.ts';
 
@@ -51,6 +52,11 @@ async function checkSource(host: Host): Promise<Finding[]> {
     const expect = (ok: boolean, message: string, hint: string): void => {
       if (!ok) found.push(wrong('replication', where, message, hint));
     };
+    expect(
+      !(await refusesWrites(client)),
+      'the database refuses writes: a graceful failover has stopped them',
+      'Where no run is under way (tyk-dr status): tyk-dr unfence DEPLOYMENT SITE gives them back; a new tyk-dr failover goes on.',
+    );
     expect(
       walLevel !== 'minimal',
       `wal_level is ${walLevel}: nobody can follow`,

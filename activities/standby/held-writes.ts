@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { writeDurably } from '../../adapters/files/durable.ts';
+import { exists } from '../../adapters/files/exists.ts';
 import { readJson } from '../../adapters/files/read-json.ts';
 import { withClient, type Client, type RedisEndpoint } from '../../adapters/redis/client.ts';
 import { holdWrites, keep, redisPosition, releaseWrites } from '../../adapters/redis/replica.ts';
@@ -13,6 +14,8 @@ const HOLD_MS = 60_000;
 const NO_SUCH_NUMBER_OF_REPLICAS = '1000000';
 
 const heldFile = (stateDir: string): string => join(stateDir, 'writes-held.json');
+
+export const areWritesHeld = (stateDir: string): Promise<boolean> => exists(heldFile(stateDir));
 
 export async function stopTakingWrites(client: Client, stateDir: string): Promise<void> {
   const [, before = '0'] = await client.config('GET', 'min-replicas-to-write');

@@ -14,6 +14,7 @@ import {
   writeStandbyMark,
   type StandbyMark,
 } from '../../adapters/host/standby-mark.ts';
+import { removeTakeoverMark, writeTakeoverMark } from '../../adapters/host/takeover-mark.ts';
 import { checkIdentity, checkMajorVersion } from '../../adapters/postgres/control.ts';
 import { forgetMaster } from '../../adapters/redis/replica.ts';
 import { clusterIfOurs } from '../../domain/cluster.ts';
@@ -132,6 +133,7 @@ async function markStandby({ target, input }: Call): Promise<StepResult> {
     ...{ of: from, run: input.run, at: new Date().toISOString() },
     ...(kept === undefined ? {} : { fencedBy: kept }),
   });
+  await removeTakeoverMark(target.stateDir);
   await lowerFence(target.stateDir);
   return {
     summary: `${to} is a standby of ${from}${fencedBy === undefined ? '' : `; lifted the fence of ${fencedBy}`}`,
@@ -215,7 +217,8 @@ async function rolledBack({ worker, target }: Call, mark: StandbyMark | undefine
 
 /** The lease itself was taken on entry. */
 async function takeCommandOfStandby({ target, input }: Call): Promise<StepResult> {
-  const { to } = input.plan;
+  const { from, to } = input.plan;
+  await writeTakeoverMark(target.stateDir, { of: from, run: input.run });
   const was = await removeStandbyMark(target.stateDir);
   await lowerFence(target.stateDir);
   return { summary: `${to} is ours: epoch ${input.epoch}; it is the site that is to serve`, observed: !was };
@@ -225,5 +228,6 @@ async function takeCommandOfStandby({ target, input }: Call): Promise<StepResult
 async function giveBack({ target, input }: Call): Promise<StepResult> {
   const { to, deployment } = input.plan;
   await raiseFence(target.stateDir, `run ${input.run}`);
+  await removeTakeoverMark(target.stateDir);
   return { summary: `${to} is fenced; tyk-dr replicate ${deployment} --to ${to} makes it a standby again` };
 }

@@ -1,4 +1,7 @@
+import { readRun } from '../../adapters/backup/runs.ts';
+import { readFence } from '../../adapters/host/fence.ts';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
+import { readTakeoverMark } from '../../adapters/host/takeover-mark.ts';
 import { withClient as withPostgres } from '../../adapters/postgres/client.ts';
 import { standbyPosition } from '../../adapters/postgres/replication.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
@@ -11,7 +14,7 @@ import type { MarkedStore } from '../../domain/beacon.ts';
 import { clusterOf } from '../../domain/cluster.ts';
 import { DrError } from '../../domain/errors.ts';
 import type { CheckReplicasResult, StopWritesResult } from '../../domain/plan.ts';
-import { standingText, summaryOf } from '../../domain/replication.ts';
+import { standingText, summaryOf, type StoreStanding } from '../../domain/replication.ts';
 import type { Proof, StepResult } from '../../domain/run.ts';
 import { awaitUntil } from '../await-until.ts';
 import { adminConnection, redisEndpoint, sentinelsOf } from '../endpoints.ts';
@@ -73,6 +76,8 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
   const { mode, maxLagMs, acceptLoss } = failover!;
   const isMarked = (await readStandbyMark(call.target.stateDir))?.of === from;
   const standing = await standingOf({ ...call, plan: call.input.plan });
+  const lost = isMarked || mode === 'graceful' ? undefined : await lostTakeover(call);
+  if (lost !== undefined) return goesOnFrom(lost, standing);
   const proofs: Proof[] = [];
   for (const each of standing) {
     const { store, role, streaming, lagMs, promoted } = each;
@@ -112,6 +117,28 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
     );
   }
   return { summary: summaryOf(standing), proofs, standing };
+}
+
+/** The failover to this site that was lost on its way: nobody has a record of its end, or that tells of none. */
+async function lostTakeover({ target, deployment, input }: Call): Promise<string | undefined> {
+  const mark = await readTakeoverMark(target.stateDir);
+  // A site that was given up since has what nobody wants any more.
+  if (mark?.of !== input.plan.from || (await readFence(target.stateDir)) !== undefined) return undefined;
+  const record = await readRun(deployment.backup, input.plan.deployment, mark.run);
+  return record?.outcome?.startsWith('RECOVERED') ? undefined : mark.run;
+}
+
+/** Its loss was accepted then, and nothing that the source took since could come here. */
+function goesOnFrom(run: string, standing: readonly StoreStanding[]): CheckReplicasResult {
+  return {
+    summary: `goes on where ${run} was lost, which had taken command: ${summaryOf(standing)}`,
+    proofs: standing.map((each) =>
+      each.role === 'follows'
+        ? proof(`${each.store} is a replica still`, true, 'follows, or promoted', standingText(each))
+        : notMeasured(`lag of ${each.store}`, `${run} had taken command of it: ${standingText(each)}`),
+    ),
+    standing,
+  };
 }
 
 /** Those who would have to be asked for it later, while nobody can write. */
