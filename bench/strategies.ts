@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { choice } from '../cli/arguments.ts';
 import { exitWithError } from '../cli/exit.ts';
 import { recordOfRun } from './last-record.ts';
 import { clockPoint } from '../domain/clock.ts';
 import type { RunRecord } from '../domain/run.ts';
 import { replicates, STRATEGIES, type Strategy } from '../domain/strategy.ts';
+import { DrError } from '../domain/errors.ts';
+import type { MonitorSummary } from '../domain/monitor.ts';
 import { killSite } from '../lab/break.ts';
 import { parseWitness, type Answer } from '../lab/clients/witness.ts';
 import { outside, type Lab } from '../lab/layout.ts';
@@ -13,11 +16,12 @@ import { up } from '../lab/up.ts';
 import { parsed, whole } from './options.ts';
 import { forgetServers, withOwnLab } from './own-lab.ts';
 import { circleLine, circleProblems, strategyTable, type StrategyResult } from './strategies-table.ts';
-import { tykDr } from './tyk-dr.ts';
+import { tykDr, tykDrJson } from './tyk-dr.ts';
 
 /**
- * `npm run bench:strategies`: the same deployment under each strategy loses its site to SIGKILL while clients are served,
- * one after the other on this machine; then, where there is a standby, it goes back gracefully.
+ * `npm run bench:strategies`: the same deployment under each strategy, one after the other on this machine. Where there is
+ * a standby it takes over gracefully and gives back; then the site is killed while clients are served, a monitor sees it,
+ * and the other site takes over as soon as it has.
  */
 
 const USAGE =
@@ -30,6 +34,11 @@ interface Options {
   readonly circles: number;
   readonly json: boolean;
 }
+
+/** As the financial-services example has it; what it starts by itself is asked for here, so that the two are told apart. */
+const MONITOR = { interval: '2s', failAfter: '10s', onFailure: 'notify', heal: 'off' };
+const LOOK_MS = 200;
+const PATIENCE_MS = 120_000;
 
 try {
   await main(readOptions());
@@ -49,7 +58,7 @@ async function main({ scale, strategies, circles, json }: Options): Promise<void
 
 async function measured(strategy: Strategy, scale: ScaleName, circles: number): Promise<StrategyResult> {
   say(`${strategy}:`);
-  return withOwnLab({ scale, strategy }, async (lab) => {
+  return withOwnLab({ scale, strategy, wishes: { monitor: MONITOR } }, async (lab) => {
     await up(lab, say);
     await tykDr(lab, ['backup', lab.deployment, '--no-verify']);
     const standby = replicates(strategy);
@@ -64,18 +73,31 @@ async function measured(strategy: Strategy, scale: ScaleName, circles: number): 
         graceful.push(figures);
       }
     }
+    await watched(lab, ({ state }) => state === 'healthy');
     say('  the primary site is killed');
     const killedAt = Date.now();
     await killSite(lab, 'primary');
+    const { since } = await watched(lab, ({ state }) => state === 'failed');
+    await tykDr(lab, ['monitor', lab.deployment, '--stop', '--reason', 'bench']);
     const [command, ...how] = standby ? ['failover', '--forced'] : ['recover'];
     await asked(lab, command, 'dr', ...how, '--occurred', new Date(killedAt).toISOString());
     const record = await recordOfRun(lab, standby ? 'failover' : 'recover');
     return {
       strategy,
+      detectedMs: Date.parse(since) - killedAt,
       ...forcedFigures(record, killedAt, await answers(lab)),
       graceful,
     };
   });
+}
+
+/** Starts the monitor where it does not run. @throws DrError MONITOR_NOT_RUNNING where it does not come to see that */
+async function watched(lab: Lab, sees: (summary: MonitorSummary) => boolean): Promise<MonitorSummary> {
+  for (const deadline = Date.now() + PATIENCE_MS; Date.now() < deadline; await sleep(LOOK_MS)) {
+    const summary = await tykDrJson<MonitorSummary>(lab, ['monitor', lab.deployment, '--json']);
+    if (sees(summary)) return summary;
+  }
+  throw new DrError('MONITOR_NOT_RUNNING', { deployment: lab.deployment });
 }
 
 function asked(lab: Lab, command: string, to: string, ...more: string[]): Promise<string> {
@@ -92,7 +114,7 @@ function forcedFigures(
   record: RunRecord,
   killedAt: number,
   seen: readonly Answer[],
-): Omit<StrategyResult, 'strategy' | 'graceful'> {
+): Omit<StrategyResult, 'strategy' | 'graceful' | 'detectedMs'> {
   const at = (name: Parameters<typeof clockPoint>[1]): number =>
     Date.parse(clockPoint(record.clock, name)!.at);
   const after = seen.filter((answer) => Date.parse(answer.at) >= killedAt);
@@ -103,7 +125,14 @@ function forcedFigures(
     outcome: record.outcome!,
     decisionToTrafficMs: at('traffic verified') - at('declared'),
     // By the client itself: where no request failed, nobody was without an answer.
-    ...(failed.length === 0 ? { outageMs: 0 } : good ? { outageMs: Date.parse(good.at) - killedAt } : {}),
+    ...(failed.length === 0
+      ? { outageMs: 0, decisionToAnswerMs: 0 }
+      : good
+        ? {
+            outageMs: Date.parse(good.at) - killedAt,
+            decisionToAnswerMs: Date.parse(good.at) - at('declared'),
+          }
+        : {}),
     failedRequests: failed.length,
     promotionsMs: longest(record, ['promote-redis', 'promote-database']),
     losses: (record.losses ?? []).map(({ store, minMs, maxMs, lost }) => ({

@@ -8,7 +8,10 @@ const right: Graceful = {
 };
 
 function circles(...graceful: Graceful[]): StrategyResult[] {
-  const forced = { outcome: 'RECOVERED', decisionToTrafficMs: 3_000, failedRequests: 112 } as const;
+  const forced = {
+    outcome: 'RECOVERED',
+    ...{ detectedMs: 11_000, decisionToTrafficMs: 3_000, failedRequests: 112 },
+  } as const;
   return [{ strategy: 'warm-standby', ...forced, losses: [], graceful }];
 }
 
