@@ -12,6 +12,7 @@ import { sameHost } from '../domain/same-host.ts';
 import { redisEndpoint } from './endpoints.ts';
 import type { Deps } from './guard.ts';
 import { hideByForm } from './hide-secrets.ts';
+import { seenByStream } from './monitor-stream.ts';
 import { answersAsExpected, sendProbe } from './probes.ts';
 import { serves, servicesOf, type SiteService } from './site.ts';
 
@@ -81,7 +82,14 @@ export async function probeParts(watching: Watching): Promise<PartView[]> {
     probe: (own: boolean) => Promise<Found>,
   ): Promise<PartView> => {
     const own = serves(deps.worker, site, of);
-    const found = await within(probe(own), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
+    const look = async (): Promise<Found> => {
+      const found = await probe(own);
+      const isStore = component === 'redis' || component === 'database';
+      // Where another site serves the clients as well, they are no witness of this one.
+      const asks = isStore && found.seen === 'unseen' && watching.deployment.strategy === 'hot';
+      return asks ? seenByStream(watching, component).catch(() => found) : found;
+    };
+    const found = await within(look(), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
       seen: 'down',
       why: cut(textOf(error)),
     }));

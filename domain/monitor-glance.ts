@@ -4,7 +4,8 @@ import { WATCHED, type MonitorRules, type PartView, type View, type Voice, type 
  * What all observers together see at one moment, without a memory. Pure.
  *
  * A site is down where a quorum of observers that see anything at all find that clients are not served and that no
- * Gateway of it answers. Where clients are served, nothing else that is broken makes it more than degraded.
+ * Gateway of it answers. Where clients are served, nothing else that is broken makes it more than degraded; but where
+ * another site serves them too, a quorum that finds nothing of this one alive calls it down.
  */
 
 export type Vote =
@@ -40,7 +41,8 @@ export function voteOf({ sighted, outside, parts }: View): Vote {
   return outside.seen === 'unseen' && gateways.every(({ seen }) => seen === 'unseen') ? 'nothing' : 'down';
 }
 
-export function glance(voices: readonly Voice[], { quorum }: Pick<MonitorRules, 'quorum'>): Glance {
+export function glance(voices: readonly Voice[], rules: Pick<MonitorRules, 'quorum' | 'shared'>): Glance {
+  const { quorum } = rules;
   const heard = voices.flatMap(({ view }) => (view ? [{ view, vote: voteOf(view) }] : []));
   const by = (vote: Vote) => heard.filter((each) => each.vote === vote).map(({ view }) => view);
   const [down, bypassed, served] = [by('down'), by('bypassed'), by('served')];
@@ -61,6 +63,14 @@ export function glance(voices: readonly Voice[], { quorum }: Pick<MonitorRules, 
   });
   // Where nobody who calls it down could look at a Gateway, the one who sees one answer knows more.
   const contradicted = bypassed.length > 0 && !down.some(sawADeadGateway);
+  const gone = sighted.filter(({ parts: seen }) => seen.some(isDeadBasic));
+  const isGone =
+    gone.length >= quorum &&
+    !sighted.some(({ parts: seen }) => isAlive(seen)) &&
+    gone.some(({ parts: seen }) => seen.some((part) => isDeadBasic(part) && part.component === 'gateway')) &&
+    gone.some(({ parts: seen }) => seen.some((part) => isDeadBasic(part) && part.component !== 'gateway'));
+  if (rules.shared && isGone)
+    return whole('down', `${namesOf(gone)} see nothing of it alive; another site serves the clients`);
   if (down.length >= quorum && !contradicted)
     return whole('down', `${namesOf(down)} see${down.length > 1 ? '' : 's'} it down: ${whyDown(down)}`);
   if (down.length >= quorum)
@@ -80,6 +90,14 @@ export function glance(voices: readonly Voice[], { quorum }: Pick<MonitorRules, 
   if (impaired.length + dead.length + remarks.length > 0) return whole('degraded', ...impaired);
   return { level: 'healthy', reasons: [], dead: [] };
 }
+
+/** Gateways and stores. */
+const isBasic = ({ component }: PartView): boolean => !['dashboard', 'pump'].includes(component);
+
+const isDeadBasic = (part: PartView): boolean => isBasic(part) && part.seen === 'down';
+
+const isAlive = (parts: readonly PartView[]): boolean =>
+  parts.some((part) => isBasic(part) && (part.seen === 'up' || part.seen === 'ailing'));
 
 function deadParts(views: readonly View[], quorum: number): DeadPart[] {
   const all = views.flatMap(({ parts }) => parts);

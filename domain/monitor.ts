@@ -19,6 +19,8 @@ export type MonitorState = (typeof MONITOR_STATES)[number];
  */
 export interface MonitorRules {
   readonly quorum: number;
+  /** Another site serves clients as well: that they are served says nothing about this one. */
+  readonly shared?: true;
   readonly failAfterMs: number;
   readonly recoverAfterMs: number;
   readonly flapping: { readonly changes: number; readonly withinMs: number };

@@ -32,6 +32,7 @@ export function monitorInput(
       ...(drill?.site === undefined ? {} : { drillSite: drill.site }),
       rules: {
         quorum: monitor.quorum ?? Math.max(2, Math.floor(observers.length / 2) + 1),
+        ...(deployment.strategy === 'hot' ? { shared: true as const } : {}),
         ...{ failAfterMs: failAfter, recoverAfterMs: recoverAfter },
         flapping: { changes: flapping.changes, withinMs: flapping.within },
       },

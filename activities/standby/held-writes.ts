@@ -17,12 +17,30 @@ const heldFile = (stateDir: string): string => join(stateDir, 'writes-held.json'
 
 export const areWritesHeld = (stateDir: string): Promise<boolean> => exists(heldFile(stateDir));
 
+/** Settings of Redis as they were. */
+interface Held {
+  readonly minReplicas: string;
+  /** Present where it was taken away. */
+  readonly save?: string;
+}
+
+/** Its append-only log is on, and none is being made anew: what it was told is all in there once it has ended. */
+async function hasWholeLog(client: Client): Promise<boolean> {
+  const facts = await client.info('persistence');
+  return /^aof_enabled:1\r?$/m.test(facts) && /^aof_rewrite_in_progress:0\r?$/m.test(facts);
+}
+
 export async function stopTakingWrites(client: Client, stateDir: string): Promise<void> {
   const [, before = '0'] = await client.config('GET', 'min-replicas-to-write');
+  const [, save = ''] = await client.config('GET', 'save');
+  const isLogged = await hasWholeLog(client);
   if (before !== NO_SUCH_NUMBER_OF_REPLICAS) {
     await mkdir(stateDir, { recursive: true });
-    await writeDurably(heldFile(stateDir), JSON.stringify({ minReplicas: before }));
+    const held: Held = { minReplicas: before, ...(isLogged && save !== '' ? { save } : {}) };
+    await writeDurably(heldFile(stateDir), JSON.stringify(held));
   }
+  // Whoever stops it waits, and clients with them, until it has written all of its keys once more: a GB takes seconds.
+  if (isLogged) await client.config('SET', 'save', '');
   await holdWrites(client, HOLD_MS);
   await client.config('SET', 'min-replicas-to-write', NO_SUCH_NUMBER_OF_REPLICAS);
 }
@@ -34,9 +52,10 @@ export async function stopTakingWrites(client: Client, stateDir: string): Promis
 export async function takeWritesAgain(client: Client, stateDir: string): Promise<void> {
   const [, now] = await client.config('GET', 'min-replicas-to-write');
   if (now === NO_SUCH_NUMBER_OF_REPLICAS) {
-    const held = await readJson(heldFile(stateDir)).catch(() => undefined);
-    const before = held?.['minReplicas'];
-    await client.config('SET', 'min-replicas-to-write', typeof before === 'string' ? before : '0');
+    const { minReplicas = '0', save }: Partial<Held> =
+      (await readJson(heldFile(stateDir)).catch(() => undefined)) ?? {};
+    if (save !== undefined) await client.config('SET', 'save', save);
+    await client.config('SET', 'min-replicas-to-write', minReplicas);
     if ((await redisPosition(client)).role === 'replica') await keep(client);
   }
   await releaseWrites(client);

@@ -41,6 +41,28 @@ describe('what all see at one moment', () => {
     expect(levelOf(voice('a', broken), voice('b', broken))).toBe('degraded');
   });
 
+  test('but where another site serves them too, a quorum that finds nothing of this one alive calls it down', () => {
+    const gone: Sight = { ...DEAD, outside: 'up' };
+    const shared = { quorum: 2, shared: true } as const;
+    const seenBy = (...sights: Sight[]) =>
+      glance(
+        sights.map((sight, index) => ({ observer: `o${index}`, view: viewOf(`o${index}`, sight) })),
+        shared,
+      );
+    expect(seenBy({ ...gone, own: true }, gone)).toMatchObject({ level: 'down' });
+    expect(seenBy(gone, gone).reasons[0]).toBe(
+      'o0 and o1 see nothing of it alive; another site serves the clients',
+    );
+    // From the other site only the stream to its standby may be within reach.
+    expect(seenBy({ ...gone, own: true }, { gateway: 'unseen', redis: 'down' }).level).toBe('down');
+    // One alone is none, and neither is one who is contradicted.
+    expect(seenBy({ ...gone, own: true }, { gateway: 'unseen', redis: 'unseen' }).level).toBe('degraded');
+    expect(seenBy(gone, gone, {}).level).not.toBe('down');
+    // A store that is dead is a store that is dead.
+    expect(seenBy({ redis: 'down' }, { redis: 'down' }).level).toBe('degraded');
+    expect(seenBy({ gateway: 'down' }, { gateway: 'down' }).level).toBe('degraded');
+  });
+
   test('a load balancer that died is no dead site: a Gateway answers, and only eyes that see none call it down', () => {
     const cannotSee = { outside: 'down', gateway: 'unseen' } as const;
     const here = { outside: 'down', gateway: 'up', own: true } as const;
