@@ -69,7 +69,8 @@ const time = (ms: number | undefined): string => (ms === undefined ? NOT_MEASURE
 function cellsOf(result: StrategyResult): string[] {
   const { strategy, detectedMs, decisionToAnswerMs, decisionToTrafficMs, outageMs } = result;
   const { failedRequests, promotionsMs, graceful } = result;
-  const answer = (ms: number | undefined): string => (ms === 0 ? 'none failed' : time(ms));
+  const answer = (ms: number | undefined): string =>
+    ms === 0 ? 'none failed' : ms !== undefined && ms < 0 ? 'before the decision' : time(ms);
   const circles = graceful.length === 0 ? ['no standby', '', ''] : gracefulCells(graceful);
   return [
     strategy,
