@@ -62,7 +62,8 @@ export function abortFor(context: StepContext, actor: string, reason: string, st
 }
 
 const ASKED_NOBODY = '--on-failure abort';
-export const BY_ITSELF = 'tyk-dr';
+/** Nobody's account has a name like these: a person who gives a run up is told apart by it. */
+export const BY_ITSELF = 'tyk-dr, by itself';
 
 /** About a step that cannot go on: of a run that asks nobody, or `BY_ITSELF` where clients would wait for the answer. */
 export function automaticAbort(step: string, reason: string, actor = ASKED_NOBODY): Decision {

@@ -1,7 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { readStandbyMark } from '../../adapters/host/standby-mark.ts';
 import { queryValue, withClient as withPostgres } from '../../adapters/postgres/client.ts';
-import { identifySystem, primaryFacts } from '../../adapters/postgres/replication.ts';
+import { identifySystem, primaryFacts, refusesWrites } from '../../adapters/postgres/replication.ts';
 import { passfileLine, passfileOf } from '../../adapters/postgres/standby-files.ts';
 import { sameAddress } from '../../adapters/host/same-address.ts';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
@@ -16,7 +16,6 @@ import { adminConnection, redisEndpoint } from '../endpoints.ts';
 import { serves } from '../site.ts';
 import { followed } from '../standby/followed.ts';
 import { isMongo } from '../standby/mongodb.ts';
-import { refusesWrites } from '../standby/writes-again.ts';
 import type { Host } from './host.ts';
 import { checkReplicaSet } from './replica-set.ts';
 

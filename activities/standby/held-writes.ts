@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { writeDurably } from '../../adapters/files/durable.ts';
 import { exists } from '../../adapters/files/exists.ts';
 import { readJson } from '../../adapters/files/read-json.ts';
-import { withClient, type Client, type RedisEndpoint } from '../../adapters/redis/client.ts';
+import { parseInfo, withClient, type Client, type RedisEndpoint } from '../../adapters/redis/client.ts';
 import { holdWrites, keep, redisPosition, releaseWrites } from '../../adapters/redis/replica.ts';
 
 /** Writes to the Redis of a site that hands over: held, refused afterwards, and taken again. */
@@ -26,8 +26,8 @@ interface Held {
 
 /** Its append-only log is on, and none is being made anew: what it was told is all in there once it has ended. */
 async function hasWholeLog(client: Client): Promise<boolean> {
-  const facts = await client.info('persistence');
-  return /^aof_enabled:1\r?$/m.test(facts) && /^aof_rewrite_in_progress:0\r?$/m.test(facts);
+  const info = parseInfo(await client.info('persistence'));
+  return info['aof_enabled'] === '1' && info['aof_rewrite_in_progress'] === '0';
 }
 
 export async function stopTakingWrites(client: Client, stateDir: string): Promise<void> {
@@ -39,10 +39,11 @@ export async function stopTakingWrites(client: Client, stateDir: string): Promis
     const held: Held = { minReplicas: before, ...(isLogged && save !== '' ? { save } : {}) };
     await writeDurably(heldFile(stateDir), JSON.stringify(held));
   }
-  // Whoever stops it waits, and clients with them, until it has written all of its keys once more: a GB takes seconds.
-  if (isLogged) await client.config('SET', 'save', '');
   await holdWrites(client, HOLD_MS);
   await client.config('SET', 'min-replicas-to-write', NO_SUCH_NUMBER_OF_REPLICAS);
+  // Whoever stops it waits, and clients with them, until it has written all of its keys once more: a GB takes seconds.
+  // Last: a call that is repeated before that notes the setting as it was.
+  if (isLogged) await client.config('SET', 'save', '');
 }
 
 /**

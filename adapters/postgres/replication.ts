@@ -212,6 +212,16 @@ export async function stopWrites(client: Client): Promise<void> {
   );
 }
 
+/** Whether `stopWrites` has, and nobody has taken it back. Needs a superuser. */
+export async function refusesWrites(client: Client): Promise<boolean> {
+  const ours = await queryValue<boolean | null>(
+    client,
+    `SELECT setting = 'on' AND sourcefile LIKE '%/postgresql.auto.conf'
+       FROM pg_settings WHERE name = 'default_transaction_read_only'`,
+  );
+  return ours === true;
+}
+
 /** Takes that back; tolerates that nothing had happened. */
 export async function resumeWrites(client: Client): Promise<void> {
   await client.query('ALTER SYSTEM RESET default_transaction_read_only');

@@ -188,7 +188,8 @@ describe('a recovery', () => {
         await awaitState(handle, (record) =>
           record.steps.some((step) => step.id === 'start-redis' && step.state === 'running'),
         );
-        await handle.executeUpdate('abort', { args: [{ actor: 'ann', reason: 'it hangs' }] });
+        // A person, whose account has the name of the program.
+        await handle.executeUpdate('abort', { args: [{ actor: 'tyk-dr', reason: 'it hangs' }] });
       },
     );
     expect(failedAs).toBe('ABORTED');
