@@ -32,7 +32,6 @@ async function fenceSource(call: Call): Promise<StepResult> {
   const by = `run ${input.run}`;
   const before = await readFence(source.stateDir);
   await raiseFence(source.stateDir, by);
-  await removeTakeoverMark(source.stateDir);
   const evidence: string[] = [];
   // Once for the whole site, however many of its hosts have a worker.
   if (source.fence.command && call.worker === source.worker) {

@@ -5,8 +5,9 @@ import { serviceState } from '../adapters/service/service.ts';
 import { dashboardAlive } from '../adapters/tyk/dashboard.ts';
 import { gatewayHello } from '../adapters/tyk/gateway.ts';
 import { addressesOf, hostPort } from '../domain/addresses.ts';
+import type { MarkedStore } from '../domain/beacon.ts';
 import type { Deployment, Site } from '../domain/config.ts';
-import type { PartView, Seen, View, Watched } from '../domain/monitor.ts';
+import type { PartView, View, Watched } from '../domain/monitor.ts';
 import { isOneServer } from '../domain/redis-kind.ts';
 import { sameHost } from '../domain/same-host.ts';
 import { redisEndpoint } from './endpoints.ts';
@@ -30,10 +31,7 @@ export interface Watching {
   readonly limitMs: number;
 }
 
-interface Found {
-  readonly seen: Seen;
-  readonly why?: string;
-}
+export type Found = Pick<PartView, 'seen' | 'why'>;
 
 /** As clients would: `/hello` and up to three configured API requests at the address that they use. */
 export async function probeOutside(watching: Watching): Promise<View['outside']> {
@@ -82,14 +80,7 @@ export async function probeParts(watching: Watching): Promise<PartView[]> {
     probe: (own: boolean) => Promise<Found>,
   ): Promise<PartView> => {
     const own = serves(deps.worker, site, of);
-    const look = async (): Promise<Found> => {
-      const found = await probe(own);
-      const isStore = component === 'redis' || component === 'database';
-      // Where another site serves the clients as well, they are no witness of this one.
-      const asks = isStore && found.seen === 'unseen' && watching.deployment.strategy === 'hot';
-      return asks ? seenByStream(watching, component).catch(() => found) : found;
-    };
-    const found = await within(look(), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
+    const found = await within(probe(own), watching.limitMs * 2, 'answer').catch((error: unknown): Found => ({
       seen: 'down',
       why: cut(textOf(error)),
     }));
@@ -100,9 +91,15 @@ export async function probeParts(watching: Watching): Promise<PartView[]> {
   };
   const { redis, database, dashboard, pump } = site;
   return Promise.all([
-    ...(redis ? [part('redis', 'redis', redis, (own) => probeRedis(watching, own))] : []),
+    ...(redis
+      ? [part('redis', 'redis', redis, (own) => orByStream(watching, 'redis', probeRedis(watching, own)))]
+      : []),
     ...(database
-      ? [part('database', 'database', database, (own) => probeTcp(watching, 'database', own))]
+      ? [
+          part('database', 'database', database, (own) =>
+            orByStream(watching, 'database', probeTcp(watching, 'database', own)),
+          ),
+        ]
       : []),
     ...(dashboard
       ? [
@@ -152,6 +149,13 @@ async function aliveDashboard({ limitMs }: Watching, url: string): Promise<Found
 /** An address that means the host of whoever asks is reached there only. */
 async function byHttp(url: string, own: boolean, probe: () => Promise<Found>): Promise<Found> {
   return own || sameHost(new URL(url).hostname) !== 'this host' ? probe() : { seen: 'unseen' };
+}
+
+/** Where another site serves the clients as well, they are no witness of this one: its standby is. */
+async function orByStream(watching: Watching, store: MarkedStore, looked: Promise<Found>): Promise<Found> {
+  const found = await looked;
+  if (found.seen !== 'unseen' || watching.deployment.strategy !== 'hot') return found;
+  return seenByStream(watching, store).catch(() => found);
 }
 
 async function probeRedis(watching: Watching, own: boolean): Promise<Found> {

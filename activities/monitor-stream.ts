@@ -6,14 +6,11 @@ import { redisPosition } from '../adapters/redis/replica.ts';
 import type { MarkedStore } from '../domain/beacon.ts';
 import { clusterIfOurs } from '../domain/cluster.ts';
 import type { Site } from '../domain/config.ts';
-import type { Seen } from '../domain/monitor.ts';
 import { adminConnection, redisEndpoint } from './endpoints.ts';
-import type { Watching } from './monitor-probes.ts';
+import type { Found, Watching } from './monitor-probes.ts';
 import { serves } from './site.ts';
 
 /** What a standby knows of the stores that it follows, where its observer cannot reach those themselves. */
-
-type Found = { readonly seen: Seen; readonly why?: string };
 
 const UNSEEN: Found = { seen: 'unseen' };
 

@@ -49,8 +49,8 @@ export function toFailure(
   }
   const disk = diskError((error as NodeJS.ErrnoException).path ?? 'a file', error);
   if (disk instanceof DrError) return toFailure(disk, hide, served);
-  const message = error instanceof Error ? error.message : String(error);
-  const frames = error instanceof Error ? framesOf(error) : [];
+  const { message, stack = '' } = error instanceof Error ? error : { message: String(error) };
+  const frames = framesOf(stack);
   return ApplicationFailure.create({
     message: cut(hide(ERRORS.BUG.message({ message }))),
     ...{ type: 'BUG', nonRetryable: true },
@@ -59,7 +59,7 @@ export function toFailure(
 }
 
 /** Where it happened, for whoever mends it: a commander reads the message. */
-const framesOf = ({ stack = '' }: Error): string[] =>
+const framesOf = (stack: string): string[] =>
   stack
     .split('\n')
     .filter((line) => /^\s+at /.test(line))

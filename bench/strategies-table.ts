@@ -11,9 +11,9 @@ export interface StrategyResult {
   readonly decisionToTrafficMs: number;
   /** From the kill to the moment at which the monitor held the site to have failed. */
   readonly detectedMs: number;
-  /** From the command to the first good answer that a client got after its last failed one; absent where none came. */
-  readonly decisionToAnswerMs?: number;
-  /** The same from the kill: detection, and the moment until somebody has decided, are part of it. */
+  /** From the kill to the command that fails over, or recovers. */
+  readonly decidedMs: number;
+  /** From the kill to the first good answer that a client got after its last failed one; absent where none came. */
   readonly outageMs?: number;
   readonly failedRequests: number;
   /** The longer of the two, which run at the same time. */
@@ -67,22 +67,27 @@ const NOT_MEASURED = 'not measured';
 const time = (ms: number | undefined): string => (ms === undefined ? NOT_MEASURED : formatDuration(ms));
 
 function cellsOf(result: StrategyResult): string[] {
-  const { strategy, detectedMs, decisionToAnswerMs, decisionToTrafficMs, outageMs } = result;
-  const { failedRequests, promotionsMs, graceful } = result;
-  const answer = (ms: number | undefined): string =>
-    ms === 0 ? 'none failed' : ms !== undefined && ms < 0 ? 'before the decision' : time(ms);
+  const { strategy, detectedMs, decidedMs, decisionToTrafficMs, failedRequests, promotionsMs, graceful } =
+    result;
   const circles = graceful.length === 0 ? ['no standby', '', ''] : gracefulCells(graceful);
   return [
     strategy,
     time(detectedMs),
-    answer(decisionToAnswerMs),
+    answerText(result, decidedMs),
     time(decisionToTrafficMs),
-    answer(outageMs),
+    answerText(result, 0),
     String(failedRequests),
     promotionsMs === undefined ? 'none' : time(promotionsMs),
     lossText(result),
     ...circles,
   ];
+}
+
+/** @param sinceMs counted from there, after the kill */
+function answerText({ outageMs }: StrategyResult, sinceMs: number): string {
+  if (outageMs === undefined) return NOT_MEASURED;
+  if (outageMs === 0) return 'none failed';
+  return outageMs < sinceMs ? 'before the decision' : time(outageMs - sinceMs);
 }
 
 function lossText({ losses }: StrategyResult): string {

@@ -123,16 +123,10 @@ function forcedFigures(
   const good = last && after.find((answer) => answer.at > last.at);
   return {
     outcome: record.outcome!,
+    decidedMs: at('declared') - killedAt,
     decisionToTrafficMs: at('traffic verified') - at('declared'),
     // By the client itself: where no request failed, nobody was without an answer.
-    ...(failed.length === 0
-      ? { outageMs: 0, decisionToAnswerMs: 0 }
-      : good
-        ? {
-            outageMs: Date.parse(good.at) - killedAt,
-            decisionToAnswerMs: Date.parse(good.at) - at('declared'),
-          }
-        : {}),
+    ...(failed.length === 0 ? { outageMs: 0 } : good ? { outageMs: Date.parse(good.at) - killedAt } : {}),
     failedRequests: failed.length,
     promotionsMs: longest(record, ['promote-redis', 'promote-database']),
     losses: (record.losses ?? []).map(({ store, minMs, maxMs, lost }) => ({

@@ -63,13 +63,8 @@ export function glance(voices: readonly Voice[], rules: Pick<MonitorRules, 'quor
   });
   // Where nobody who calls it down could look at a Gateway, the one who sees one answer knows more.
   const contradicted = bypassed.length > 0 && !down.some(sawADeadGateway);
-  const gone = sighted.filter(({ parts: seen }) => seen.some(isDeadBasic));
-  const isGone =
-    gone.length >= quorum &&
-    !sighted.some(({ parts: seen }) => isAlive(seen)) &&
-    gone.some(({ parts: seen }) => seen.some((part) => isDeadBasic(part) && part.component === 'gateway')) &&
-    gone.some(({ parts: seen }) => seen.some((part) => isDeadBasic(part) && part.component !== 'gateway'));
-  if (rules.shared && isGone)
+  const gone = rules.shared ? seeingItGone(sighted) : [];
+  if (gone.length >= quorum)
     return whole('down', `${namesOf(gone)} see nothing of it alive; another site serves the clients`);
   if (down.length >= quorum && !contradicted)
     return whole('down', `${namesOf(down)} see${down.length > 1 ? '' : 's'} it down: ${whyDown(down)}`);
@@ -91,13 +86,19 @@ export function glance(voices: readonly Voice[], rules: Pick<MonitorRules, 'quor
   return { level: 'healthy', reasons: [], dead: [] };
 }
 
+/** Who finds a Gateway or a store dead; nobody, unless both kinds are, and nobody sees one of either alive. */
+function seeingItGone(views: readonly View[]): View[] {
+  const basic = views.flatMap(({ parts }) => parts).filter(isBasic);
+  const dead = basic.filter(({ seen }) => seen === 'down');
+  const isGone =
+    dead.some(({ component }) => component === 'gateway') &&
+    dead.some(({ component }) => component !== 'gateway') &&
+    !basic.some(({ seen }) => seen === 'up' || seen === 'ailing');
+  return isGone ? views.filter(({ parts }) => parts.some((part) => dead.includes(part))) : [];
+}
+
 /** Gateways and stores. */
-const isBasic = ({ component }: PartView): boolean => !['dashboard', 'pump'].includes(component);
-
-const isDeadBasic = (part: PartView): boolean => isBasic(part) && part.seen === 'down';
-
-const isAlive = (parts: readonly PartView[]): boolean =>
-  parts.some((part) => isBasic(part) && (part.seen === 'up' || part.seen === 'ailing'));
+const isBasic = ({ component }: PartView): boolean => component !== 'dashboard' && component !== 'pump';
 
 function deadParts(views: readonly View[], quorum: number): DeadPart[] {
   const all = views.flatMap(({ parts }) => parts);

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { build } from 'esbuild';
 import { fromRoot } from './setup/root.mjs';
 
-/** The compiled program once more, as few files: loading hundreds of them was half of what a short command took. */
+/** The compiled program once more, as few files: loading hundreds of them was a third of what a short command took. */
 
 const OUT = 'dist/program';
 /** Modules in small pieces, all of them loaded. The other packages stay as they are: some load files of their own. */

@@ -228,6 +228,5 @@ async function takeCommandOfStandby({ target, input }: Call): Promise<StepResult
 async function giveBack({ target, input }: Call): Promise<StepResult> {
   const { to, deployment } = input.plan;
   await raiseFence(target.stateDir, `run ${input.run}`);
-  await removeTakeoverMark(target.stateDir);
   return { summary: `${to} is fenced; tyk-dr replicate ${deployment} --to ${to} makes it a standby again` };
 }

@@ -122,7 +122,7 @@ async function checkReplicas(call: Call): Promise<CheckReplicasResult> {
 /** The failover to this site that was lost on its way: nobody has a record of its end, or that tells of none. */
 async function lostTakeover({ target, deployment, input }: Call): Promise<string | undefined> {
   const mark = await readTakeoverMark(target.stateDir);
-  // A site that was given up since has what nobody wants any more.
+  // An exported script gives a site up as well, and knows of no mark.
   if (mark?.of !== input.plan.from || (await readFence(target.stateDir)) !== undefined) return undefined;
   const record = await readRun(deployment.backup, input.plan.deployment, mark.run);
   return record?.outcome?.startsWith('RECOVERED') ? undefined : mark.run;

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTakeoverMark } from './takeover-mark.ts';
 
 /** The fence marker of a site: while the file exists, the site's start commands refuse. */
 
@@ -15,9 +16,11 @@ export async function readFence(stateDir: string): Promise<string | undefined> {
   }
 }
 
+/** A failover that was lost on its way to this site is not gone on with either: the site was given up since. */
 export async function raiseFence(stateDir: string, by: string): Promise<void> {
   await mkdir(stateDir, { recursive: true });
   await writeFile(fenceFile(stateDir), `${by}\n`);
+  await removeTakeoverMark(stateDir);
 }
 
 export async function lowerFence(stateDir: string): Promise<void> {

@@ -1,8 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { withClient as withRedis } from '../../adapters/redis/client.ts';
-import { lockId } from '../../domain/messages.ts';
 import type { Finding } from '../../domain/doctor.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { killService, killSite } from '../../lab/break.ts';
@@ -11,6 +9,7 @@ import { isFailure, parseWitness } from '../../lab/clients/witness.ts';
 import { redisOf } from '../../lab/connections.ts';
 import { outside, type SiteName } from '../../lab/layout.ts';
 import { pidOf, start } from '../../lab/services.ts';
+import { recordOf } from '../harness/lab.ts';
 import { plantFaults } from '../harness/faults.ts';
 import { sqlOn } from '../harness/sql.ts';
 import { cellsOf, pointsOf, type Cell, type MoveName } from './matrix/cells.ts';
@@ -202,17 +201,27 @@ test('the standby’s site is lost under load: only what was under way fails; wr
   await writer.stop();
 });
 
+/** A run that comes to where it is held, and to its end there: whoever worked at it is gone as well. */
+async function losesRun(
+  scene: MoveName,
+  held: string,
+  comesTo: () => Promise<void> = async () => {},
+): Promise<void> {
+  const losing = pair.run(scene, false);
+  expect(await pair.keeper.comes(held, new AbortController().signal)).toBe(true);
+  await comesTo();
+  await pair.lab.terminate('acme');
+  expect((await losing).exitCode).toBe(13);
+  await pair.keeper.killWorkers();
+  await plantFaults(pair.faults, []);
+}
+
 test('a run that is lost while writes are held: the doctor says so, and a person gives them back', async () => {
-  const { lab, writer, keeper } = pair;
+  const { lab, writer } = pair;
   const held = 'await-level:hold';
   await pair.set('graceful', [held]);
   const { serving } = pair;
-  const losing = pair.run('graceful', false);
-  expect(await keeper.comes(held, new AbortController().signal)).toBe(true);
-  await terminate();
-  expect((await losing).exitCode).toBe(13);
-  await keeper.killWorkers();
-  await plantFaults(pair.faults, []);
+  await losesRun('graceful', held);
   await expectNoWrites(serving);
   const doctor = async (): Promise<string> => (await lab.run('doctor', 'acme', '--json')).stdout;
   expect(await doctor()).toContain('the database refuses writes: a graceful failover has stopped them');
@@ -228,22 +237,16 @@ test('a run that is lost while writes are held: the doctor says so, and a person
 });
 
 test('a run that is lost with one store promoted: the next one goes on from there, and loses nothing', async () => {
-  const { lab, writer, keeper } = pair;
+  const { lab, writer } = pair;
   const held = 'promote-database:hold';
   await pair.set('forced', [held]);
   const { other } = pair;
   await writer.acknowledged('postgres', 20);
   await pair.lose();
-  const losing = pair.run('forced', false);
-  expect(await keeper.comes(held, new AbortController().signal)).toBe(true);
-  await until(({ steps }) => stateOf(steps, 'promote-redis') === 'done');
-  await terminate();
-  expect((await losing).exitCode).toBe(13);
+  await losesRun('forced', held, () => until(({ steps }) => stateOf(steps, 'promote-redis') === 'done'));
   await writer.stop();
-  await keeper.killWorkers();
-  await plantFaults(pair.faults, []);
 
-  const record = JSON.parse((await pair.run('forced', true)).stdout.trim().split('\n').at(-1)!) as RunRecord;
+  const record = recordOf(await pair.run('forced', true));
   expect(record.outcome, JSON.stringify(record.exceptions)).toMatch(/^RECOVERED/);
   const said = (id: string) => record.steps.find((step) => step.id === id)?.summary;
   expect(said('check-replicas')).toMatch(/^goes on where fo-\S+ was lost, which had taken command: /);
@@ -266,10 +269,3 @@ test('a run that is lost with one store promoted: the next one goes on from ther
   expect(again.exitCode, again.stdout).toBe(10);
   expect(again.stdout).toContain('STANDBY_IS_ANOTHER');
 });
-
-/** As somebody would in Temporal's own UI. */
-async function terminate(): Promise<void> {
-  const connection = await Connection.connect({ address: `127.0.0.1:${pair.lab.lab.ports.temporal}` });
-  await new Client({ connection }).workflow.getHandle(lockId('acme')).terminate('a test');
-  await connection.close();
-}

@@ -2,7 +2,6 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
@@ -63,13 +62,6 @@ function watching(...args: readonly string[]): Watching {
 async function sql(text: string): Promise<void> {
   const connection = await superuserOf(lab.lab, 'primary', 'postgres');
   await withClient(connection, (client) => client.query(text));
-}
-
-/** As somebody would in Temporal's own UI. */
-async function terminate(): Promise<void> {
-  const connection = await Connection.connect({ address: `127.0.0.1:${lab.lab.ports.temporal}` });
-  await new Client({ connection }).workflow.getHandle(lockId('acme')).terminate('a test');
-  await connection.close();
 }
 
 describe('before the first backup', () => {
@@ -297,7 +289,7 @@ describe('a run that is followed', () => {
     const decision = await quickly('abort', 'acme', '--reason', 'nobody is there to hear it');
     expect(decision.exitCode, decision.stderr).toBe(10);
     expect(decision.stderr).toMatch(/no worker on the task queue \S+ has taken 'abort' of acme$/m);
-    await terminate();
+    await lab.terminate('acme');
     expect(await recovering.ended).toBe(13);
     expect(recovering.said()).toMatch(/rec-\S+ was terminated in Temporal before its end/);
     expect(recovering.said()).not.toContain('bug');
@@ -323,11 +315,10 @@ describe('a run that needs people', () => {
 
   /** As somebody does who pastes the line into Temporal's own UI. */
   async function pasteApproval(line: string): Promise<unknown> {
-    const connection = await Connection.connect({ address: `127.0.0.1:${lab.lab.ports.temporal}` });
-    const handle = new Client({ connection }).workflow.getHandle(lockId('acme'));
-    const answer = await handle.executeUpdate('approve', { args: [JSON.parse(line) as unknown] });
-    await connection.close();
-    return answer;
+    const args: [unknown] = [JSON.parse(line)];
+    return lab.withClient((client) =>
+      client.workflow.getHandle(lockId('acme')).executeUpdate('approve', { args }),
+    );
   }
 
   test('is steered from the command line: made by hand, skipped, approved with a key', async () => {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
+import { lockId } from '../../domain/messages.ts';
 import type { RunRecord } from '../../domain/run.ts';
 import { killSite, wipeData } from '../../lab/break.ts';
 import { configFile, findLab, type Lab, type SiteName } from '../../lab/layout.ts';
@@ -177,6 +178,11 @@ export class TestLab {
     } finally {
       await connection.close();
     }
+  }
+
+  /** Ends the run of a deployment for good, as somebody would in Temporal's own UI. */
+  async terminate(deployment: string): Promise<void> {
+    await this.withClient((client) => client.workflow.getHandle(lockId(deployment)).terminate('a test'));
   }
 
   async revive(name: string): Promise<void> {

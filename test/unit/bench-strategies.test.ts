@@ -10,7 +10,7 @@ const right: Graceful = {
 function circles(...graceful: Graceful[]): StrategyResult[] {
   const forced = {
     outcome: 'RECOVERED',
-    ...{ detectedMs: 11_000, decisionToTrafficMs: 3_000, failedRequests: 112 },
+    ...{ detectedMs: 11_000, decidedMs: 12_000, decisionToTrafficMs: 3_000, failedRequests: 112 },
   } as const;
   return [{ strategy: 'warm-standby', ...forced, losses: [], graceful }];
 }
